@@ -1,0 +1,1 @@
+"""bqsync keeps Google BigQuery tables equal to a SQLite file."""

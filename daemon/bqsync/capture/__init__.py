@@ -1,0 +1,1 @@
+"""capture: a wake-up becomes changes."""

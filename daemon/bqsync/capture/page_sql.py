@@ -1,0 +1,96 @@
+"""The text of every SELECT that is run on the user's database. Pure: no connection, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bqsync.model import SqlValue
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """SQL text and its bound values."""
+
+    sql: str
+    parameters: tuple[SqlValue, ...] = ()
+
+
+def quote(identifier: str) -> str:
+    """An identifier of SQLite, whatever characters it holds."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def page_query(
+    table: str, columns: Sequence[str], key: Sequence[str], after: Sequence[SqlValue] | None, limit_rows: int
+) -> Query:
+    """
+    The rows that follow a key, in key order.
+
+    Rows with a NULL in the key are left out: no comparison finds their place, see `null_key_query`.
+
+    Args:
+        table: the table.
+        columns: what is read of each row.
+        key: the key columns.
+        after: the last row's key of the page before; None for the first page.
+        limit_rows: how many rows at most.
+    """
+    conditions = [f"{quote(name)} IS NOT NULL" for name in key]
+    parameters: list[SqlValue] = []
+    if after is not None:
+        places, parameters = _bind(after)
+        conditions.append(f"({_list(key)}) > ({places})")
+    sql = (
+        f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)}"
+        f" ORDER BY {_list(key)} LIMIT ?"
+    )
+    return Query(sql, (*parameters, limit_rows))
+
+
+def null_key_query(table: str, columns: Sequence[str], key: Sequence[str], limit_rows: int) -> Query:
+    """The rows that no key finds: a NULL stands in theirs."""
+    conditions = " OR ".join(f"{quote(name)} IS NULL" for name in key)
+    return Query(f"SELECT {_list(columns)} FROM {quote(table)} WHERE {conditions} LIMIT ?", (limit_rows,))
+
+
+def lookup_query(table: str, columns: Sequence[str], key: Sequence[str], values: Sequence[SqlValue]) -> Query:
+    """The row of one key, if it is there."""
+    terms: list[str] = []
+    parameters: list[SqlValue] = []
+    for name, value in zip(key, values, strict=True):
+        place, bound = _bind_one(value)
+        terms.append(f"{quote(name)} = {place}")
+        parameters.append(bound)
+    return Query(f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(terms)}", tuple(parameters))
+
+
+def instants_query(table: str, column: str) -> Query:
+    """Count, least and greatest value of a column by storage class; texts also counted by the look of ISO 8601."""
+    name = quote(column)
+    iso = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+    return Query(
+        f"SELECT typeof({name}), count(*), min({name}), max({name}),"
+        f" sum(typeof({name}) = 'text' AND {name} GLOB ?)"
+        f" FROM {quote(table)} WHERE {name} IS NOT NULL GROUP BY 1",
+        (iso,),
+    )
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(quote, names))
+
+
+def _bind(values: Sequence[SqlValue]) -> tuple[str, list[SqlValue]]:
+    pairs = [_bind_one(value) for value in values]
+    return ", ".join(place for place, _ in pairs), [bound for _, bound in pairs]
+
+
+def _bind_one(value: SqlValue) -> tuple[str, SqlValue]:
+    """A text that is no UTF-8 can't be bound as text: its bytes are, and SQLite takes them for the text they were."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return "CAST(? AS TEXT)", value.encode("utf-8", "surrogateescape")
+    return "?", value

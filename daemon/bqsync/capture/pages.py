@@ -1,0 +1,121 @@
+"""The rows of a table in short pages, each read in a transaction of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from bqsync.capture.page_sql import Query, lookup_query, null_key_query, page_query, quote
+from bqsync.capture.source import Source
+from bqsync.model import SqlValue
+
+Row = tuple[SqlValue, ...]
+
+_FIRST_FETCH_ROWS = 64
+_FETCH_TARGET_BYTES = 1 << 20
+"""Rows are fetched in portions of about this size, so that a page may overrun its bound by one portion at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageBounds:
+    """How much is read in one transaction, at most."""
+
+    rows: int
+    size_bytes: int
+
+
+class TableReader:
+    """
+    Reads of one table.
+
+    Args:
+        source: the file.
+        table: the table's name.
+        columns: what is read of each row; every key column is among them.
+        key: the key columns.
+        bounds: of one page.
+    """
+
+    def __init__(
+        self, source: Source, table: str, columns: Sequence[str], key: Sequence[str], bounds: PageBounds
+    ) -> None:
+        self._source = source
+        self._table = table
+        self._columns = tuple(columns)
+        self._key = tuple(key)
+        self._key_positions = tuple(self._columns.index(name) for name in key)
+        self._bounds = bounds
+
+    def pages(self) -> Iterator[list[Row]]:
+        """All rows whose key has no NULL, in key order, page by page."""
+        after: Row | None = None
+        while True:
+            query = page_query(self._table, self._columns, self._key, after, self._bounds.rows)
+            rows = self._fetch(query)
+            if not rows:
+                return
+            yield rows
+            after = tuple(rows[-1][position] for position in self._key_positions)
+
+    def null_key_rows(self, limit_rows: int) -> list[Row]:
+        """Rows with a NULL in the key, so many at most."""
+        return self._fetch(null_key_query(self._table, self._columns, self._key, limit_rows))
+
+    def present(self, keys: Sequence[Row]) -> list[bool]:
+        """Whether each of the keys stands in the table now; all are looked up in one transaction."""
+        queries = [lookup_query(self._table, self._key, self._key, key) for key in keys]
+
+        def look(connection: Connection) -> list[bool]:
+            cursor = _cursor(connection)
+            return [cursor.execute(query.sql, query.parameters).fetchone() is not None for query in queries]
+
+        return self._source.read(look)
+
+    def find(self, key: Row) -> Row | None:
+        """The row of one key."""
+        query = lookup_query(self._table, self._columns, self._key, key)
+
+        def look(connection: Connection) -> Row | None:
+            found: Row | None = _cursor(connection).execute(query.sql, query.parameters).fetchone()
+            return found
+
+        return self._source.read(look)
+
+    def count(self) -> int:
+        """The number of rows, for the length of a progress bar."""
+        return self._source.read(
+            lambda connection: int(
+                connection.exec_driver_sql(f"SELECT count(*) FROM {quote(self._table)}").scalar_one()
+            )
+        )
+
+    def _fetch(self, query: Query) -> list[Row]:
+        return self._source.read(lambda connection: _fetch_bounded(connection, query, self._bounds.size_bytes))
+
+
+def _cursor(connection: Connection) -> sqlite3.Cursor:
+    """The driver's own cursor: a page has thousands of rows, and SQLAlchemy would wrap each of them."""
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError(type(raw))
+    return raw.cursor()
+
+
+def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> list[Row]:
+    cursor = _cursor(connection).execute(query.sql, query.parameters)
+    rows: list[Row] = []
+    size_bytes = 0
+    portion_rows = _FIRST_FETCH_ROWS
+    while size_bytes < limit_bytes and (portion := cursor.fetchmany(portion_rows)):
+        rows += portion
+        portion_bytes = sum(_size_bytes(row) for row in portion)
+        size_bytes += portion_bytes
+        portion_rows = max(1, _FETCH_TARGET_BYTES * len(portion) // max(1, portion_bytes))
+    return rows
+
+
+def _size_bytes(row: Row) -> int:
+    return sum(len(value) if type(value) is str or type(value) is bytes else 8 for value in row)

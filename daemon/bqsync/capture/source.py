@@ -1,0 +1,171 @@
+"""
+The user's SQLite file, read as a guest.
+
+Nothing is written to the file or its folder, no read transaction outlives one call of `Source.read`, and no connection
+outlives it either: while one is open, the application's last close would neither checkpoint nor remove the `-wal`.
+
+POSIX locks belong to the process, and closing any descriptor of the file drops them. So one lock serializes everything
+here that opens the file, the look at its header included, and nothing else in the process may open it.
+Source: https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from bqsync.capture.faults import source_error, undecodable_text
+from bqsync.errors import BqsyncError, ErrorKind
+
+T = TypeVar("T")
+
+_HEADER_BYTES = 20
+_WRITE_VERSION_AT = 18
+_WAL_VERSION = 2
+"""Source: https://www.sqlite.org/fileformat.html#the_database_header"""
+_IMMUTABLE_ATTEMPTS = 10
+"""An immutable read is discarded when the file moved meanwhile; so many in a row means a writer that never rests."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What `stat` tells of the file and its `-wal`: while it stays the same, nothing was committed."""
+
+    device: int
+    inode: int
+    size_bytes: int
+    modified_ns: int
+    wal: tuple[int, int, int] | None
+    """Inode, size in bytes and modification time in ns; None where there is no `-wal`."""
+
+
+class Source:
+    """
+    Reads of one SQLite file.
+
+    Args:
+        path: the database file.
+        busy_timeout_s: how long a read waits for a lock that the application holds.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float = 5.0) -> None:
+        self.path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.Lock()
+        self._engines: dict[tuple[bool, bool], Engine] = {}
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """
+        Run `work` in one read transaction of its own.
+
+        `work` may be run several times (with another decoding of texts, or because the file moved): it must only read.
+
+        Raises:
+            BqsyncError: one of the SOURCE_… kinds.
+        """
+        with self._lock:
+            try:
+                return self._read_decoding(work)
+            except (sqlite3.Error, DBAPIError, OSError) as exc:
+                raise source_error(self.path, exc) from exc
+
+    def file_state(self) -> FileState:
+        """
+        What `stat` tells now.
+
+        Raises:
+            BqsyncError: SOURCE_MISSING, SOURCE_EMPTY, SOURCE_NOT_A_DATABASE or SOURCE_UNREADABLE.
+        """
+        try:
+            return self._file_state()
+        except OSError as exc:
+            raise source_error(self.path, exc) from exc
+
+    def _file_state(self) -> FileState:
+        main = os.stat(self.path)  # noqa: PTH116 - one call gives all four
+        if not main.st_size:
+            raise BqsyncError(
+                ErrorKind.SOURCE_EMPTY, what=f"{self.path} has 0 bytes",
+                why="SQLite takes such a file for an empty database; it is never read as 'everything was deleted'",
+                fix="restore the file, or point `source.db` at the right one",
+            )
+        try:
+            log = Path(f"{self.path}-wal").stat()
+        except FileNotFoundError:
+            wal = None
+        else:
+            wal = (log.st_ino, log.st_size, log.st_mtime_ns)
+        return FileState(main.st_dev, main.st_ino, main.st_size, main.st_mtime_ns, wal)
+
+    def _read_decoding(self, work: Callable[[Connection], T]) -> T:
+        """Invalid UTF-8 fails a whole fetch; only then texts are decoded by the slower way that keeps their bytes."""
+        try:
+            return self._read_undisturbed(work, exact_text=False)
+        except (sqlite3.OperationalError, DBAPIError) as exc:
+            if not undecodable_text(exc):
+                raise
+        return self._read_undisturbed(work, exact_text=True)
+
+    def _read_undisturbed(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
+        for _ in range(_IMMUTABLE_ATTEMPTS):
+            before = self._file_state()
+            immutable = before.wal is None and self._in_wal_mode()
+            with self._transaction(immutable=immutable, exact_text=exact_text) as connection:
+                result = work(connection)
+            # An immutable connection takes no locks and sees no log: what it read counts only if nothing moved.
+            if not immutable or self._file_state() == before:
+                return result
+        raise BqsyncError(
+            ErrorKind.SOURCE_BUSY, what=f"{self.path} was rewritten during each of {_IMMUTABLE_ATTEMPTS} reads",
+            why="it is in WAL mode without a -wal file, and another process keeps opening and closing it",
+            fix="nothing is lost, the read is tried again; keep one connection open in the application to remove it",
+        )
+
+    def _in_wal_mode(self) -> bool:
+        with self.path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        return len(header) == _HEADER_BYTES and header[_WRITE_VERSION_AT] == _WAL_VERSION
+
+    @contextmanager
+    def _transaction(self, *, immutable: bool, exact_text: bool) -> Iterator[Connection]:
+        with closing(self._engine(immutable=immutable, exact_text=exact_text).connect()) as connection:
+            connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+
+    def _engine(self, *, immutable: bool, exact_text: bool) -> Engine:
+        kind = (immutable, exact_text)
+        if kind not in self._engines:
+            self._engines[kind] = self._new_engine(immutable=immutable, exact_text=exact_text)
+        return self._engines[kind]
+
+    def _new_engine(self, *, immutable: bool, exact_text: bool) -> Engine:
+        uri = f"file:{quote(str(self.path))}?mode=ro{'&immutable=1' if immutable else ''}"
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(uri, uri=True, timeout=self._busy_timeout_s, isolation_level=None,
+                                         check_same_thread=False)
+            if exact_text:
+                connection.text_factory = _keep_bytes
+            connection.execute("PRAGMA query_only = ON")
+            return connection
+
+        return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _keep_bytes(text: bytes) -> str:
+    """Decode so that the bytes which are no UTF-8 can be told and given back."""
+    return text.decode("utf-8", "surrogateescape")

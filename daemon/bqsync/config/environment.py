@@ -1,0 +1,66 @@
+"""The environment variables that set a key, and the `.env` file beside the configuration."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bqsync.errors import Problem
+
+VARIABLES: Mapping[str, str] = {
+    "DB_FILE": "source.db",
+    "BIGQUERY_PROJECT_ID": "bigquery.project",
+    "BIGQUERY_DATASET_ID": "bigquery.dataset",
+    "GOOGLE_APPLICATION_CREDENTIALS": "bigquery.credentials_file",
+    "BIGQUERY_EMULATOR_HOST": "bigquery.rest_endpoint",
+    "BIGQUERY_STORAGE_EMULATOR_HOST": "bigquery.grpc_endpoint",
+    "BQSYNC_LOG_LEVEL": "log.level",
+    "BQSYNC_LOG_FORMAT": "log.format",
+}
+"""Key by variable. A variable that is set to nothing counts as not set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value from outside the configuration file."""
+
+    key: str
+    """TOML name of the key, such as `bigquery.project`."""
+    value: object
+    origin: str
+    folder: Path
+    """What a relative path is relative to."""
+
+
+def from_environment(environ: Mapping[str, str]) -> Iterator[Setting]:
+    """The settings of the process's environment; relative paths start at the working directory."""
+    for variable, key in VARIABLES.items():
+        if environ.get(variable):
+            yield Setting(key, environ[variable], f"environment {variable}", Path.cwd())
+
+
+def from_dotenv(folder: Path, problems: list[Problem]) -> Iterator[Setting]:
+    """
+    The settings of `folder/.env`; relative paths start at `folder`.
+
+    Nothing is exported into `os.environ`: a child process or a client library sees what it saw before.
+    """
+    path = folder / ".env"
+    if not path.is_file():
+        return
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path, encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(f"{path} can't be read: {error}", f"make {path} a readable UTF-8 text, or remove it"))
+        return
+    for variable, key in VARIABLES.items():
+        if value := values.get(variable):
+            yield Setting(key, value, f".env {variable}", folder)
+
+
+def from_overrides(overrides: Mapping[str, object]) -> Iterator[Setting]:
+    """The settings of the command line; None is an option that was not given."""
+    for key, value in overrides.items():
+        if value is not None:
+            yield Setting(key, value, "command line", Path.cwd())

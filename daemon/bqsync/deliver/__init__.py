@@ -1,0 +1,1 @@
+"""deliver: bytes become rows in BigQuery."""

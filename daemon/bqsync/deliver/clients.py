@@ -1,0 +1,126 @@
+"""
+The two clients of BigQuery: REST for tables and jobs, gRPC for the Storage Write API.
+
+Both are made once and shared by all threads. Where an endpoint is given, the other side is an emulator or a proxy on
+plain HTTP, and no credentials are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from google.api_core.client_options import ClientOptions
+from google.auth import credentials as auth
+from google.auth import default as default_credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
+from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
+from google.oauth2 import service_account
+
+from bqsync.config import BigQuerySection
+from bqsync.deliver.retry import Policy
+from bqsync.errors import BqsyncError, ErrorKind
+
+_SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
+_CHANNEL_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+CALL_TIMEOUT_S = 30.0
+"""For one REST call. The clients' own default is to wait for ever."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """
+    Everything that a call to BigQuery needs.
+
+    Attributes:
+        rest: the client for tables and jobs; its own retries are switched off call by call.
+        write: the client for the Storage Write API.
+        policy: how failed calls are tried again.
+        project: that holds the datasets and is charged for the jobs.
+        dataset: of the targets.
+        staging_dataset: of the staging tables.
+        location: where jobs run.
+    """
+
+    rest: bigquery.Client
+    write: BigQueryWriteClient
+    policy: Policy
+    project: str
+    dataset: str
+    staging_dataset: str
+    location: str
+
+    def close(self) -> None:
+        """Close the connections of both clients."""
+        self.rest.close()
+        self.write.transport.close()
+
+
+def connect(section: BigQuerySection, policy: Policy) -> Destination:
+    """
+    Make the clients. Nothing is sent yet, but for the token of some kinds of credentials.
+
+    Raises:
+        BqsyncError: BIGQUERY_CREDENTIALS.
+    """
+    local = section.rest_endpoint is not None
+    credentials = auth.AnonymousCredentials() if local else _credentials(section.credentials_file)
+    return Destination(
+        rest=bigquery.Client(
+            project=section.project, credentials=credentials, location=section.location,
+            client_options=ClientOptions(api_endpoint=section.rest_endpoint) if local else None,
+        ),
+        write=_write_client(section.grpc_endpoint, credentials),
+        policy=policy,
+        project=section.project,
+        dataset=section.dataset,
+        staging_dataset=section.staging_dataset or section.dataset,
+        location=section.location,
+    )
+
+
+def _write_client(endpoint: str | None, credentials: auth.Credentials) -> BigQueryWriteClient:
+    if endpoint is None:
+        return BigQueryWriteClient(credentials=credentials)
+    channel = grpc.insecure_channel(endpoint, options=_CHANNEL_OPTIONS)
+    return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+
+
+def _credentials(key_file: Path | None) -> auth.Credentials:
+    """A key file if one is named, else what the environment offers: ADC, workload identity, the metadata server."""
+    if key_file is not None:
+        return _key_file_credentials(key_file)
+    # Off Google's machines the metadata server never answers; its default patience would look like a hang.
+    os.environ.setdefault("GCE_METADATA_TIMEOUT", "2")
+    try:
+        credentials, _ = default_credentials(scopes=_SCOPES)
+    except (DefaultCredentialsError, GoogleAuthError) as exc:
+        raise BqsyncError(
+            ErrorKind.BIGQUERY_CREDENTIALS, what="no credentials for BigQuery were found", why=str(exc).split("\n")[0],
+            fix="set GOOGLE_APPLICATION_CREDENTIALS to a key file, run `gcloud auth application-default login`, or "
+            "set `bigquery.embedded = true` to try bqsync without Google",
+        ) from exc
+    return credentials
+
+
+def _key_file_credentials(key_file: Path) -> auth.Credentials:
+    try:
+        if '"service_account"' in key_file.read_text(encoding="utf-8"):
+            return service_account.Credentials.from_service_account_file(str(key_file), scopes=_SCOPES)
+        from google.auth import load_credentials_from_file
+
+        return load_credentials_from_file(str(key_file), scopes=_SCOPES)[0]
+    except OSError as exc:
+        why = exc.strerror or "it can't be read"
+    except (ValueError, GoogleAuthError):
+        # The library's own message may quote the file: key material stays out of logs.
+        why = "it is not a key file that Google's library understands"
+    raise BqsyncError(
+        ErrorKind.BIGQUERY_CREDENTIALS, what=f"the key file {key_file} can't be used", why=why,
+        fix="create a key for the service account anew, make it readable for the user of bqsync, and name it in "
+        "`bigquery.credentials_file` or GOOGLE_APPLICATION_CREDENTIALS",
+    )

@@ -1,0 +1,193 @@
+"""
+Query jobs: submitted under an id of ours, waited for, looked up again after a crash.
+
+No job of unknown end: the id of a MERGE is committed as an intent before it is submitted, and the intent is withdrawn
+only when the job is known to have ended. One that is found at start is settled before anything else touches its target.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
+from google.cloud.bigquery.retry import DEFAULT_RETRY
+
+from bqsync.deliver.clients import CALL_TIMEOUT_S, Destination
+from bqsync.deliver.translate import translate
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import Intent, MergeResult, TargetRef
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import QueryJob
+    from google.cloud.bigquery.table import RowIterator
+
+JOB_WAIT_S = 3600.0
+"""A job that has not ended by then is left to its intent: the next cycle settles it."""
+_POLL_S = 20.0
+_READ_RETRY = DEFAULT_RETRY.with_timeout(30.0)
+"""Pages of a result are fetched deep inside an iterator: there the client itself tries again, for a bounded time."""
+_SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT, ErrorKind.BIGQUERY_JOB_UNSETTLED)
+"""After these failures of a submission the job may exist all the same."""
+
+
+class IntentLog(Protocol):
+    """Where intents are kept; each call is durable when it returns."""
+
+    def record_intent(self, intent: Intent) -> None:
+        """A job of this id may be running from now on."""
+
+    def clear_intent(self) -> None:
+        """The job of the last intent has ended without effect, or was never created."""
+
+
+def run_merge(destination: Destination, statement: str, staging: TargetRef, intents: IntentLog) -> MergeResult:
+    """
+    Run one MERGE to its end. Its intent is left for the caller to replace by the outcome, in one transaction.
+
+    Args:
+        destination: where.
+        statement: the text.
+        staging: its source. The job's id is made of its unique name and the number of the attempt, for the id of a
+            failed job is burnt.
+        intents: keeps the intent.
+
+    Raises:
+        BqsyncError: the MERGE had no effect, or, where an intent is still in the log, its end is not known: then nothing
+            may touch the target until `settle` has returned.
+    """
+    attempts = 0
+
+    def attempt() -> MergeResult:
+        nonlocal attempts
+        attempts += 1
+        intent = Intent(job_id=f"{staging.table.lstrip('_')}_{attempts}", staging_table=str(staging))
+        intents.record_intent(intent)
+        job = _submit_merge(destination, statement, intent, intents)
+        failure = _wait(destination, job)
+        if failure is not None:
+            intents.clear_intent()
+            raise failure
+        return MergeResult(job_id=intent.job_id, affected_rows=int(job.num_dml_affected_rows or 0),
+                           bytes_billed=int(job.total_bytes_billed or 0))
+
+    try:
+        return destination.policy.call(f"merge into its target from {staging.table}", attempt)
+    except _Unsettled as unsettled:
+        raise unsettled.error from unsettled
+
+
+def settle(destination: Destination, intent: Intent) -> str:
+    """
+    See an intent that a crash or a time-out left behind to its end.
+
+    Returns:
+        How it ended: "done", "failed" or "never ran".
+
+    Raises:
+        BqsyncError: its end is still not known.
+    """
+    try:
+        job = _find(destination, intent.job_id)
+        if job is not None:
+            return "done" if _wait(destination, job) is None else "failed"
+        # It may still be on its way. A job of this id that does nothing takes the place for good.
+        _wait(destination, _submit(destination, "SELECT 1", intent.job_id))
+    except _Unsettled as unsettled:
+        raise unsettled.error from unsettled
+    return "never ran"
+
+
+def query(destination: Destination, statement: str) -> RowIterator:
+    """Run a SELECT or a DDL statement and return its rows; pages are fetched as they are iterated."""
+
+    def run() -> RowIterator:
+        job = destination.rest.query(statement, location=destination.location, retry=None, job_retry=None,
+                                     timeout=CALL_TIMEOUT_S)
+        return job.result(retry=_READ_RETRY, job_retry=None, timeout=JOB_WAIT_S, page_size=5_000)
+
+    return destination.policy.call("run a query", run)
+
+
+class _Unsettled(Exception):  # noqa: N818 - carries an error past the retries of the whole MERGE
+    """The end of a job is not known: a further attempt could run beside it."""
+
+    def __init__(self, error: BqsyncError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+def _submit_merge(destination: Destination, statement: str, intent: Intent, intents: IntentLog) -> QueryJob:
+    try:
+        return _submit(destination, statement, intent.job_id)
+    except BqsyncError as error:
+        if error.kind in _SUBMISSION_UNKNOWN:
+            raise _Unsettled(error) from error
+        intents.clear_intent()
+        raise
+
+
+def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
+    """Submit once, whatever the network does: the id makes a repeated request harmless."""
+
+    def insert() -> QueryJob:
+        try:
+            return destination.rest.query(
+                statement, job_id=job_id, location=destination.location, retry=None, job_retry=None,
+                timeout=CALL_TIMEOUT_S,
+            )
+        except Conflict:
+            return destination.rest.get_job(job_id, location=destination.location, retry=None, timeout=CALL_TIMEOUT_S)
+
+    return destination.policy.call(f"submit job {job_id}", insert)
+
+
+def _find(destination: Destination, job_id: str) -> QueryJob | None:
+    def get() -> QueryJob | None:
+        try:
+            return destination.rest.get_job(job_id, location=destination.location, retry=None, timeout=CALL_TIMEOUT_S)
+        except NotFound:
+            return None
+
+    return destination.policy.call(f"look up job {job_id}", get)
+
+
+def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
+    """
+    Wait for the end of a job, in slices, so that a lost connection costs one slice and not the job.
+
+    Returns:
+        Why the job failed; None if it did not.
+
+    Raises:
+        _Unsettled: the end of the job can't be learned, or takes too long.
+    """
+    deadline = time.monotonic() + JOB_WAIT_S
+    operation = f"run job {job.job_id}"
+
+    def look() -> tuple[bool, BqsyncError | None]:
+        try:
+            job.result(retry=None, job_retry=None, timeout=_POLL_S, max_results=0)
+        except concurrent.futures.TimeoutError:
+            return False, None
+        except GoogleAPICallError as error:
+            if job.state != "DONE" or job.error_result is None:
+                raise
+            return True, translate(operation, error)
+        return True, None
+
+    while True:
+        try:
+            ended, failure = destination.policy.call(f"wait for job {job.job_id}", look)
+        except BqsyncError as error:
+            raise _Unsettled(error) from error
+        if ended:
+            return failure
+        if time.monotonic() > deadline or destination.policy.stop.is_set():
+            raise _Unsettled(BqsyncError(
+                ErrorKind.BIGQUERY_JOB_UNSETTLED, what=f"job {job.job_id} has not ended yet",
+                why=f"BigQuery reports it as {job.state}",
+                fix="nothing is lost: the next cycle waits for it before it touches the table; look at the job in the "
+                "console if it keeps running",
+            ))

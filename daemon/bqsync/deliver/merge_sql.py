@@ -1,0 +1,67 @@
+"""The text of every statement that changes a target. Pure; identifiers are checked names, quoted all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bqsync.model import Operation, StagingColumn, TableSpec, TargetRef
+
+
+def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> str:
+    """
+    One MERGE that applies a staging table to its target.
+
+    The newest staged row of each key counts, in the total order of the sequence number; duplicates are found by the
+    encoded key, because GoogleSQL refuses to partition by FLOAT64. Keys are compared as typed columns without casts, so
+    that clustering can prune. A staged delete that meets no row does nothing: replaying it must not insert a ghost.
+    """
+    names = [column.target_name for column in spec.columns]
+    keys = [column.target_name for column in spec.key_columns]
+    updated = [name for name in names if name not in keys]
+    lines = [
+        f"MERGE {target.sql} AS T",
+        "USING (",
+        "  SELECT *",
+        f"  FROM {staging.sql}",
+        "  QUALIFY ROW_NUMBER() OVER (",
+        f"    PARTITION BY {quote(StagingColumn.KEY)} ORDER BY {quote(StagingColumn.SEQUENCE)} DESC",
+        "  ) = 1",
+        ") AS S",
+        "ON " + " AND ".join(f"T.{quote(name)} = S.{quote(name)}" for name in keys),
+        f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.DELETE.value}' THEN",
+        "  DELETE",
+    ]
+    if updated:
+        lines += ["WHEN MATCHED THEN", "  UPDATE SET", _assignments(updated)]
+    lines += [
+        f"WHEN NOT MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.UPSERT.value}' THEN",
+        f"  INSERT ({', '.join(map(quote, names))})",
+        f"  VALUES ({', '.join(f'S.{quote(name)}' for name in names)})",
+    ]
+    return "\n".join(lines)
+
+
+def add_columns_statement(target: TargetRef, columns: Sequence[tuple[str, str]]) -> str:
+    """Add nullable columns, (name, GoogleSQL type) each; those that exist already stay as they are."""
+    clauses = ",\n".join(f"  ADD COLUMN IF NOT EXISTS {quote(name)} {type_name}" for name, type_name in columns)
+    return f"ALTER TABLE {target.sql}\n{clauses}"
+
+
+def select_statement(target: TargetRef, expressions: Sequence[str]) -> str:
+    """Read the whole of a target."""
+    return f"SELECT {', '.join(expressions)} FROM {target.sql}"
+
+
+def any_row_statement(target: TargetRef) -> str:
+    """At most one row, if there is any."""
+    return f"SELECT 1 AS present FROM {target.sql} LIMIT 1"
+
+
+def quote(name: str) -> str:
+    """An identifier of GoogleSQL. Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#quoted_identifiers"""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _assignments(names: Sequence[str]) -> str:
+    """Bare names on the left: BigQuery takes them with and without the alias, other engines only without."""
+    return ",\n".join(f"    {quote(name)} = S.{quote(name)}" for name in names)

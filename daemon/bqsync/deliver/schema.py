@@ -1,0 +1,111 @@
+"""Schemas of targets and staging tables. Pure: from a mapping to the resources that the REST interface takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bqsync.model import ColumnSpec, StagingColumn, TableSpec, TargetType
+
+MANAGED_LABEL = "bqsync"
+"""A target with this label was created or adopted by bqsync."""
+MANAGED_VALUE = "target"
+
+MAX_CLUSTERING_COLUMNS = 4
+"""Source: https://cloud.google.com/bigquery/docs/clustered-tables#limitations"""
+_CLUSTERING_TYPES = frozenset({
+    TargetType.BIGNUMERIC, TargetType.BOOL, TargetType.DATE, TargetType.DATETIME, TargetType.INT64,
+    TargetType.NUMERIC, TargetType.STRING, TargetType.TIMESTAMP,
+})
+"""Source: https://cloud.google.com/bigquery/docs/clustered-tables#cluster_column_types"""
+_PRIMARY_KEY_TYPES = _CLUSTERING_TYPES
+"""Source: https://cloud.google.com/bigquery/docs/primary-foreign-keys"""
+
+_LEGACY_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "DECIMAL": "NUMERIC",
+                 "BIGDECIMAL": "BIGNUMERIC"}
+
+
+def standard_type(name: str) -> str:
+    """The GoogleSQL name of a type as the REST interface spells it."""
+    return _LEGACY_NAMES.get(name.upper(), name.upper())
+
+
+def target_fields(spec: TableSpec) -> list[dict[str, Any]]:
+    """The columns of a target that is created."""
+    return [_target_field(column) for column in spec.columns]
+
+
+def added_fields(columns: Iterable[ColumnSpec]) -> list[dict[str, Any]]:
+    """Columns that an existing target gets: NULLABLE, since its rows have no value for them."""
+    return [{**_target_field(column), "mode": "NULLABLE"} for column in columns]
+
+
+def staging_fields(spec: TableSpec) -> list[dict[str, Any]]:
+    """The envelope and the columns of the target, all NULLABLE: a delete carries its key alone."""
+    envelope = [
+        {"name": StagingColumn.KEY.value, "type": "BYTES", "mode": "NULLABLE"},
+        {"name": StagingColumn.OPERATION.value, "type": "STRING", "mode": "NULLABLE"},
+        {"name": StagingColumn.SEQUENCE.value, "type": "INT64", "mode": "NULLABLE"},
+    ]
+    data = [
+        {"name": column.target_name, "type": column.target_type.value, "mode": "NULLABLE"} for column in spec.columns
+    ]
+    return envelope + data
+
+
+def clustering(spec: TableSpec) -> list[str]:
+    """The key columns that BigQuery can cluster by, four at most: a MERGE then reads less."""
+    return [
+        column.target_name for column in spec.key_columns if column.target_type in _CLUSTERING_TYPES
+    ][:MAX_CLUSTERING_COLUMNS]
+
+
+def primary_key(spec: TableSpec) -> list[str]:
+    """The key for the (unenforced) primary key constraint; empty where BigQuery refuses one of its types."""
+    if all(column.target_type in _PRIMARY_KEY_TYPES for column in spec.key_columns):
+        return [column.target_name for column in spec.key_columns]
+    return []
+
+
+def missing_columns(spec: TableSpec, existing: Mapping[str, str]) -> list[ColumnSpec]:
+    """The columns that a target lacks; `existing` is type by lower-case name."""
+    return [column for column in spec.columns if column.target_name.lower() not in existing]
+
+
+def incompatible_columns(spec: TableSpec, existing: Mapping[str, str]) -> list[tuple[ColumnSpec, str]]:
+    """The columns that a target has with another type, with that type."""
+    found = [(column, existing.get(column.target_name.lower())) for column in spec.columns]
+    return [(column, name) for column, name in found if name is not None and name != column.target_type.value]
+
+
+def wire_expressions(columns: Sequence[ColumnSpec]) -> list[str]:
+    """SELECT expressions whose values are the wire values again: what was sent is what is read."""
+    return [_wire_expression(column) for column in columns]
+
+
+def _wire_expression(column: ColumnSpec) -> str:
+    name = f"`{column.target_name}`"
+    match column.target_type:
+        case TargetType.TIMESTAMP:
+            return f"UNIX_MICROS({name}) AS {name}"
+        case TargetType.DATE:
+            return f"UNIX_DATE({name}) AS {name}"
+        case TargetType.NUMERIC | TargetType.BIGNUMERIC | TargetType.DATETIME | TargetType.TIME:
+            return f"CAST({name} AS STRING) AS {name}"
+        case TargetType.JSON:
+            return f"TO_JSON_STRING({name}) AS {name}"
+        case _:
+            return name
+
+
+def _target_field(column: ColumnSpec) -> dict[str, Any]:
+    field: dict[str, Any] = {
+        "name": column.target_name,
+        "type": column.target_type.value,
+        "mode": "REQUIRED" if column.required else "NULLABLE",
+    }
+    if column.description:
+        field["description"] = column.description
+    if column.default_value_expression:
+        field["defaultValueExpression"] = column.default_value_expression
+    return field

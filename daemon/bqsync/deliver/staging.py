@@ -1,0 +1,93 @@
+"""Staging tables: one for each chunk, with a name of its own, gone by itself if nobody drops it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.cloud import bigquery
+
+from bqsync.deliver.clients import CALL_TIMEOUT_S, Destination
+from bqsync.deliver.retry import VENDOR_ERRORS
+from bqsync.deliver.schema import MANAGED_LABEL, staging_fields
+from bqsync.model import TableSpec, TargetRef
+
+PREFIX = "_bqsync_staging"
+STAGING_LABEL_VALUE = "staging"
+_LIFETIME = timedelta(hours=24)
+_MAX_STEM = 200
+
+
+def new_name(instance: str, table: str) -> str:
+    """
+    A name that no other batch ever had: dropping and recreating one name can fail for minutes.
+
+    Args:
+        instance: of the state file; orphans are told by it.
+        table: the target's name, for human eyes.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    stem = re.sub(r"[^A-Za-z0-9_]", "_", table)[:_MAX_STEM]
+    return f"{PREFIX}_{instance}_{stem}_{moment}_{secrets.token_hex(4)}"
+
+
+def create(destination: Destination, spec: TableSpec, instance: str) -> TargetRef:
+    """Create the staging table of a batch."""
+    ref = TargetRef(project=destination.project, dataset=destination.staging_dataset,
+                    table=new_name(instance, spec.target_name))
+    table = bigquery.Table(str(ref), schema=[bigquery.SchemaField.from_api_repr(f) for f in staging_fields(spec)])
+    table.expires = datetime.now(UTC) + _LIFETIME
+    table.labels = {MANAGED_LABEL: STAGING_LABEL_VALUE}
+    destination.policy.call(
+        f"create staging table {ref}",
+        lambda: destination.rest.create_table(table, exists_ok=True, retry=None, timeout=CALL_TIMEOUT_S),
+    )
+    return ref
+
+
+def drop(destination: Destination, table: str) -> bool:
+    """
+    Drop a staging table. A failure is no failure of the batch: the table expires, and orphans are swept at start.
+
+    Args:
+        destination: where.
+        table: `project.dataset.table`.
+
+    Returns:
+        Whether it is gone.
+    """
+    try:
+        destination.rest.delete_table(table, not_found_ok=True, retry=None, timeout=CALL_TIMEOUT_S)
+    except (GoogleAPICallError, *VENDOR_ERRORS):
+        return False
+    return True
+
+
+def sweep_orphans(destination: Destination, instance: str, keep: Collection[str]) -> list[str]:
+    """
+    Drop the staging tables that a crash left behind: ours, and those of a lost state once they are a day old.
+
+    Args:
+        destination: where.
+        instance: of the state file.
+        keep: full names that an intent still refers to.
+
+    Returns:
+        The full names of the dropped tables.
+    """
+    dataset = f"{destination.project}.{destination.staging_dataset}"
+    tables = destination.policy.call(
+        f"list the tables of {dataset}",
+        lambda: list(destination.rest.list_tables(dataset, retry=None, timeout=CALL_TIMEOUT_S)),
+    )
+    names = [f"{dataset}.{item.table_id}" for item in tables if _is_orphan(item.table_id, item.created, instance)]
+    return [name for name in names if name not in keep and drop(destination, name)]
+
+
+def _is_orphan(name: str, created: datetime | None, instance: str) -> bool:
+    if name.startswith(f"{PREFIX}_{instance}_"):
+        return True
+    return name.startswith(f"{PREFIX}_") and created is not None and created < datetime.now(UTC) - _LIFETIME

@@ -1,0 +1,1 @@
+"""encode: a change becomes protobuf bytes."""

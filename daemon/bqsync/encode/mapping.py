@@ -1,0 +1,301 @@
+"""
+The mapping of a table: which source column becomes which target column, of which type.
+
+A proto message steers it where the table names one; SQLite's own declaration decides everything else, so that a column
+that the message lacks is still delivered. The mapping is made in two steps, because a column of epoch numbers is a
+TIMESTAMP only if its values say so: `draft` names the columns whose values have to be looked at, `finish` takes what
+was found there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from bqsync.config import TableSection
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import (
+    Affinity,
+    ColumnSpec,
+    NullValues,
+    ProtoField,
+    ProtoScalar,
+    SourceColumn,
+    SourceTable,
+    StagingColumn,
+    TableSpec,
+    TargetType,
+    TimestampFormat,
+)
+
+T = TypeVar("T")
+
+TIMESTAMP_SUFFIXES = ("_timestamp", "_at", "_start", "_end")
+MAX_KEY_COLUMNS = 16
+"""Source: https://cloud.google.com/bigquery/docs/primary-foreign-keys"""
+MAX_NAME_LENGTH = 300
+"""Source: https://cloud.google.com/bigquery/docs/schemas#column_names"""
+_RESERVED_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_")
+_KEY_TYPES_REFUSED = (TargetType.JSON,)
+"""GoogleSQL has no equality for them."""
+
+_BY_SCALAR = {
+    ProtoScalar.INTEGER: TargetType.INT64,
+    ProtoScalar.FLOATING: TargetType.FLOAT64,
+    ProtoScalar.BOOL: TargetType.BOOL,
+    ProtoScalar.STRING: TargetType.STRING,
+    ProtoScalar.BYTES: TargetType.BYTES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnDraft:
+    """A column whose type is settled, or settled but for a look at its values."""
+
+    source: SourceColumn
+    target_name: str
+    target_type: TargetType
+    timestamp_format: TimestampFormat | None = None
+    fallback: TargetType | None = None
+    """The type if the values are not instants; None: they have to be."""
+    required: bool = False
+    description: str | None = None
+    default_value_expression: str | None = None
+
+    @property
+    def needs_probe(self) -> bool:
+        """Whether the meaning of its values is still open."""
+        return self.target_type is TargetType.TIMESTAMP and self.timestamp_format is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDraft:
+    """A mapping before the values were looked at."""
+
+    source: SourceTable
+    section: TableSection
+    key: tuple[str, ...]
+    columns: tuple[ColumnDraft, ...]
+    warnings: tuple[str, ...]
+
+
+def draft(source: SourceTable, section: TableSection, message: Sequence[ProtoField] | None) -> TableDraft:
+    """
+    Draft the mapping of a table.
+
+    Raises:
+        BqsyncError: SOURCE_TABLE_INVALID, where columns, names or key don't allow a mapping.
+    """
+    _check_names(source, section)
+    fields = {field.name.lower(): field for field in message or ()}
+    ignored = {name for name, field in fields.items() if field.ignored}
+    kept = [column for column in source.columns if column.name.lower() not in ignored]
+    columns = tuple(_draft_column(column, section, fields.get(column.name.lower()), message) for column in kept)
+    _check_target_names(source, columns)
+    key = _choose_key(source, section)
+    _check_key(source, key, columns)
+    return TableDraft(source=source, section=section, key=key, columns=columns,
+                      warnings=_warnings(source, section, message))
+
+
+def finish(
+    table: TableDraft,
+    formats: Mapping[str, TimestampFormat | None],
+    allot: Callable[[Sequence[tuple[str, TargetType]]], Sequence[int]],
+) -> TableSpec:
+    """
+    Complete a draft.
+
+    Args:
+        table: the draft.
+        formats: by source name, what the values of each column with `needs_probe` turned out to be; None where they
+            are no instants of one unit.
+        allot: gives the protobuf field number of each (source column, target type).
+    """
+    settled = [_settle(column, formats) for column in table.columns]
+    numbers = allot([(column.source.name, column.target_type) for column in settled])
+    zero = table.section.null_values is NullValues.ZERO
+    return TableSpec(
+        source_name=table.source.name,
+        target_name=table.section.target,
+        columns=tuple(
+            ColumnSpec(
+                source_name=column.source.name,
+                target_name=column.target_name,
+                target_type=column.target_type,
+                field_number=number,
+                required=column.required,
+                timestamp_format=column.timestamp_format,
+                zero_for_null=zero and column.source.name not in table.key,
+                description=column.description,
+                default_value_expression=column.default_value_expression,
+            )
+            for column, number in zip(settled, numbers, strict=True)
+        ),
+        key=table.key,
+        deletes=table.section.deletes,
+    )
+
+
+def with_required(spec: TableSpec, required: frozenset[str]) -> TableSpec:
+    """The mapping with the nullability of its existing target: the named target columns refuse NULL."""
+    columns = tuple(replace(column, required=column.target_name.lower() in required) for column in spec.columns)
+    return replace(spec, columns=columns)
+
+
+def legal_name(name: str) -> str:
+    """A BigQuery column name: letters, digits and underscores, not starting with a digit."""
+    legal = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return legal if legal[:1].isalpha() or legal.startswith("_") else f"_{legal}"
+
+
+def _draft_column(
+    column: SourceColumn, section: TableSection, field: ProtoField | None, message: Sequence[ProtoField] | None
+) -> ColumnDraft:
+    chosen = _lookup(section.types, column.name)
+    configured = _lookup(section.timestamps, column.name)
+    basis = ColumnDraft(
+        source=column,
+        target_name=(field.target_name if field else None) or legal_name(column.name),
+        target_type=_BY_SCALAR[field.scalar] if field else _declared_type(column),
+        timestamp_format=configured,
+        required=bool(field and field.required),
+        description=field.description if field else None,
+        default_value_expression=field.default_value_expression if field else None,
+    )
+    override = chosen or (field.type_override if field else None)
+    if override or configured:
+        return replace(basis, target_type=override or TargetType.TIMESTAMP)
+    if field and message is not None:
+        return replace(basis, target_type=TargetType.TIMESTAMP) if _named_as_instant(column) else basis
+    if _may_be_instant(column):
+        return replace(basis, target_type=TargetType.TIMESTAMP, fallback=basis.target_type)
+    return basis
+
+
+def _lookup(settings: Mapping[str, T], column: str) -> T | None:
+    return next((value for name, value in settings.items() if name.lower() == column.lower()), None)
+
+
+def _named_as_instant(column: SourceColumn) -> bool:
+    return column.name.lower().endswith(TIMESTAMP_SUFFIXES)
+
+
+def _may_be_instant(column: SourceColumn) -> bool:
+    if column.affinity in (Affinity.INTEGER, Affinity.REAL, Affinity.NUMERIC):
+        return _named_as_instant(column) or _declared_as_instant(column)
+    return False
+
+
+def _declared_as_instant(column: SourceColumn) -> bool:
+    return column.declared_type.upper().split("(")[0].strip() in ("DATETIME", "TIMESTAMP")
+
+
+def _declared_type(column: SourceColumn) -> TargetType:
+    """The lossless target type for what SQLite declares. STRING takes numbers as well, as their exact text."""
+    declared = column.declared_type.upper()
+    if declared in ("BOOLEAN", "BOOL"):
+        return TargetType.BOOL
+    if column.affinity is Affinity.INTEGER:
+        return TargetType.INT64
+    if column.affinity is Affinity.REAL:
+        return TargetType.FLOAT64
+    if column.affinity is Affinity.BLOB:
+        return TargetType.BYTES if declared else TargetType.STRING
+    if column.affinity is Affinity.NUMERIC and not ("DATE" in declared or "TIME" in declared):
+        return TargetType.FLOAT64
+    return TargetType.STRING
+
+
+def _settle(column: ColumnDraft, formats: Mapping[str, TimestampFormat | None]) -> ColumnDraft:
+    if not column.needs_probe:
+        return column
+    found = formats.get(column.source.name)
+    if found is None and column.fallback is not None:
+        return replace(column, target_type=column.fallback)
+    return replace(column, timestamp_format=found)
+
+
+def _choose_key(source: SourceTable, section: TableSection) -> tuple[str, ...]:
+    if section.key:
+        return tuple(_existing(source, name, "key").name for name in section.key)
+    if source.primary_key:
+        return source.primary_key
+    if source.unique_keys:
+        return source.unique_keys[0]
+    raise _invalid(
+        f"table {source.name} has no key",
+        "it declares neither a PRIMARY KEY nor a UNIQUE constraint over NOT NULL columns, and SQLite's implicit rowid "
+        "changes with VACUUM",
+        f"name the columns that identify a row: key = [...] in the [[tables]] entry of {source.name}",
+    )
+
+
+def _check_key(source: SourceTable, key: tuple[str, ...], columns: Sequence[ColumnDraft]) -> None:
+    types = {column.source.name: column.target_type for column in columns}
+    for name in key:
+        if name not in types:
+            raise _invalid(f"key column {source.name}.{name} is ignored by its message",
+                           "a row can't be found again without its key", "remove `ignore` from that field")
+        if types[name] in _KEY_TYPES_REFUSED:
+            raise _invalid(f"key column {source.name}.{name} is {types[name]} in BigQuery",
+                           f"BigQuery can't compare values of type {types[name]}", "choose another type for the column")
+    if len(key) > MAX_KEY_COLUMNS:
+        raise _invalid(f"the key of table {source.name} has {len(key)} columns",
+                       f"BigQuery takes {MAX_KEY_COLUMNS} at most", "name fewer columns that identify a row")
+
+
+def _check_names(source: SourceTable, section: TableSection) -> None:
+    for setting, names in (("watermark", section.watermark), ("types", section.types),
+                           ("timestamps", section.timestamps)):
+        for name in names:
+            _existing(source, name, setting)
+
+
+def _existing(source: SourceTable, name: str, setting: str) -> SourceColumn:
+    column = source.column(name)
+    if column is None:
+        raise _invalid(
+            f"`{setting}` of table {source.name} names a column {name!r} that the table does not have",
+            f"its columns are {', '.join(column.name for column in source.columns)}",
+            f"correct `{setting}` in the [[tables]] entry of {source.name}",
+        )
+    return column
+
+
+def _check_target_names(source: SourceTable, columns: Sequence[ColumnDraft]) -> None:
+    taken: dict[str, str] = {name.value: "bqsync's own column" for name in StagingColumn}
+    for column in columns:
+        name = column.target_name.lower()
+        if name in taken:
+            raise _invalid(
+                f"columns {column.source.name!r} and {taken[name]!r} of table {source.name} meet in BigQuery",
+                f"both become `{column.target_name}`: BigQuery takes letters, digits and _, in any case",
+                "give one of them another name with the proto option (gen_bq_schema.bigquery).name",
+            )
+        if name.startswith(_RESERVED_PREFIXES) or len(name) > MAX_NAME_LENGTH:
+            raise _invalid(f"column {column.source.name!r} of table {source.name} has a name that BigQuery reserves",
+                           f"`{column.target_name}` starts with a reserved prefix or is over {MAX_NAME_LENGTH} letters",
+                           "give it another name with the proto option (gen_bq_schema.bigquery).name")
+        taken[name] = column.source.name
+
+
+def _warnings(
+    source: SourceTable, section: TableSection, message: Sequence[ProtoField] | None
+) -> tuple[str, ...]:
+    if message is None:
+        return ()
+    named = {field.name.lower() for field in message}
+    lacking = [column.name for column in source.columns if column.name.lower() not in named]
+    extra = [field.name for field in message if source.column(field.name) is None and not field.ignored]
+    return tuple(
+        [f"message {section.message} lacks column {name}: its type is taken from SQLite" for name in lacking]
+        + [f"message {section.message} has a field {name} that table {source.name} lacks: not delivered"
+           for name in extra]
+    )
+
+
+def _invalid(what: str, why: str, fix: str) -> BqsyncError:
+    return BqsyncError(ErrorKind.SOURCE_TABLE_INVALID, what=what, why=why, fix=fix)

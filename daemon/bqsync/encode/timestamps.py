@@ -1,0 +1,127 @@
+"""
+Source values of a TIMESTAMP column become microseconds since 1970 (UTC), exactly.
+
+What is finer than a microsecond rounds half to even: BigQuery keeps no more.
+Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#timestamp_type
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+
+from bqsync.encode.rejection import Rejected
+from bqsync.model import Reason, SqlValue, TimestampFormat
+
+MIN_TIMESTAMP_US = -62_135_596_800_000_000
+"""0001-01-01 00:00:00 UTC."""
+MAX_TIMESTAMP_US = 253_402_300_799_999_999
+"""9999-12-31 23:59:59.999999 UTC."""
+
+_JULIAN_EPOCH_HALF_DAYS = 4_881_175
+"""Julian day 2440587.5 is 1970-01-01 00:00 UTC."""
+_HALF_DAY_US = 43_200_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,18}))?)?"
+    r"\s?(Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
+_UNIT_US: dict[TimestampFormat, tuple[int, int]] = {
+    TimestampFormat.UNIX_SECONDS: (1_000_000, 1),
+    TimestampFormat.UNIX_MILLIS: (1_000, 1),
+    TimestampFormat.UNIX_MICROS: (1, 1),
+    TimestampFormat.UNIX_NANOS: (1, 1_000),
+}
+"""Microseconds per unit, as a fraction."""
+
+
+def timestamp_converter(fmt: TimestampFormat, zone: tzinfo) -> Callable[[SqlValue], int]:
+    """
+    A function from a cell to microseconds.
+
+    Args:
+        fmt: what the column holds.
+        zone: meaning of ISO texts that name no offset.
+
+    Returns:
+        A function that raises `Rejected` for what is not of that format or outside of BigQuery's range.
+    """
+    if fmt is TimestampFormat.ISO8601:
+        return lambda value: _in_range(_from_iso(value, zone))
+    if fmt is TimestampFormat.JULIAN_DAYS:
+        return lambda value: _in_range(_from_julian(value))
+    numerator, denominator = _UNIT_US[fmt]
+    return lambda value: _in_range(_from_number(value, numerator, denominator))
+
+
+def _in_range(instant_us: int) -> int:
+    if MIN_TIMESTAMP_US <= instant_us <= MAX_TIMESTAMP_US:
+        return instant_us
+    raise Rejected(Reason.OUT_OF_RANGE)
+
+
+def _from_number(value: SqlValue, numerator: int, denominator: int) -> int:
+    if type(value) is int:
+        return value * numerator if denominator == 1 else _round_ratio(value, denominator)
+    if type(value) is float:
+        top, bottom = _ratio(value)
+        return _round_ratio(top * numerator, bottom * denominator)
+    raise Rejected(Reason.WRONG_TYPE)
+
+
+def _from_julian(value: SqlValue) -> int:
+    if type(value) is int:
+        return (2 * value - _JULIAN_EPOCH_HALF_DAYS) * _HALF_DAY_US
+    if type(value) is float:
+        top, bottom = _ratio(value)
+        return _round_ratio((2 * top - _JULIAN_EPOCH_HALF_DAYS * bottom) * _HALF_DAY_US, bottom)
+    raise Rejected(Reason.WRONG_TYPE)
+
+
+def _ratio(value: float) -> tuple[int, int]:
+    try:
+        return value.as_integer_ratio()
+    except (OverflowError, ValueError):
+        raise Rejected(Reason.NOT_FINITE) from None
+
+
+def _round_ratio(top: int, bottom: int) -> int:
+    """`top / bottom` to the nearest integer, half to even, without floating point."""
+    whole, rest = divmod(top, bottom)
+    twice = 2 * rest
+    if twice > bottom or (twice == bottom and whole % 2 == 1):
+        return whole + 1
+    return whole
+
+
+def _from_iso(value: SqlValue, zone: tzinfo) -> int:
+    if type(value) is not str:
+        raise Rejected(Reason.WRONG_TYPE)
+    match = _ISO.fullmatch(value.strip())
+    if match is None:
+        raise Rejected(Reason.WRONG_TYPE)
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
+                          tzinfo=_zone_of(offset, zone))
+        whole_us = (moment - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        raise Rejected(Reason.OUT_OF_RANGE) from None
+    if fraction is None:
+        return whole_us
+    return whole_us + _round_ratio(int(fraction) * 1_000_000, 10 ** len(fraction))
+
+
+def _zone_of(offset: str | None, zone: tzinfo) -> tzinfo:
+    if offset is None:
+        return zone
+    if offset in "Zz":
+        return UTC
+    digits = offset[1:].replace(":", "")
+    distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    return timezone(distance if offset[0] == "+" else -distance)

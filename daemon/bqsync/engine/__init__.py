@@ -1,0 +1,1 @@
+"""engine: one cycle of one table; the loop over tables."""

@@ -1,0 +1,195 @@
+"""
+A chunk: rows that are staged as they are read, merged together, then noted in the state.
+
+The order may not change: append, check the last offset, intent, MERGE, state, clean. A crash anywhere sends the same
+rows into the same MERGE again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from bqsync.deliver import jobs, staging
+from bqsync.deliver.answers import RowsRefusedError
+from bqsync.deliver.append import AppendStream
+from bqsync.deliver.clients import Destination
+from bqsync.deliver.merge_sql import merge_statement
+from bqsync.encode.batches import split
+from bqsync.encode.rows import RowEncoder
+from bqsync.engine.stopwatch import Stopwatch
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import EncodedRow, RejectedRow, TargetRef
+from bqsync.state.ledger import ChunkCommit, Ledger, delivered_entry
+from bqsync.state.tables import TableState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What all chunks of one cycle of one table share."""
+
+    destination: Destination
+    target: TargetRef
+    encoder: RowEncoder
+    state: TableState
+    ledger: Ledger
+    mapping_version: str
+    append_rows: int
+    """Rows in one append request, at most."""
+    append_bytes: int
+    """Bytes in one append request, about; a larger row travels alone."""
+    stopwatch: Stopwatch
+
+
+class RefusedKeysError(Exception):
+    """BigQuery refused these rows. The cycle starts again without them."""
+
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        super().__init__("rows refused")
+        self.keys = frozenset(keys)
+
+
+@dataclass(slots=True)
+class Delivered:
+    """What a chunk did."""
+
+    upserted_slots: list[int] = field(default_factory=list)
+    rows_upserted: int = 0
+    rows_deleted: int = 0
+    bytes_sent: int = 0
+    bytes_billed: int = 0
+    merges: int = 0
+
+
+class Chunk:
+    """One chunk, from its first row to its commit. Leaving the `with` block without `deliver` drops what was staged."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._stream: AppendStream | None = None
+        self._staging: TargetRef | None = None
+        self._commit = ChunkCommit()
+        self._sequence = 0
+        self._staged_keys: list[bytes] = []
+        self.size_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_stream()
+        # While an intent stands, its MERGE may be running and reading the staging table.
+        if self._staging is not None and self._lane.state.intent() is None:
+            staging.drop(self._lane.destination, str(self._staging))
+
+    @property
+    def rows(self) -> int:
+        """How many rows are staged."""
+        return len(self._staged_keys)
+
+    def upsert(self, rows: Sequence[EncodedRow]) -> None:
+        """Stage rows to insert or update."""
+        encoder, first = self._lane.encoder, self._sequence
+        self._sequence += len(rows)
+        self._append([encoder.stage_upsert(row, first + index) for index, row in enumerate(rows)],
+                     [row.key for row in rows])
+        self._commit.delivered.extend(map(delivered_entry, rows))
+
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Stage deletes."""
+        encoder, first = self._lane.encoder, self._sequence
+        self._sequence += len(keys)
+        self._append([encoder.stage_delete(key, first + index) for index, key in enumerate(keys)], keys)
+        self._commit.deleted.extend(keys)
+
+    def reject(self, row: RejectedRow) -> None:
+        """Note a row for the quarantine."""
+        self._commit.rejected.append(row)
+
+    def recover(self, source_key: bytes) -> None:
+        """Note that a row leaves the quarantine."""
+        self._commit.recovered.append(source_key)
+
+    def deliver(self) -> Delivered:
+        """
+        Merge what was staged and commit the state.
+
+        Raises:
+            RefusedKeysError: BigQuery refused rows; nothing of the chunk was delivered.
+            BqsyncError: nothing was delivered, or an intent tells that the end of the MERGE is not known.
+        """
+        if self._staging is None and self._commit.is_empty:
+            return Delivered()
+        done = Delivered(rows_upserted=len(self._commit.delivered), rows_deleted=len(self._commit.deleted),
+                         bytes_sent=self.size_bytes)
+        if self._staging is not None:
+            self._finish_stream()
+            merged = self._merge(self._staging)
+            done.merges, done.bytes_billed = 1, merged
+        with self._lane.stopwatch.stage("commit"):
+            done.upserted_slots = self._lane.ledger.commit(self._commit, self._lane.mapping_version)
+        return done
+
+    def _append(self, rows: list[bytes], keys: Sequence[bytes]) -> None:
+        stream = self._stream or self._open_stream()
+        self._staged_keys.extend(keys)
+        self.size_bytes += sum(map(len, rows))
+        with self._lane.stopwatch.stage("append"), self._refusals():
+            for batch in split(rows, self._lane.append_rows, self._lane.append_bytes):
+                stream.append(batch)
+
+    def _open_stream(self) -> AppendStream:
+        lane = self._lane
+        with lane.stopwatch.stage("stage"):
+            self._staging = staging.create(lane.destination, lane.encoder.spec, lane.state.store.instance)
+        ref = self._staging
+        path = f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}"
+        self._stream = AppendStream(lane.destination.write, path, lane.encoder.descriptor,
+                                    policy=lane.destination.policy)
+        return self._stream
+
+    def _finish_stream(self) -> None:
+        if self._stream is None:
+            return
+        with self._lane.stopwatch.stage("append"), self._refusals():
+            self._stream.finish()
+        self._close_stream()
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _merge(self, source: TargetRef) -> int:
+        lane = self._lane
+        with lane.stopwatch.stage("merge"):
+            statement = merge_statement(lane.encoder.spec, lane.target, source)
+            result = jobs.run_merge(lane.destination, statement, source, lane.state)
+        upserts = len(self._commit.delivered)
+        if result.affected_rows < upserts:
+            # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered.
+            lane.state.clear_intent()
+            raise BqsyncError(
+                ErrorKind.BIGQUERY_JOB_FAILED, what=f"job {result.job_id} changed {result.affected_rows} rows of "
+                f"{lane.target}, and {upserts} were staged", why="the MERGE did not see all staged rows",
+                fix="nothing is lost, the rows are sent again; report this if it happens twice",
+            )
+        return result.bytes_billed
+
+    def _refusals(self) -> _Refusals:
+        return _Refusals(self._staged_keys)
+
+
+class _Refusals:
+    """Turns the refused places of a stream into the keys of their rows."""
+
+    def __init__(self, staged_keys: list[bytes]) -> None:
+        self._staged_keys = staged_keys
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, RowsRefusedError):
+            raise RefusedKeysError(self._staged_keys[index] for index in error.row_indexes) from error

@@ -1,0 +1,89 @@
+"""The plan of a table: its schema read, its mapping made, its undecided columns looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bqsync.capture.probe import probe_instants
+from bqsync.capture.schema import read_table
+from bqsync.capture.source import Source
+from bqsync.config import TableSection
+from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
+from bqsync.engine.session import Session
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import TableSpec, TargetType, TimestampFormat
+from bqsync.state.tables import TableState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePlan:
+    """A table that can be synced."""
+
+    spec: TableSpec
+    warnings: tuple[str, ...]
+
+
+def plan_table(session: Session, section: TableSection, state: TableState) -> TablePlan:
+    """
+    Make the mapping of a table and fix in the state what has to stay.
+
+    Raises:
+        BqsyncError: SOURCE_TABLE_INVALID or TIMESTAMP_UNIT_UNCLEAR.
+    """
+    table = draft_table(session.source, section, session.messages)
+    formats = _formats(session.source, table, state)
+    spec = finish(table, formats, state.allot_fields)
+    for column in spec.columns:
+        found = formats.get(column.source_name)
+        if column.target_type is TargetType.TIMESTAMP and found is not None:
+            state.fix_timestamp_format(column.source_name, found)
+    return TablePlan(spec=spec, warnings=table.warnings)
+
+
+def draft_table(source: Source, section: TableSection, messages: Mapping[str, tuple]) -> TableDraft:  # type: ignore[type-arg]
+    """Read a table's schema and draft its mapping."""
+    declared = source.read(lambda connection: read_table(connection, section.name))
+    return draft(declared, section, messages[section.message] if section.message else None)
+
+
+def mapping_version(spec: TableSpec) -> str:
+    """A short name of a mapping: a row in quarantine is worth another try when it changes."""
+    return hashlib.sha256(repr(spec).encode()).hexdigest()[:16]
+
+
+def _formats(source: Source, table: TableDraft, state: TableState) -> dict[str, TimestampFormat | None]:
+    """By column, what its instants are: as fixed in the state, else as its values say now."""
+    fixed, types = state.timestamp_formats(), state.known_types()
+    formats: dict[str, TimestampFormat | None] = {}
+    for column in table.columns:
+        name = column.source.name
+        if not column.needs_probe:
+            continue
+        if name in fixed and types.get(name) is TargetType.TIMESTAMP:
+            formats[name] = fixed[name]
+        elif column.fallback is not None and types.get(name) is column.fallback:
+            formats[name] = None
+        else:
+            formats[name] = probe_column(source, table.source.name, column)
+    return formats
+
+
+def probe_column(source: Source, table: str, column: ColumnDraft) -> TimestampFormat | None:
+    """
+    What the values of a column are; None where there are none yet, or where a fallback type takes them.
+
+    Raises:
+        BqsyncError: TIMESTAMP_UNIT_UNCLEAR, where they have to be instants and are not of one unit.
+    """
+    result = probe_instants(source, table, column.source.name)
+    if result.rows and result.timestamp_format is None and column.fallback is None:
+        raise BqsyncError(
+            ErrorKind.TIMESTAMP_UNIT_UNCLEAR,
+            what=f"the values of {table}.{column.source.name} are not instants of one unit",
+            why=f"it becomes a TIMESTAMP, and it holds {result.found}, not all between 1980 and 2100 in one unit",
+            fix=f"name the unit (timestamps = {{ {column.source.name} = \"unix_seconds\" }}) or another type "
+            f"(types = {{ {column.source.name} = \"INT64\" }}) in the [[tables]] entry of {table}",
+        )
+    return result.timestamp_format

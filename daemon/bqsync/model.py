@@ -1,0 +1,283 @@
+"""
+The typed values that travel between the rooms: schema, mapping, rows, changes, outcomes.
+
+Nothing here does I/O, reads a clock or logs. Everything is frozen: a room receives a value, it never shares one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SqlValue = int | float | str | bytes | None
+"""A cell as Python's sqlite3 returns it: the five storage classes of SQLite."""
+
+WireValue = int | float | str | bytes | bool | None
+"""A cell as it is set on a protobuf field; None is an absent field, which BigQuery stores as NULL."""
+
+
+class TargetType(StrEnum):
+    """A BigQuery column type, by its GoogleSQL name."""
+
+    INT64 = "INT64"
+    FLOAT64 = "FLOAT64"
+    BOOL = "BOOL"
+    STRING = "STRING"
+    BYTES = "BYTES"
+    TIMESTAMP = "TIMESTAMP"
+    NUMERIC = "NUMERIC"
+    BIGNUMERIC = "BIGNUMERIC"
+    DATE = "DATE"
+    DATETIME = "DATETIME"
+    TIME = "TIME"
+    JSON = "JSON"
+
+
+class TimestampFormat(StrEnum):
+    """What the values of a source column mean when its target is a TIMESTAMP."""
+
+    UNIX_SECONDS = "unix_seconds"
+    UNIX_MILLIS = "unix_millis"
+    UNIX_MICROS = "unix_micros"
+    UNIX_NANOS = "unix_nanos"
+    JULIAN_DAYS = "julian_days"
+    ISO8601 = "iso8601"
+
+
+class Operation(StrEnum):
+    """What a staged row asks of the target."""
+
+    UPSERT = "U"
+    DELETE = "D"
+
+
+class StagingColumn(StrEnum):
+    """The columns that a staging table has beside those of its target."""
+
+    KEY = "_bqsync_key"
+    OPERATION = "_bqsync_operation"
+    SEQUENCE = "_bqsync_sequence"
+
+
+FIRST_FIELD_NUMBER = 16
+"""Protobuf field numbers below are for the envelope of a staged row."""
+
+
+class DeletePolicy(StrEnum):
+    """What happens in the target when a row leaves the source."""
+
+    DELETE = "delete"
+    IGNORE = "ignore"
+
+
+class NullValues(StrEnum):
+    """Whether NULL stays NULL, or becomes 0 and '' as the reference script meant it."""
+
+    NULL = "null"
+    ZERO = "zero"
+
+
+class Affinity(StrEnum):
+    """SQLite's column affinities. Source: https://www.sqlite.org/datatype3.html#determination_of_column_affinity"""
+
+    INTEGER = "INTEGER"
+    REAL = "REAL"
+    NUMERIC = "NUMERIC"
+    TEXT = "TEXT"
+    BLOB = "BLOB"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceColumn:
+    """A column as SQLite declares it."""
+
+    name: str
+    declared_type: str
+    affinity: Affinity
+    not_null: bool
+    generated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTable:
+    """A table as SQLite declares it."""
+
+    name: str
+    columns: tuple[SourceColumn, ...]
+    primary_key: tuple[str, ...]
+    """Declared key columns in key order; empty where none is declared."""
+    unique_keys: tuple[tuple[str, ...], ...] = ()
+    """UNIQUE constraints whose columns are all NOT NULL: each serves as a key."""
+
+    def column(self, name: str) -> SourceColumn | None:
+        """The column of that name, compared as SQLite compares names: without regard to ASCII case."""
+        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+
+
+class ProtoScalar(StrEnum):
+    """The scalar types of a protobuf field that a table row may have."""
+
+    INTEGER = "integer"
+    FLOATING = "floating"
+    BOOL = "bool"
+    STRING = "string"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtoField:
+    """A field of a message in `protos/`, with the gen_bq_schema options that steer it."""
+
+    name: str
+    scalar: ProtoScalar
+    target_name: str | None = None
+    type_override: TargetType | None = None
+    required: bool = False
+    ignored: bool = False
+    description: str | None = None
+    default_value_expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSpec:
+    """How one source column becomes one target column."""
+
+    source_name: str
+    target_name: str
+    target_type: TargetType
+    field_number: int
+    """Protobuf field number on the wire: allotted once per (column, target type), never reused."""
+    required: bool = False
+    timestamp_format: TimestampFormat | None = None
+    zero_for_null: bool = False
+    description: str | None = None
+    default_value_expression: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """The mapping of one table: everything that encode and deliver need to know about it."""
+
+    source_name: str
+    target_name: str
+    columns: tuple[ColumnSpec, ...]
+    key: tuple[str, ...]
+    """Source names of the key columns, in key order."""
+    deletes: DeletePolicy = DeletePolicy.DELETE
+
+    @property
+    def key_columns(self) -> tuple[ColumnSpec, ...]:
+        """The specs of the key columns, in key order."""
+        by_name = {column.source_name: column for column in self.columns}
+        return tuple(by_name[name] for name in self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetRef:
+    """A BigQuery table by its three names."""
+
+    project: str
+    dataset: str
+    table: str
+
+    def __str__(self) -> str:
+        """As error messages and client calls name it: project.dataset.table."""
+        return f"{self.project}.{self.dataset}.{self.table}"
+
+    @property
+    def sql(self) -> str:
+        """As GoogleSQL names it."""
+        return f"`{self.project}`.`{self.dataset}`.`{self.table}`"
+
+
+class Reason(StrEnum):
+    """Why a row is in quarantine. Stable: `bqsync quarantine --json` prints them."""
+
+    NULL_KEY = "null_key"
+    KEY_COLLISION = "key_collision"
+    WRONG_TYPE = "wrong_type"
+    OUT_OF_RANGE = "out_of_range"
+    WOULD_CHANGE = "would_change"
+    INVALID_TEXT = "invalid_text"
+    NOT_FINITE = "not_finite"
+    NULL_REQUIRED = "null_required"
+    ROW_TOO_LARGE = "row_too_large"
+    REFUSED_BY_BIGQUERY = "refused_by_bigquery"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """A row that can be delivered."""
+
+    key: bytes
+    """Encoded target key, equal exactly when BigQuery compares the keys as equal."""
+    row: bytes
+    """Serialized data fields: the bytes that the fingerprint covers."""
+    fingerprint: int
+    """Signed 64-bit xxh3 of `row`, so that SQLite stores it as an INTEGER."""
+    source_key: bytes | None = None
+    """Encoded source key, only where `key` does not lead back to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that goes to quarantine instead of BigQuery."""
+
+    source_key: bytes
+    """Encoded source key: the identity of the row in the source, NULLs included."""
+    key: bytes | None
+    """Encoded target key where it could be made."""
+    column: str
+    reason: Reason
+    fingerprint: int
+    """Signed 64-bit xxh3 over the source row: while it stays the same, nothing is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What is known of a delivered row."""
+
+    fingerprint: int | None
+    """None: the row is in the target, what it holds there is not known (after reconciliation)."""
+    slot: int
+    """Small number of the row, for marks of one bit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A MERGE job that may be running: committed to the state before the job is submitted."""
+
+    job_id: str
+    staging_table: str
+    """Full name, `project.dataset.table`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeResult:
+    """What one MERGE did, as BigQuery reports it."""
+
+    job_id: str
+    affected_rows: int
+    bytes_billed: int
+
+
+@dataclass(slots=True, kw_only=True)
+class CycleOutcome:
+    """One cycle of one table, as `sync.completed` and `bqsync sync` report it."""
+
+    table: str
+    target: str
+    rows_read: int = 0
+    rows_upserted: int = 0
+    rows_deleted: int = 0
+    rows_unchanged: int = 0
+    rows_quarantined: int = 0
+    """Rows newly in quarantine."""
+    quarantine_total: int = 0
+    bytes_sent: int = 0
+    bytes_billed: int = 0
+    merges: int = 0
+    durations_s: dict[str, float] = field(default_factory=dict)
+    """Seconds by stage: plan, read, encode, compare, append, merge, commit."""
+    error: Mapping[str, str] | None = None

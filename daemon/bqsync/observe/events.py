@@ -1,0 +1,120 @@
+"""The events that bqsync logs: their names, levels and fields. Stable: scripts and alerts may rely on them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Event(StrEnum):
+    """The value of `event` in a log line. `SPECIFICATIONS` describes each; docs/events.md is held against it."""
+
+    SYNC_COMPLETED = "sync.completed"
+    SYNC_FAILED = "sync.failed"
+    TABLE_REFUSED = "table.refused"
+    TARGET_CREATED = "target.created"
+    TARGET_ALTERED = "target.altered"
+    ROW_QUARANTINED = "row.quarantined"
+    QUARANTINE_RECOVERED = "quarantine.recovered"
+    RETRY_SCHEDULED = "retry.scheduled"
+    INTENT_SETTLED = "intent.settled"
+    STAGING_SWEPT = "staging.swept"
+    DELETES_HELD_BACK = "deletes.held_back"
+    STATE_REBUILT = "state.rebuilt"
+    EMBEDDED_STARTED = "bigquery.embedded_started"
+    VERIFY_COMPLETED = "verify.completed"
+    SCHEMA_WARNING = "schema.warning"
+    DEMO_WRITER_FINISHED = "demo.writer_finished"
+    LIBRARY_MESSAGE = "library.message"
+
+
+@dataclass(frozen=True, slots=True)
+class EventSpecification:
+    """How an event is logged."""
+
+    level: str
+    """As it is logged when nothing unusual comes with it."""
+    description: str
+    """One line."""
+    fields: tuple[str, ...]
+    """Beside timestamp, level and event. A field may be absent where it does not apply. Never a cell value."""
+
+
+_ERROR_FIELDS = ("code", "kind", "what", "why", "fix")
+_CYCLE_FIELDS = (
+    "table",
+    "target",
+    "rows_read",
+    "rows_upserted",
+    "rows_deleted",
+    "rows_unchanged",
+    "rows_quarantined",
+    "quarantine_total",
+    "bytes_sent",
+    "bytes_billed",
+    "merges",
+    "durations_s",
+)
+
+SPECIFICATIONS = MappingProxyType(
+    {
+        Event.SYNC_COMPLETED: EventSpecification(
+            "info", "One cycle of one table has been delivered and its state committed.", _CYCLE_FIELDS
+        ),
+        Event.SYNC_FAILED: EventSpecification(
+            "error", "A cycle of a table has failed; nothing is lost, it is tried again.", ("table", *_ERROR_FIELDS)
+        ),
+        Event.TABLE_REFUSED: EventSpecification(
+            "error", "A table can't be synced as it is configured or declared.", ("table", *_ERROR_FIELDS)
+        ),
+        Event.TARGET_CREATED: EventSpecification(
+            "info", "A target table was missing and has been created.", ("table", "target", "columns")
+        ),
+        Event.TARGET_ALTERED: EventSpecification(
+            "info", "Columns were added to a target table.", ("table", "target", "columns")
+        ),
+        Event.ROW_QUARANTINED: EventSpecification(
+            "warning",
+            "Rows can't be delivered as they are and wait in quarantine.",
+            ("table", "column", "reason", "rows"),
+        ),
+        Event.QUARANTINE_RECOVERED: EventSpecification(
+            "info", "Rows have left the quarantine: delivered, or gone from the source.", ("table", "rows")
+        ),
+        Event.RETRY_SCHEDULED: EventSpecification(
+            "warning",
+            "A call has failed in a way that passes, and is tried again.",
+            ("table", "operation", "attempt", "wait_s", "code", "kind", "what"),
+        ),
+        Event.INTENT_SETTLED: EventSpecification(
+            "info", "The end of a MERGE that an earlier run had begun is known.", ("table", "job_id", "outcome")
+        ),
+        Event.STAGING_SWEPT: EventSpecification(
+            "info", "Staging tables that an earlier run left behind were dropped.", ("dataset", "tables")
+        ),
+        Event.DELETES_HELD_BACK: EventSpecification(
+            "error",
+            "More deletes than the guard lets pass wait for a confirmation.",
+            ("table", "deletes", "rows", "fix"),
+        ),
+        Event.STATE_REBUILT: EventSpecification(
+            "warning", "The state file was damaged; it was moved aside and is built anew.", ("file", "moved_to", "why")
+        ),
+        Event.EMBEDDED_STARTED: EventSpecification(
+            "info", "The BigQuery on this machine answers.", ("rest_endpoint", "grpc_endpoint", "directory")
+        ),
+        Event.VERIFY_COMPLETED: EventSpecification(
+            "info",
+            "Source and target of a table were compared; a warning where rows differ.",
+            ("table", "target", "rows", "rows_different", "duration_s"),
+        ),
+        Event.SCHEMA_WARNING: EventSpecification(
+            "warning", "A mapping works, and is perhaps not what was meant.", ("table", "column", "what")
+        ),
+        Event.DEMO_WRITER_FINISHED: EventSpecification(
+            "info", "The demo's writer has made its last change.", ("inserts", "updates", "deletes", "duration_s")
+        ),
+        Event.LIBRARY_MESSAGE: EventSpecification(
+            "warning", "A library has logged a warning or an error of its own.", ("logger", "message", "exception")
+        ),
+    }
+)

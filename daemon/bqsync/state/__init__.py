@@ -1,0 +1,1 @@
+"""state: what has been delivered."""

@@ -1,0 +1,55 @@
+"""One process at a time works with a state file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from bqsync.errors import BqsyncError, ErrorKind
+
+
+class StateLock:
+    """
+    An exclusive lock beside the state file, released by the kernel when the process ends, however it ends.
+
+    The lock stands on a file of its own: the state file may be moved aside and made anew while the lock is held.
+    """
+
+    def __init__(self, state_file: Path) -> None:
+        self._path = state_file.with_name(f"{state_file.name}.lock")
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """
+        Take the lock.
+
+        Raises:
+            BqsyncError: STATE_LOCKED, where another process has it; STATE_UNWRITABLE, where the file can't be made.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise BqsyncError(
+                ErrorKind.STATE_UNWRITABLE, what=f"cannot create {self._path}", why=exc.strerror or str(exc),
+                fix="give the user of bqsync write permission on that folder, or set `state.file` to another place",
+            ) from exc
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise BqsyncError(
+                ErrorKind.STATE_LOCKED, what=f"another bqsync works with {self._path.with_suffix('')}",
+                why=f"process {holder or 'unknown'} holds the lock",
+                fix="wait for it to end, or stop it (systemctl stop bqsync)",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back. Safe to call twice."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,163 @@
+"""What the state knows of one table: target, field numbers, health, intent."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
+from bqsync.state.schema import fields, intents, tables
+from bqsync.state.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableHealth:
+    """One table as `bqsync status` shows it. Times in Unix microseconds."""
+
+    name: str
+    target: str | None
+    rows: int
+    quarantined: int
+    reconcile_pending: bool
+    last_success_us: int | None
+    last_attempt_us: int | None
+    last_error: Mapping[str, str] | None
+
+
+class TableState:
+    """
+    The state of one table.
+
+    Args:
+        store: the open state file.
+        source_id: from `Store.source_id`.
+        name: the table's name in the source.
+    """
+
+    def __init__(self, store: Store, source_id: int, name: str) -> None:
+        self.store = store
+        with store.transaction() as connection:
+            values = {"source_id": source_id, "name": name, "next_field_number": FIRST_FIELD_NUMBER}
+            connection.execute(insert(tables).values(values).on_conflict_do_nothing())
+            self.table_id = int(connection.execute(
+                select(tables.c.id).where(tables.c.source_id == source_id, tables.c.name == name)
+            ).scalar_one())
+
+    def allot_fields(self, columns: Sequence[tuple[str, TargetType]]) -> list[int]:
+        """The protobuf field number of each (source column, target type): new ones count on, none is ever reused."""
+        with self.store.transaction() as connection:
+            return [self._field_number(connection, column, target_type) for column, target_type in columns]
+
+    def _field_number(self, connection: Connection, column: str, target_type: TargetType) -> int:
+        known = connection.execute(select(fields.c.number).where(
+            fields.c.table_id == self.table_id, fields.c.column == column, fields.c.target_type == target_type.value
+        )).scalar()
+        if known is not None:
+            return int(known)
+        number = int(connection.execute(
+            update(tables).where(tables.c.id == self.table_id)
+            .values(next_field_number=tables.c.next_field_number + 1).returning(tables.c.next_field_number)
+        ).scalar_one()) - 1
+        connection.execute(fields.insert().values(
+            table_id=self.table_id, column=column, target_type=target_type.value, number=number
+        ))
+        return number
+
+    def timestamp_formats(self) -> dict[str, TimestampFormat]:
+        """The formats that were fixed once, by source column."""
+        with self.store.transaction() as connection:
+            rows = connection.execute(select(fields.c.column, fields.c.timestamp_format).where(
+                fields.c.table_id == self.table_id, fields.c.timestamp_format.is_not(None)
+            ))
+            return {row.column: TimestampFormat(row.timestamp_format) for row in rows}
+
+    def fix_timestamp_format(self, column: str, fmt: TimestampFormat) -> None:
+        """Fix what a column's instants are; the column has been allotted as a TIMESTAMP."""
+        with self.store.transaction() as connection:
+            connection.execute(update(fields).where(
+                fields.c.table_id == self.table_id, fields.c.column == column,
+                fields.c.target_type == TargetType.TIMESTAMP.value,
+            ).values(timestamp_format=fmt.value))
+
+    def known_types(self) -> dict[str, TargetType]:
+        """The target type that each source column was last allotted a number for."""
+        with self.store.transaction() as connection:
+            rows = connection.execute(
+                select(fields.c.column, fields.c.target_type).where(fields.c.table_id == self.table_id)
+                .order_by(fields.c.number)
+            )
+            return {row.column: TargetType(row.target_type) for row in rows}
+
+    def trusted_target(self) -> tuple[str, int] | None:
+        """Name and creation time (Unix µs) of the target that the ledger speaks of; None while it can't be trusted."""
+        with self.store.transaction() as connection:
+            row = connection.execute(
+                select(tables.c.target, tables.c.target_created_us, tables.c.reconcile_pending)
+                .where(tables.c.id == self.table_id)
+            ).one()
+        return None if row.reconcile_pending or row.target is None else (row.target, row.target_created_us)
+
+    def distrust(self) -> None:
+        """The ledger no longer says what the target holds: reconcile before anything is compared."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(reconcile_pending=1))
+
+    def intent(self) -> Intent | None:
+        """The MERGE whose end is not known, if there is one."""
+        with self.store.transaction() as connection:
+            row = connection.execute(select(intents).where(intents.c.table_id == self.table_id)).one_or_none()
+        return None if row is None else Intent(job_id=row.job_id, staging_table=row.staging_table)
+
+    def record_intent(self, intent: Intent) -> None:
+        """Commit, before a job is submitted, that it may be running."""
+        values = {"job_id": intent.job_id, "staging_table": intent.staging_table, "created_us": now_us()}
+        with self.store.transaction() as connection:
+            connection.execute(
+                insert(intents).values(table_id=self.table_id, **values)
+                .on_conflict_do_update(index_elements=["table_id"], set_=values)
+            )
+
+    def clear_intent(self) -> None:
+        """The job of the intent has ended, and its outcome does not count: the rows will be sent again."""
+        with self.store.transaction() as connection:
+            connection.execute(delete(intents).where(intents.c.table_id == self.table_id))
+
+    def record_attempt(self, error: Mapping[str, str] | None) -> None:
+        """How the last cycle ended."""
+        now = now_us()
+        values: dict[str, object] = {"last_attempt_us": now, "last_error": json.dumps(dict(error)) if error else None}
+        if error is None:
+            values["last_success_us"] = now
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
+
+
+def table_health(store: Store, source_name: str) -> list[TableHealth]:
+    """Every table of a source that was ever synced, by name."""
+    count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
+    count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
+    with store.transaction() as connection:
+        in_ledger = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_ledger)}
+        in_quarantine = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_quarantine)}
+        rows = connection.exec_driver_sql(
+            "SELECT t.* FROM tables t JOIN sources s ON s.id = t.source_id WHERE s.name = ? ORDER BY t.name",
+            (source_name,),
+        ).all()
+    return [
+        TableHealth(
+            name=row.name, target=row.target, rows=in_ledger.get(row.id, 0), quarantined=in_quarantine.get(row.id, 0),
+            reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
+            last_attempt_us=row.last_attempt_us, last_error=json.loads(row.last_error) if row.last_error else None,
+        )
+        for row in rows
+    ]
+
+
+def now_us() -> int:
+    """Wall-clock time in Unix microseconds."""
+    return time.time_ns() // 1000

@@ -1,0 +1,1 @@
+"""watch: a write to the file becomes a wake-up."""
