@@ -173,6 +173,15 @@ class BqsyncError(Exception):
         return f"error[{self.rule.code}]: {self.what}\n  why   {self.why}\n  fix   {self.fix}"
 
 
+def internal_error(failure: BaseException) -> BqsyncError:
+    """A fault of bqsync's own, told without a traceback; the log has it."""
+    return BqsyncError(
+        ErrorKind.INTERNAL, what=f"bqsync failed unexpectedly: {type(failure).__name__}",
+        why="this is a fault of bqsync, not of your data; nothing that was delivered is lost",
+        fix="run it again with --log-level debug and report the traceback",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong with a file of the operator's."""

@@ -84,16 +84,13 @@ class TableReader:
 
         return self._source.read(look)
 
-    def count(self) -> int:
-        """The number of rows, for the length of a progress bar."""
-        return self._source.read(
-            lambda connection: int(
-                connection.exec_driver_sql(f"SELECT count(*) FROM {quote(self._table)}").scalar_one()
-            )
-        )
-
     def _fetch(self, query: Query) -> list[Row]:
         return self._source.read(lambda connection: _fetch_bounded(connection, query, self._bounds.size_bytes))
+
+
+def count_rows(connection: Connection, table: str) -> int:
+    """The number of rows of a table, for the length of a progress bar."""
+    return int(connection.exec_driver_sql(f"SELECT count(*) FROM {quote(table)}").scalar_one())
 
 
 def _cursor(connection: Connection) -> sqlite3.Cursor:

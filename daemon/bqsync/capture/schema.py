@@ -45,6 +45,13 @@ def read_table(connection: Connection, name: str) -> SourceTable:
     )
 
 
+def index_starting_with(connection: Connection, table: str, column: str) -> bool:
+    """Whether an index over all rows has that column first."""
+    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+    first = [_index_columns(connection, row.name)[:1] for row in indexes if not row.partial]
+    return any(names and names[0].lower() == column.lower() for names in first)
+
+
 def affinity(declared_type: str) -> Affinity:
     """SQLite's own rules, in their order. Source: https://www.sqlite.org/datatype3.html#determination_of_column_affinity"""
     declared = declared_type.upper()

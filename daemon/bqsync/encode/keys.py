@@ -96,3 +96,8 @@ def _decode_body(encoded: bytes, start: int) -> tuple[bytes, int]:
     end = encoded.index(b"\0\0", start)
     body = encoded[start:end]
     return body.replace(b"\0\xff", b"\0"), end + 2
+
+
+def source_values(source_key: bytes) -> tuple[int | float | str | bytes | None, ...]:
+    """The values that SQLite compares for an encoded key. It knows no booleans: they are 0 and 1 there."""
+    return tuple(int(value) if isinstance(value, bool) else value for value in decode_key(source_key))

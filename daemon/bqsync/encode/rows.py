@@ -187,6 +187,14 @@ class RowEncoder:
             return None
         return encode_key(reread(value) for reread, value in zip(self._key_rereaders, values, strict=True))
 
+    def key_of(self, values: Sequence[WireValue]) -> bytes:
+        """The encoded key within the wire values of all columns; a NULL in it stays one."""
+        return encode_key(values[at] for at in self._key_positions)
+
+    def fingerprint(self, values: Sequence[WireValue]) -> int:
+        """One signed 64-bit number for the wire values of all columns, to compare source and target by."""
+        return xxhash.xxh3_64_intdigest(encode_key(values)) - _INT64_OFFSET
+
     def wire_row(self, row: Sequence[SqlValue]) -> tuple[WireValue, ...]:
         """
         The wire values of a row that can be encoded.

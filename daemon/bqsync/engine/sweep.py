@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bqsync.capture.compare import Marks, compare
 from bqsync.capture.pages import Row, TableReader
-from bqsync.encode.keys import decode_key
+from bqsync.encode.keys import source_values
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.chunk import Chunk, Delivered, Lane
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, DeletePolicy, EncodedRow, LedgerEntry, Reason, RejectedRow, SqlValue
+from bqsync.model import CycleOutcome, DeletePolicy, EncodedRow, LedgerEntry, Reason, RejectedRow
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import LedgerRow, QuarantineEntry
@@ -215,7 +215,7 @@ class Sweep:
         if not rows:
             return
         with self._lane.stopwatch.stage("read"):
-            present = self._reader.present([_source_key(row) for row in rows])
+            present = self._reader.present([source_values(row.source_key or row.key) for row in rows])
         gone = [row.key for row, is_there in zip(rows, present, strict=True) if not is_there]
         if gone:
             self._chunk.delete(gone)
@@ -273,7 +273,3 @@ def _encode(encoder: RowEncoder, page: Sequence[Row]) -> tuple[list[EncodedRow],
             rejected.append(result)
     return encoded, rejected
 
-
-def _source_key(row: LedgerRow) -> tuple[SqlValue, ...]:
-    values = decode_key(row.source_key or row.key)
-    return tuple(int(value) if isinstance(value, bool) else value for value in values)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
+from bqsync.capture.pages import count_rows
+from bqsync.config import TableSection
 from bqsync.deliver import staging
 from bqsync.engine.cycle import CycleOptions, TableCycle
 from bqsync.engine.session import Session, chosen_tables
-from bqsync.errors import BqsyncError, ErrorKind, ExitCode, RULES
+from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, internal_error
 from bqsync.model import CycleOutcome, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -16,12 +19,25 @@ from bqsync.state.tables import TableState
 
 _log = get_logger()
 
-Progress = Callable[[str, int], None]
-"""Told of a table and its rows read so far; called from several threads."""
+_REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
+             ErrorKind.TARGET_FOREIGN)
+
+
+class Progress(Protocol):
+    """Told how far a cycle is, from several threads."""
+
+    def begin(self, table: str, rows: int) -> None:
+        """A table of so many rows is about to be read."""
+
+    def advance(self, table: str, rows: int) -> None:
+        """So many rows of it have been read."""
+
+    def end(self, table: str) -> None:
+        """Its cycle is over, well or not."""
 
 
 def sync_tables(
-    session: Session, names: Sequence[str], options: CycleOptions, progress: Progress = lambda _table, _rows: None
+    session: Session, names: Sequence[str], options: CycleOptions, progress: Progress | None = None
 ) -> list[CycleOutcome]:
     """
     Bring the targets of some tables up to their sources.
@@ -30,7 +46,7 @@ def sync_tables(
         session: open source, state and destination.
         names: tables; none means all.
         options: of this cycle.
-        progress: see `Progress`.
+        progress: told how far each table is; None spares the counting of rows.
 
     Returns:
         An outcome for each table, in the order of the configuration; a failed one carries its error.
@@ -59,21 +75,40 @@ def exit_code(outcomes: Sequence[CycleOutcome]) -> ExitCode:
     return RULES[ErrorKind(failed[0]["kind"])].exit_code if failed else ExitCode.OK
 
 
-def _sync_table(session: Session, name: str, options: CycleOptions, progress: Progress) -> CycleOutcome:
+def _sync_table(session: Session, name: str, options: CycleOptions, progress: Progress | None) -> CycleOutcome:
     section = session.config.table(name)
     if section is None:
         raise AssertionError(name)
     try:
-        outcome = TableCycle(session, section, options, lambda rows: progress(name, rows)).run()
-        error = None
-    except BqsyncError as failure:
-        error = failure.as_dict()
-        outcome = CycleOutcome(table=name, target=section.target, error=error)
-        _log.error(Event.SYNC_FAILED, table=name, **error)
+        outcome = TableCycle(session, section, options, _row_counter(session, name, progress)).run()
+    except Exception as failure:  # noqa: BLE001 - one table's failure, expected or not, never stops another
+        outcome = _failed(section, failure)
     else:
-        _log.info(Event.SYNC_COMPLETED, **_fields(outcome))
-    _record_attempt(session, name, error)
+        # Idle is silent: a cycle that found nothing is worth a line only to those who debug.
+        moved = outcome.merges or outcome.rows_quarantined
+        (_log.info if moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(outcome))
+    if progress is not None:
+        progress.end(name)
+    _record_attempt(session, name, outcome.error)
     return outcome
+
+
+def _row_counter(session: Session, name: str, progress: Progress | None) -> Callable[[int], None]:
+    if progress is None:
+        return lambda _rows: None
+    progress.begin(name, session.source.read(lambda connection: count_rows(connection, name)))
+    return lambda rows: progress.advance(name, rows)
+
+
+def _failed(section: TableSection, failure: Exception) -> CycleOutcome:
+    error = failure if isinstance(failure, BqsyncError) else internal_error(failure)
+    fields = error.as_dict()
+    if error.kind is ErrorKind.INTERNAL:
+        _log.error(Event.SYNC_FAILED, table=section.name, exc_info=failure, **fields)
+    else:
+        event = Event.TABLE_REFUSED if error.kind in _REFUSALS else Event.SYNC_FAILED
+        _log.error(event, table=section.name, **fields)
+    return CycleOutcome(table=section.name, target=section.target, error=fields)
 
 
 def _fields(outcome: CycleOutcome) -> dict[str, object]:
@@ -83,7 +118,7 @@ def _fields(outcome: CycleOutcome) -> dict[str, object]:
     return fields
 
 
-def _record_attempt(session: Session, name: str, error: dict[str, str] | None) -> None:
+def _record_attempt(session: Session, name: str, error: Mapping[str, str] | None) -> None:
     try:
         TableState(session.store, session.source_id, name).record_attempt(error)
     except BqsyncError as failure:

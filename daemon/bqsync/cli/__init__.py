@@ -1,0 +1,72 @@
+"""The commands, one file each. What is heavy is imported when a command runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from bqsync.cli.check import check
+from bqsync.cli.demo import demo
+from bqsync.cli.protos import protos
+from bqsync.cli.status import status
+from bqsync.cli.sync import sync
+from bqsync.cli.verify import verify
+from bqsync.errors import BqsyncError, ExitCode, internal_error
+
+_INTERRUPTED = 130
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+    if value and not context.resilient_parsing:
+        import sqlite3
+        from importlib.metadata import version
+
+        click.echo(f"bqsync {version('bqsync')} (SQLite {sqlite3.sqlite_version}, Python {sys.version.split()[0]}, "
+                   f"google-cloud-bigquery {version('google-cloud-bigquery')}, protobuf {version('protobuf')})")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, callback=_print_version, expose_value=False, is_eager=True,
+              help="Show the versions of bqsync and its libraries.")
+def commands() -> None:
+    """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
+
+
+for _command in (sync, check, verify, status, protos, demo):
+    commands.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run a command. Every failure ends with what, why and fix on standard error, and a stable exit code."""
+    try:
+        code = commands.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what Python still holds of it must not raise at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.FAILED)
+    except BqsyncError as error:
+        _show(error)
+        sys.exit(error.rule.exit_code)
+    except Exception as error:  # noqa: BLE001 - an operator never sees a bare traceback
+        _show(internal_error(error))
+        if "debug" in sys.argv:
+            raise
+        sys.exit(ExitCode.FAILED)
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _show(error: BqsyncError) -> None:
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+    else:
+        click.echo(error.render(), err=True)

@@ -1,0 +1,66 @@
+"""`bqsync status`: what the state file knows, without touching source or BigQuery."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bqsync.cli.options import common_options, json_option
+from bqsync.cli.output import print_json, print_table
+from bqsync.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bqsync.config import Config
+    from bqsync.state.tables import TableHealth
+
+
+@click.command()
+@json_option
+@common_options
+def status(*, as_json: bool, config: Config) -> int:
+    """Show the health of every table: rows delivered, quarantine, last success, last error. Exit 1: one has failed."""
+    from bqsync.state.store import Store
+    from bqsync.state.tables import table_health
+
+    store = Store(config.state.file, read_only=True)
+    try:
+        tables = table_health(store, config.source.name)
+    finally:
+        store.close()
+    if as_json:
+        print_json({"source": config.source.name, "db": str(config.source.db),
+                    "tables": [asdict(table) for table in tables]})
+    else:
+        _show(tables)
+    return ExitCode.FAILED if any(table.last_error for table in tables) else ExitCode.OK
+
+
+def _show(tables: list[TableHealth]) -> None:
+    print_table(
+        ["table", "target", "rows", "quarantine", "last success", ""],
+        [[table.name, table.target or "-", table.rows, table.quarantined, _ago(table.last_success_us), _word(table)]
+         for table in tables],
+    )
+    for table in tables:
+        if table.last_error:
+            error = table.last_error
+            click.echo(f"error[{error['code']}] {table.name}: {error['what']}\n  fix   {error['fix']}")
+
+
+def _word(table: TableHealth) -> str:
+    if table.last_error:
+        return f"failed: {table.last_error['code']}"
+    return "reconciling" if table.reconcile_pending else "ok"
+
+
+def _ago(moment_us: int | None) -> str:
+    if moment_us is None:
+        return "never"
+    seconds = max(0, int(time.time() - moment_us / 1_000_000))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"

@@ -1,0 +1,148 @@
+"""What can be found wrong before the first row travels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from threading import Event as StopEvent
+from typing import Literal
+
+from bqsync.capture.schema import index_starting_with
+from bqsync.capture.source import Source
+from bqsync.config import Config, TableSection
+from bqsync.deliver import target
+from bqsync.deliver.clients import Destination
+from bqsync.deliver.schema import incompatible_columns
+from bqsync.encode.mapping import finish
+from bqsync.engine.plan import draft_table, probe_column
+from bqsync.engine.session import open_destination, wanted_messages
+from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
+from bqsync.model import ProtoField, TableSpec
+from bqsync.state.store import Store
+
+Messages = Mapping[str, tuple[ProtoField, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    """The file, table or service."""
+    what: str
+    fix: str = ""
+    code: str = ""
+    """Of an error."""
+
+
+def run_checks(config: Config, *, offline: bool) -> list[Finding]:
+    """Look at everything, whatever is found on the way; nothing is written anywhere."""
+    findings = [Finding(level="ok", subject=str(config.path), what=f"{len(config.tables)} tables")]
+    messages: Messages = {}
+    with _caught(findings, "protos"):
+        messages = wanted_messages(config)
+        if messages:
+            findings.append(Finding(level="ok", subject="protos", what=f"{len(messages)} messages"))
+    source = Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s)
+    with _caught(findings, str(config.source.db)):
+        journal = source.read(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+        findings.append(Finding(level="ok", subject=str(config.source.db), what=f"readable, journal mode {journal}"))
+    specs = _check_tables(config, source, messages, findings)
+    _check_state(config, findings)
+    if not offline:
+        _check_bigquery(config, specs, findings)
+    return findings
+
+
+def exit_code(findings: list[Finding]) -> ExitCode:
+    """The exit code of the first error; 0 where there are only warnings."""
+    by_code = {rule.code: rule.exit_code for rule in RULES.values()}
+    return next((by_code[finding.code] for finding in findings if finding.level == "error"), ExitCode.OK)
+
+
+class _caught:  # noqa: N801 - reads as a clause
+    """Turns an error into a finding, and goes on."""
+
+    def __init__(self, findings: list[Finding], subject: str) -> None:
+        self._findings = findings
+        self._subject = subject
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        if not isinstance(error, BqsyncError):
+            return False
+        finding = Finding(level="error", subject=self._subject, what=f"{error.what}: {error.why}", fix=error.fix,
+                          code=error.rule.code)
+        # A missing database would be found again at each of its tables.
+        if all((finding.what, finding.fix) != (known.what, known.fix) for known in self._findings):
+            self._findings.append(finding)
+        return True
+
+
+def _check_tables(config: Config, source: Source, messages: Messages, findings: list[Finding]) -> list[TableSpec]:
+    specs: list[TableSpec] = []
+    for section in config.tables:
+        with _caught(findings, f"table {section.name}"):
+            if section.message is not None and section.message not in messages:
+                continue
+            specs.append(_check_table(source, section, messages, findings))
+    return specs
+
+
+def _check_table(source: Source, section: TableSection, messages: Messages, findings: list[Finding]) -> TableSpec:
+    subject = f"table {section.name}"
+    table = draft_table(source, section, messages)
+    formats = {column.source.name: probe_column(source, table.source.name, column)
+               for column in table.columns if column.needs_probe}
+    spec = finish(table, formats, lambda columns: list(range(16, 16 + len(columns))))
+    findings.extend(Finding(level="warning", subject=subject, what=warning) for warning in table.warnings)
+    for column in section.watermark:
+        if not source.read(lambda connection, name=column: index_starting_with(connection, table.source.name, name)):
+            findings.append(Finding(
+                level="warning", subject=subject, what=f"no index starts with the watermark column {column}",
+                fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")',
+            ))
+    findings.append(Finding(level="ok", subject=subject,
+                            what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
+    return spec
+
+
+def _check_state(config: Config, findings: list[Finding]) -> None:
+    path = config.state.file
+    if not path.exists():
+        findings.append(Finding(level="ok", subject=str(path), what="no state yet: the first sync makes it"))
+        return
+    with _caught(findings, str(path)):
+        Store(path, read_only=True).close()
+        findings.append(Finding(level="ok", subject=str(path), what="the state is readable"))
+
+
+def _check_bigquery(config: Config, specs: list[TableSpec], findings: list[Finding]) -> None:
+    name = f"{config.bigquery.project}.{config.bigquery.dataset}"
+    with _caught(findings, "BigQuery"), open_destination(config, StopEvent()) as destination:
+        where = "the embedded BigQuery" if config.bigquery.embedded else "BigQuery"
+        findings.append(Finding(level="ok", subject=where, what=f"answers, dataset {name}"))
+        for spec in specs:
+            with _caught(findings, f"target {spec.target_name}"):
+                findings.extend(_check_target(destination, spec))
+
+
+def _check_target(destination: Destination, spec: TableSpec) -> Iterator[Finding]:
+    found = target.read(destination, target.target_ref(destination, spec))
+    subject = f"target {spec.target_name}"
+    if found is None:
+        yield Finding(level="ok", subject=subject, what="does not exist yet: the first sync creates it")
+        return
+    for column, there in incompatible_columns(spec, found.types):
+        yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_INCOMPATIBLE].code,
+                      what=f"column {column.target_name} is {there} there and {column.target_type.value} here",
+                      fix="set the column's type to that of the target, or drop the target and sync again")
+    if not found.managed and target.has_rows(destination, found.ref):
+        yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_FOREIGN].code,
+                      what="holds rows and was not made by bqsync",
+                      fix="if it is meant to become a copy: bqsync sync --adopt; else choose another `target`")
+
+

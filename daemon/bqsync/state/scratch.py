@@ -1,0 +1,70 @@
+"""A set of keys and fingerprints on disk, for comparisons whose memory must not grow with the table."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_SCAN_ROWS = 5_000
+_LOOKUP_KEYS = 500
+
+
+class Scratch:
+    """
+    Rows of one side of a comparison, crossed off as the other side shows them.
+
+    Args:
+        folder: where the file lives until the block is left.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="compare-", dir=folder)
+        self._connection = sqlite3.connect(Path(self._folder.name) / "scratch.db", isolation_level=None)
+        self._connection.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE rows (key BLOB PRIMARY KEY, fingerprint INTEGER, source_key BLOB,"
+            " met INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def add(self, rows: Iterable[tuple[bytes, int | None, bytes | None]]) -> None:
+        """Add (key, fingerprint, source key); a fingerprint of None is equal to any. The first of a key stays."""
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO rows (key, fingerprint, source_key) VALUES (?, ?, ?)", rows
+            )
+
+    def meet(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int | None, bytes | None, bool]]:
+        """For those keys that were added: fingerprint, source key, and whether it was met before. Crosses them off."""
+        found: dict[bytes, tuple[int | None, bytes | None, bool]] = {}
+        for start in range(0, len(keys), _LOOKUP_KEYS):
+            portion = keys[start : start + _LOOKUP_KEYS]
+            places = ",".join("?" * len(portion))
+            rows = self._connection.execute(
+                f"SELECT key, fingerprint, source_key, met FROM rows WHERE key IN ({places})", portion
+            )
+            found.update((key, (fingerprint, source_key, bool(met))) for key, fingerprint, source_key, met in rows)
+            self._connection.execute(f"UPDATE rows SET met = 1 WHERE key IN ({places})", portion)
+        return found
+
+    def unmet(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Key and source key of the rows that the other side did not show, in key order."""
+        with closing(self._connection.execute(
+            "SELECT key, source_key FROM rows WHERE met = 0 AND fingerprint IS NOT NULL ORDER BY key"
+        )) as cursor:
+            while rows := cursor.fetchmany(_SCAN_ROWS):
+                yield from rows
