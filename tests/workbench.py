@@ -1,0 +1,97 @@
+"""A SQLite file, a configuration and a dataset, and the few things that tests do with them."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from bqsync.config import Config, load
+from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.session import open_session
+from bqsync.engine.sync import sweep_orphans, sync_tables
+from bqsync.engine.verify import VerifyOutcome, verify_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bqsync.embedded import Endpoints
+    from bqsync.model import CycleOutcome
+
+PROJECT = "demo"
+ROOT = Path(__file__).parent.parent
+
+
+class Workbench:
+    """Everything one test needs; made by the fixture `workbench`."""
+
+    def __init__(self, folder: Path, endpoints: Endpoints) -> None:
+        self.folder = folder
+        self.endpoints = endpoints
+        self.dataset = f"test_{secrets.token_hex(6)}"
+        self.db_path = folder / "app.db"
+        self.config_path = folder / "config.toml"
+        self.db = sqlite3.connect(self.db_path, isolation_level=None)
+        self.rest = bigquery.Client(
+            project=PROJECT, credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            client_options=ClientOptions(api_endpoint=endpoints.rest),  # type: ignore[no-untyped-call]
+        )
+
+    def close(self) -> None:
+        self.db.close()
+        self.rest.close()
+
+    def configure(self, tables: str, *, sync: str = "", extra: str = "") -> None:
+        """Write the configuration; `tables` holds the [[tables]] entries as TOML."""
+        self.config_path.write_text(
+            f'[source]\ndb = "app.db"\n\n'
+            f'[bigquery]\nproject = "{PROJECT}"\ndataset = "{self.dataset}"\n'
+            f'rest_endpoint = "{self.endpoints.rest}"\ngrpc_endpoint = "{self.endpoints.grpc}"\n\n'
+            f'[state]\nfile = "state/state.db"\n\n[sync]\n{sync}\n\n{extra}\n\n{tables}\n',
+            encoding="utf-8",
+        )
+
+    def configure_nine_tables(self, *, sync: str = "") -> None:
+        """The shipped tables and protos."""
+        shipped = (ROOT / "config.toml").read_text(encoding="utf-8")
+        protos = f'[protos]\nfiles = ["{ROOT}/protos/db_schemas.proto"]\n' \
+                 f'descriptor_set = "{ROOT}/protos/db_schemas.binpb"'
+        self.configure(shipped[shipped.index("[[tables]]"):], sync=sync, extra=protos)
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_path, environ={})
+
+    def sync(self, *tables: str, **options: Any) -> dict[str, CycleOutcome]:  # noqa: ANN401
+        """One cycle; the outcomes by table. A failed table carries its error."""
+        with open_session(self.config) as session:
+            sweep_orphans(session)
+            outcomes = sync_tables(session, tables, CycleOptions(**options))
+        return {outcome.table: outcome for outcome in outcomes}
+
+    def verify(self, table: str) -> VerifyOutcome:
+        config = self.config
+        section = config.table(table)
+        assert section is not None
+        with open_session(config) as session:
+            return verify_table(session, section)
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        """Rows of a statement in which {d} stands for the dataset."""
+        rows = self.rest.query(statement.replace("{d}", f"`{PROJECT}`.`{self.dataset}`")).result()
+        return [dict(row.items()) for row in rows]
+
+    def rows(self, table: str, order_by: str) -> list[dict[str, Any]]:
+        """The whole of a target, as BigQuery's own client reads it."""
+        return self.query(f"SELECT * FROM {{d}}.`{table}` ORDER BY {order_by}")
+
+    def fill(self, script: str, *inserts: tuple[str, Sequence[Sequence[object]]]) -> None:
+        """Run a script on the source, then INSERT statements with their rows."""
+        self.db.executescript(script)
+        for statement, rows in inserts:
+            self.db.executemany(statement, rows)
