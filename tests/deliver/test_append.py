@@ -154,6 +154,7 @@ def test_a_connection_that_ends_before_the_answer_is_replaced(
     assert send(open_stream(), groups) == 15
     assert server.rows == flat(groups)
     assert server.connections == 3
+    assert retries.kinds == {ErrorKind.BIGQUERY_TRANSIENT}, "with a wait, or it would be a busy loop"
 
 
 @pytest.mark.parametrize("status", [Status.OK, Status.ABORTED], ids=["in good order", "aborted"])
@@ -179,7 +180,9 @@ def test_close_ends_a_finish_that_waits(server: WriteServer, open_stream: Callab
     with pytest.raises(BqsyncError, match="append rows") as caught:
         stream.finish()
     assert "closed" in caught.value.why
+    stream._worker.join(2)
     assert time.monotonic() - begun < 2
+    assert not stream._worker.is_alive()
 
 
 @pytest.mark.parametrize("event", ["close", "stop"])
@@ -205,16 +208,25 @@ def test_a_long_wait_ends_with_close_or_with_the_policys_stop(
     stream.close()
 
 
-def test_closing_frees_every_thread(server: WriteServer, open_stream: Callable[..., AppendStream]) -> None:
-    send(open_stream(), batches(1))
-    wait_until(lambda: server.open_connections == 0)
-    before = threading.active_count()
-    for number in range(5):
-        stream = open_stream()
-        stream.append([b"\x08\x01"])
-        if number % 2:
-            stream.finish()
+@pytest.mark.parametrize("ends_with", ["finish", "close alone", "a failure"])
+def test_every_end_frees_connection_and_threads(
+    server: WriteServer, open_stream: Callable[..., AppendStream], ends_with: str,
+) -> None:
+    if ends_with == "a failure":
+        server.every_append = Fault(Status.PERMISSION_DENIED)
+    stream = open_stream()
+    stream.append([b"\x08\x01"])
+    wait_until(lambda: len(server.seen) == 1)
+    if ends_with == "finish":
+        stream.finish()
+    elif ends_with == "close alone":
         stream.close()
-        stream.close()
     wait_until(lambda: server.open_connections == 0)
-    wait_until(lambda: threading.active_count() <= before)
+    wait_until(lambda: not [name for name in thread_names() if "append-stream" in name or "request" in name])
+    stream.close()
+    stream.close()
+
+
+def thread_names() -> list[str]:
+    """gRPC names the thread that pulls requests after its function, consume_request_iterator."""
+    return [thread.name for thread in threading.enumerate()]

@@ -172,7 +172,8 @@ def test_each_wait_is_told_before_it_begins() -> None:
 @pytest.mark.parametrize("early", [True, False], ids=["before", "during the wait"])
 def test_an_event_ends_the_waiting(which: str, *, early: bool) -> None:
     waits = {**QUICK, Retry.SLOWLY: Waits(first=1000.0, longest=1000.0, total=9999.0)}
-    policy, until = Policy(waits=waits), threading.Event()
+    told: list[ErrorKind] = []
+    policy, until = Policy(waits=waits, on_retry=lambda kind, *_: told.append(kind)), threading.Event()
     event = policy.stop if which == "stop" else until
     if early:
         event.set()
@@ -181,6 +182,7 @@ def test_an_event_ends_the_waiting(which: str, *, early: bool) -> None:
     call = Failing(ErrorKind.BIGQUERY_RATE_LIMITED)
     assert elapsed(lambda: policy.call("do it", call, until=until)) < 0.5
     assert call.calls == 1
+    assert len(told) == (0 if early else 1), "a wait that does not begin is not told"
 
 
 def failure_of(status: int) -> api.GoogleAPICallError:

@@ -139,6 +139,7 @@ def test_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> None:
     with parent_on(tmp_path) as parent:
         child = parent.answer()["child"]
         assert isinstance(child, int)
+        assert os.getpgid(child) != os.getpgid(parent.process.pid), "while it starts it can't ignore anything yet"
         os.killpg(parent.process.pid, signal.SIGINT)
         os.kill(child, signal.SIGINT)
         assert parent.order("go on") == {"interrupts": 1}
@@ -148,6 +149,7 @@ def test_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> None:
         assert served.is_live
         parent.order("stop")
         assert is_gone(child)
+    assert (tmp_path / "bigquery.log").read_text(encoding="utf-8") == "", "it was not even interrupted"
 
 
 def test_sigterm_ends_the_child_in_good_order(tmp_path: Path) -> None:

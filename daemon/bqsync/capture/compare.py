@@ -45,7 +45,9 @@ class Comparison:
     unchanged_rows: int = 0
 
 
-def compare(rows: Iterable[EncodedRow], known: Mapping[bytes, LedgerEntry], seen: Marks, fresh: set[bytes]) -> Comparison:
+def compare(
+    rows: Iterable[EncodedRow], known: Mapping[bytes, LedgerEntry], seen: Marks, fresh: set[bytes]
+) -> Comparison:
     """
     Compare a page with the ledger.
 

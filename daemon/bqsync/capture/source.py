@@ -92,6 +92,19 @@ class Source:
         except OSError as exc:
             raise source_error(self.path, exc) from exc
 
+    def journal_mode(self) -> str:
+        """
+        The journal mode that the file was last written in: `wal`, or `rollback` for all the others.
+
+        Raises:
+            BqsyncError: one of the SOURCE_… kinds.
+        """
+        with self._lock:
+            try:
+                return "wal" if self._in_wal_mode() else "rollback"
+            except OSError as exc:
+                raise source_error(self.path, exc) from exc
+
     def _file_state(self) -> FileState:
         main = os.stat(self.path)  # noqa: PTH116 - one call gives all four
         if not main.st_size:

@@ -20,7 +20,7 @@ from bqsync.errors import BqsyncError, ExitCode, internal_error
 _INTERRUPTED = 130
 
 
-def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
         import sqlite3
         from importlib.metadata import version
@@ -57,7 +57,7 @@ def main() -> NoReturn:
     except BqsyncError as error:
         _show(error)
         sys.exit(error.rule.exit_code)
-    except Exception as error:  # noqa: BLE001 - an operator never sees a bare traceback
+    except Exception as error:  # an operator never sees a bare traceback
         _show(internal_error(error))
         if "debug" in sys.argv:
             raise

@@ -37,7 +37,7 @@ def common_options(function: Function) -> Function:
 
 def json_option(function: Function) -> Function:
     """Give a command `--json`, as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on standard output.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(function)
 
 
 def load_config(path: Path | None, overrides: dict[str, object]) -> Config:

@@ -53,7 +53,9 @@ def _show(tables: list[TableHealth]) -> None:
 def _word(table: TableHealth) -> str:
     if table.last_error:
         return f"failed: {table.last_error['code']}"
-    return "reconciling" if table.reconcile_pending else "ok"
+    if table.last_attempt_us is None:
+        return "not synced yet"
+    return "to be reconciled" if table.reconcile_pending else "ok"
 
 
 def _ago(moment_us: int | None) -> str:

@@ -24,7 +24,7 @@ _INTERRUPTED = 130
 @click.command()
 @click.argument("tables", nargs=-1)
 @click.option("--full", is_flag=True, help="Trust nothing: read the target's keys anew and send every row.")
-@click.option("--adopt", is_flag=True, help="Take over a target table that exists, holds rows and was not made by bqsync.")
+@click.option("--adopt", is_flag=True, help="Take over a target that holds rows and was not made by bqsync.")
 @click.option("--confirm-deletes", type=click.IntRange(min=0), default=0, metavar="N",
               help="Let up to N deletes pass that the guard holds back.")
 @json_option

@@ -12,6 +12,7 @@ from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
+    from bqsync.engine.verify import VerifyOutcome
 
 
 @click.command()
@@ -36,7 +37,7 @@ def verify(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     return ExitCode.FAILED if different else ExitCode.OK
 
 
-def _show(outcomes: list) -> None:  # type: ignore[type-arg]
+def _show(outcomes: list[VerifyOutcome]) -> None:
     print_table(
         ["table", "source rows", "target rows", "quarantine", "different", "seconds", ""],
         [[o.table, o.rows_source, o.rows_target, o.rows_quarantined, o.rows_different, f"{o.duration_s:.2f}",

@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import grpc
 from google.api_core.client_options import ClientOptions
+from google.api_core.retry import Retry
 from google.auth import credentials as auth
 from google.auth import default as default_credentials
+from google.auth import load_credentials_from_file
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
@@ -27,6 +30,8 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
 _CHANNEL_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+NO_RETRY = cast("Retry", None)
+"""Switches a client's own retries off, call by call. It takes None for that, though its annotations do not say so."""
 CALL_TIMEOUT_S = 30.0
 """For one REST call. The clients' own default is to wait for ever."""
 
@@ -110,10 +115,9 @@ def _credentials(key_file: Path | None) -> auth.Credentials:
 def _key_file_credentials(key_file: Path) -> auth.Credentials:
     try:
         if '"service_account"' in key_file.read_text(encoding="utf-8"):
-            return service_account.Credentials.from_service_account_file(str(key_file), scopes=_SCOPES)
-        from google.auth import load_credentials_from_file
-
-        return load_credentials_from_file(str(key_file), scopes=_SCOPES)[0]
+            return cast("auth.Credentials",
+                        service_account.Credentials.from_service_account_file(str(key_file), scopes=_SCOPES))
+        return cast("auth.Credentials", load_credentials_from_file(str(key_file), scopes=_SCOPES)[0])
     except OSError as exc:
         why = exc.strerror or "it can't be read"
     except (ValueError, GoogleAuthError):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
-from bqsync.deliver.clients import CALL_TIMEOUT_S, Destination
+from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.translate import translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import Intent, MergeResult, TargetRef
@@ -54,8 +54,8 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         intents: keeps the intent.
 
     Raises:
-        BqsyncError: the MERGE had no effect, or, where an intent is still in the log, its end is not known: then nothing
-            may touch the target until `settle` has returned.
+        BqsyncError: the MERGE had no effect, or, where an intent is still in the log, its end is not known: then
+            nothing may touch the target until `settle` has returned.
     """
     attempts = 0
 
@@ -103,7 +103,7 @@ def query(destination: Destination, statement: str) -> RowIterator:
     """Run a SELECT or a DDL statement and return its rows; pages are fetched as they are iterated."""
 
     def run() -> RowIterator:
-        job = destination.rest.query(statement, location=destination.location, retry=None, job_retry=None,
+        job = destination.rest.query(statement, location=destination.location, retry=NO_RETRY, job_retry=None,
                                      timeout=CALL_TIMEOUT_S)
         return job.result(retry=_READ_RETRY, job_retry=None, timeout=JOB_WAIT_S, page_size=5_000)
 
@@ -134,11 +134,11 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
     def insert() -> QueryJob:
         try:
             return destination.rest.query(
-                statement, job_id=job_id, location=destination.location, retry=None, job_retry=None,
+                statement, job_id=job_id, location=destination.location, retry=NO_RETRY, job_retry=None,
                 timeout=CALL_TIMEOUT_S,
             )
         except Conflict:
-            return destination.rest.get_job(job_id, location=destination.location, retry=None, timeout=CALL_TIMEOUT_S)
+            return _get(destination, job_id)
 
     return destination.policy.call(f"submit job {job_id}", insert)
 
@@ -146,11 +146,18 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
 def _find(destination: Destination, job_id: str) -> QueryJob | None:
     def get() -> QueryJob | None:
         try:
-            return destination.rest.get_job(job_id, location=destination.location, retry=None, timeout=CALL_TIMEOUT_S)
+            return _get(destination, job_id)
         except NotFound:
             return None
 
     return destination.policy.call(f"look up job {job_id}", get)
+
+
+def _get(destination: Destination, job_id: str) -> QueryJob:
+    return cast(
+        "QueryJob",
+        destination.rest.get_job(job_id, location=destination.location, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
+    )
 
 
 def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
@@ -168,7 +175,7 @@ def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
 
     def look() -> tuple[bool, BqsyncError | None]:
         try:
-            job.result(retry=None, job_retry=None, timeout=_POLL_S, max_results=0)
+            job.result(retry=NO_RETRY, job_retry=None, timeout=_POLL_S, max_results=0)
         except concurrent.futures.TimeoutError:
             return False, None
         except GoogleAPICallError as error:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
-from bqsync.deliver.clients import CALL_TIMEOUT_S, Destination
-from bqsync.deliver.retry import VENDOR_ERRORS
+from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.schema import MANAGED_LABEL, staging_fields
+from bqsync.deliver.translate import VENDOR_ERRORS
 from bqsync.model import TableSpec, TargetRef
 
 PREFIX = "_bqsync_staging"
@@ -43,7 +43,7 @@ def create(destination: Destination, spec: TableSpec, instance: str) -> TargetRe
     table.labels = {MANAGED_LABEL: STAGING_LABEL_VALUE}
     destination.policy.call(
         f"create staging table {ref}",
-        lambda: destination.rest.create_table(table, exists_ok=True, retry=None, timeout=CALL_TIMEOUT_S),
+        lambda: destination.rest.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
     return ref
 
@@ -60,7 +60,7 @@ def drop(destination: Destination, table: str) -> bool:
         Whether it is gone.
     """
     try:
-        destination.rest.delete_table(table, not_found_ok=True, retry=None, timeout=CALL_TIMEOUT_S)
+        destination.rest.delete_table(table, not_found_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
     except (GoogleAPICallError, *VENDOR_ERRORS):
         return False
     return True
@@ -81,7 +81,7 @@ def sweep_orphans(destination: Destination, instance: str, keep: Collection[str]
     dataset = f"{destination.project}.{destination.staging_dataset}"
     tables = destination.policy.call(
         f"list the tables of {dataset}",
-        lambda: list(destination.rest.list_tables(dataset, retry=None, timeout=CALL_TIMEOUT_S)),
+        lambda: list(destination.rest.list_tables(dataset, retry=NO_RETRY, timeout=CALL_TIMEOUT_S)),
     )
     names = [f"{dataset}.{item.table_id}" for item in tables if _is_orphan(item.table_id, item.created, instance)]
     return [name for name in names if name not in keep and drop(destination, name)]

@@ -10,7 +10,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from bqsync.deliver import jobs
-from bqsync.deliver.clients import CALL_TIMEOUT_S, Destination
+from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.merge_sql import add_columns_statement, any_row_statement, select_statement
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
@@ -60,7 +60,7 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
     name = f"{destination.project}.{destination.dataset}"
     try:
         destination.policy.call(
-            f"read dataset {name}", lambda: destination.rest.get_dataset(name, retry=None, timeout=CALL_TIMEOUT_S)
+            f"read dataset {name}", lambda: destination.rest.get_dataset(name, retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         )
     except BqsyncError as error:
         if not isinstance(error.__cause__, NotFound):
@@ -71,7 +71,7 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
         dataset.location = destination.location
         destination.policy.call(
             f"create dataset {name}",
-            lambda: destination.rest.create_dataset(dataset, exists_ok=True, retry=None, timeout=CALL_TIMEOUT_S),
+            lambda: destination.rest.create_dataset(dataset, exists_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
         )
 
 
@@ -80,7 +80,7 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
 
     def get() -> bigquery.Table | None:
         try:
-            return destination.rest.get_table(str(ref), retry=None, timeout=CALL_TIMEOUT_S)
+            return destination.rest.get_table(str(ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         except NotFound:
             return None
 
@@ -108,7 +108,7 @@ def create(destination: Destination, spec: TableSpec) -> TargetState:
         )
     destination.policy.call(
         f"create table {ref}",
-        lambda: destination.rest.create_table(table, exists_ok=True, retry=None, timeout=CALL_TIMEOUT_S),
+        lambda: destination.rest.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
     return _read_existing(destination, ref)
 
@@ -149,12 +149,12 @@ def adopt(destination: Destination, state: TargetState) -> None:
     """Put our label on a target that somebody else made."""
     table = destination.policy.call(
         f"read table {state.ref}",
-        lambda: destination.rest.get_table(str(state.ref), retry=None, timeout=CALL_TIMEOUT_S),
+        lambda: destination.rest.get_table(str(state.ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
     table.labels = {**table.labels, MANAGED_LABEL: MANAGED_VALUE}
     destination.policy.call(
         f"label table {state.ref}",
-        lambda: destination.rest.update_table(table, ["labels"], retry=None, timeout=CALL_TIMEOUT_S),
+        lambda: destination.rest.update_table(table, ["labels"], retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
 
 
@@ -182,10 +182,10 @@ def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:
 
 def _patch_schema(destination: Destination, ref: TargetRef, missing: Sequence[ColumnSpec]) -> None:
     def patch() -> None:
-        table = destination.rest.get_table(str(ref), retry=None, timeout=CALL_TIMEOUT_S)
+        table = destination.rest.get_table(str(ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         added: list[Any] = [bigquery.SchemaField.from_api_repr(field) for field in added_fields(missing)]
         table.schema = [*table.schema, *added]
-        destination.rest.update_table(table, ["schema"], retry=None, timeout=CALL_TIMEOUT_S)
+        destination.rest.update_table(table, ["schema"], retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
 
     destination.policy.call(f"add columns to {ref}", patch)
 

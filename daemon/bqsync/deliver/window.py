@@ -100,7 +100,6 @@ class Window:
         """Begin a connection, to which every request is still to be sent; return its number."""
         with self._changed:
             self._connection += 1
-            self._taken = 0
             self._is_silent = False
             return self._connection
 

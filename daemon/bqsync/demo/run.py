@@ -110,5 +110,6 @@ def _count(sent: dict[str, tuple[int, int]], outcomes: list[CycleOutcome]) -> No
 
 
 def _log_writes(writes: Counts, duration_s: float) -> None:
-    totals = {kind: sum(counts.get(kind, 0) for counts in writes.values()) for kind in ("inserts", "updates", "deletes")}
+    kinds = ("inserts", "updates", "deletes")
+    totals = {kind: sum(counts.get(kind, 0) for counts in writes.values()) for kind in kinds}
     _log.info(Event.DEMO_WRITER_FINISHED, **totals, duration_s=round(duration_s, 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Literal
 
-from bqsync.capture.schema import index_starting_with
+from bqsync.capture.schema import index_starting_with, table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config, TableSection
 from bqsync.deliver import target
@@ -46,8 +46,9 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
             findings.append(Finding(level="ok", subject="protos", what=f"{len(messages)} messages"))
     source = Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s)
     with _caught(findings, str(config.source.db)):
-        journal = source.read(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
-        findings.append(Finding(level="ok", subject=str(config.source.db), what=f"readable, journal mode {journal}"))
+        tables = source.read(table_names)
+        findings.append(Finding(level="ok", subject=str(config.source.db), what=f"readable, {len(tables)} tables, "
+                                f"journal mode {source.journal_mode()}"))
     specs = _check_tables(config, source, messages, findings)
     _check_state(config, findings)
     if not offline:
@@ -99,15 +100,18 @@ def _check_table(source: Source, section: TableSection, messages: Messages, find
                for column in table.columns if column.needs_probe}
     spec = finish(table, formats, lambda columns: list(range(16, 16 + len(columns))))
     findings.extend(Finding(level="warning", subject=subject, what=warning) for warning in table.warnings)
-    for column in section.watermark:
-        if not source.read(lambda connection, name=column: index_starting_with(connection, table.source.name, name)):
-            findings.append(Finding(
-                level="warning", subject=subject, what=f"no index starts with the watermark column {column}",
-                fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")',
-            ))
+    findings.extend(
+        Finding(level="warning", subject=subject, what=f"no index starts with the watermark column {column}",
+                fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")')
+        for column in section.watermark if not _is_indexed(source, table.source.name, column)
+    )
     findings.append(Finding(level="ok", subject=subject,
                             what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
     return spec
+
+
+def _is_indexed(source: Source, table: str, column: str) -> bool:
+    return source.read(lambda connection: index_starting_with(connection, table, column))
 
 
 def _check_state(config: Config, findings: list[Finding]) -> None:

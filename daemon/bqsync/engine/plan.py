@@ -13,7 +13,7 @@ from bqsync.config import TableSection
 from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import TableSpec, TargetType, TimestampFormat
+from bqsync.model import ProtoField, TableSpec, TargetType, TimestampFormat
 from bqsync.state.tables import TableState
 
 
@@ -42,7 +42,9 @@ def plan_table(session: Session, section: TableSection, state: TableState) -> Ta
     return TablePlan(spec=spec, warnings=table.warnings)
 
 
-def draft_table(source: Source, section: TableSection, messages: Mapping[str, tuple]) -> TableDraft:  # type: ignore[type-arg]
+def draft_table(
+    source: Source, section: TableSection, messages: Mapping[str, tuple[ProtoField, ...]]
+) -> TableDraft:
     """Read a table's schema and draft its mapping."""
     declared = source.read(lambda connection: read_table(connection, section.name))
     return draft(declared, section, messages[section.message] if section.message else None)
@@ -83,7 +85,7 @@ def probe_column(source: Source, table: str, column: ColumnDraft) -> TimestampFo
             ErrorKind.TIMESTAMP_UNIT_UNCLEAR,
             what=f"the values of {table}.{column.source.name} are not instants of one unit",
             why=f"it becomes a TIMESTAMP, and it holds {result.found}, not all between 1980 and 2100 in one unit",
-            fix=f"name the unit (timestamps = {{ {column.source.name} = \"unix_seconds\" }}) or another type "
-            f"(types = {{ {column.source.name} = \"INT64\" }}) in the [[tables]] entry of {table}",
+            fix=f'name the unit (timestamps = {{ {column.source.name} = "unix_seconds" }}) or another type '
+            f'(types = {{ {column.source.name} = "INT64" }}) in the [[tables]] entry of {table}',
         )
     return result.timestamp_format

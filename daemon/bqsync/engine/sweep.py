@@ -112,7 +112,8 @@ class Sweep:
         with self._lane.stopwatch.stage("encode"):
             encoded, rejected = _encode(self._lane.encoder, page)
         with self._lane.stopwatch.stage("compare"):
-            known = self._lane.ledger.lookup([row.key for row in (*encoded, *rejected) if row.key is not None])
+            keys = [row.key for row in encoded] + [row.key for row in rejected if row.key is not None]
+            known = self._lane.ledger.lookup(keys)
             comparison = compare(encoded, known, self._seen, self._fresh)
         changed = [row for row in comparison.changed if not self._is_refused(row)]
         self.outcome.rows_unchanged += comparison.unchanged_rows
@@ -188,8 +189,8 @@ class Sweep:
     def _delete_absent(self) -> None:
         if self._lane.encoder.spec.deletes is DeletePolicy.IGNORE:
             return
-        # What was staged but not merged has no slot yet: it is delivered first, so that absence is judged on the whole.
-        self._deliver()
+        # Rows that are staged and not merged yet are no part of this count: new ones are not in the ledger, and the
+        # others are marked. So deletes travel in the same MERGE as the rows before them.
         total = self._lane.ledger.count()
         absent = total - len(self._seen)
         self._check_guard(absent, total)
@@ -201,6 +202,7 @@ class Sweep:
         if absent <= max(FREE_DELETES, self._bounds.max_delete_fraction * total, self._bounds.confirmed_deletes):
             return
         table = self.outcome.table
+        self._deliver()
         _log.error(Event.DELETES_HELD_BACK, table=table, deletes=absent, rows=total,
                    fix=f"bqsync sync {table} --confirm-deletes {absent}")
         raise BqsyncError(

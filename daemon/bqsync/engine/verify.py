@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
@@ -17,7 +17,7 @@ from bqsync.engine.plan import plan_table
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import DeletePolicy, EncodedRow, Reason, SqlValue, TargetRef, WireValue
+from bqsync.model import DeletePolicy, EncodedRow, Reason, RejectedRow, SqlValue, TargetRef, WireValue
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -116,7 +116,7 @@ class _Comparison:
     def run(self) -> VerifyOutcome:
         with Scratch(self._session.config.state.file.parent) as scratch:
             for page in self._reader.pages():
-                scratch.add(self._print(row) for row in page if self._counted(row))
+                scratch.add(self._prints(page))
             for portion in target.rows(self._session.destination, self._found.ref, self._spec.columns):
                 self._outcome.rows_target += len(portion)
                 self._meet(scratch, [self._encoder.reread(values) for values in portion])
@@ -124,24 +124,24 @@ class _Comparison:
                 self._report(DifferenceKind.MISSING, key)
         return self._outcome
 
-    def _counted(self, row: Row) -> bool:
-        """Count a row of the source; one that has no key in the target can't be met there."""
-        self._outcome.rows_source += 1
-        result = self._encoder.encode(row)
-        if isinstance(result, EncodedRow):
-            return True
-        self._outcome.rows_quarantined += 1
-        return result.key is not None
+    def _prints(self, page: Sequence[Row]) -> Iterator[_Print]:
+        """What to compare of each row; one that waits in quarantine is equal to whatever stands in the target."""
+        for row in page:
+            self._outcome.rows_source += 1
+            result = self._encoder.encode(row)
+            if isinstance(result, RejectedRow):
+                self._outcome.rows_quarantined += 1
+                if result.key is not None:
+                    yield result.key, None, None
+            elif self._is_refused(result):
+                self._outcome.rows_quarantined += 1
+                yield result.key, None, None
+            else:
+                yield result.key, self._encoder.fingerprint(self._wire(row)), result.source_key
 
-    def _print(self, row: Row) -> _Print:
-        result = self._encoder.encode(row)
-        if not isinstance(result, EncodedRow):
-            return result.key or b"", None, None
-        entry = self._quarantined.get(result.source_key or result.key)
-        if entry is not None and entry.reason is Reason.REFUSED_BY_BIGQUERY:
-            self._outcome.rows_quarantined += 1
-            return result.key, None, None
-        return result.key, self._encoder.fingerprint(self._wire(row)), result.source_key
+    def _is_refused(self, row: EncodedRow) -> bool:
+        entry = self._quarantined.get(row.source_key or row.key)
+        return entry is not None and entry.reason is Reason.REFUSED_BY_BIGQUERY
 
     def _wire(self, row: Sequence[SqlValue]) -> tuple[WireValue, ...]:
         return self._encoder.reread(self._encoder.wire_row(row))
@@ -174,7 +174,7 @@ class _Comparison:
             if here != there or type(here) is not type(there):
                 yield column.target_name
 
-    def _report(self, kind: DifferenceKind, key: bytes, columns: Iterator[str] = iter(())) -> None:
+    def _report(self, kind: DifferenceKind, key: bytes, columns: Iterable[str] = ()) -> None:
         self._outcome.rows_different += 1
         if len(self._outcome.differences) < MAX_NAMED:
             shown = tuple("NULL" if value is None else str(value) for value in decode_key(key))

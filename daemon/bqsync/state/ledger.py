@@ -118,9 +118,9 @@ class Ledger:
             cursor.executemany("DELETE FROM quarantine WHERE table_id = ? AND source_key = ?",
                                [(self._table_id, key) for key in chunk.recovered])
             cursor.executemany(
-                "INSERT INTO quarantine (table_id, source_key, key, \"column\", reason, fingerprint, mapping_version,"
+                'INSERT INTO quarantine (table_id, source_key, key, "column", reason, fingerprint, mapping_version,'
                 " since_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET key = excluded.key,"
-                " \"column\" = excluded.\"column\", reason = excluded.reason, fingerprint = excluded.fingerprint,"
+                ' "column" = excluded."column", reason = excluded.reason, fingerprint = excluded.fingerprint,'
                 " mapping_version = excluded.mapping_version",
                 [(self._table_id, row.source_key, row.key, row.column, row.reason.value, row.fingerprint,
                   mapping_version, now_us()) for row in chunk.rejected],
@@ -175,7 +175,8 @@ class Ledger:
             slot += len(portion)
         with self._store.transaction() as connection:
             connection.exec_driver_sql(
-                "UPDATE tables SET target = ?, target_created_us = ?, reconcile_pending = 0, next_slot = ? WHERE id = ?",
+                "UPDATE tables SET target = ?, target_created_us = ?, reconcile_pending = 0, next_slot = ?"
+                " WHERE id = ?",
                 (target, created_us, slot, self._table_id),
             )
         return slot
