@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,19 @@ PROJECT = "demo"
 ROOT = Path(__file__).parent.parent
 
 
+def start_command(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """`bqsync …` as a process of its own, in a folder. The caller waits for its end."""
+    command = [sys.executable, "-P", "-m", "bqsync", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The same, to its end."""
+    with start_command(*arguments, folder=folder) as process:
+        output, errors = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
 class Workbench:
     """Everything one test needs; made by the fixture `workbench`."""
 
@@ -36,6 +53,7 @@ class Workbench:
         self.dataset = f"test_{secrets.token_hex(6)}"
         self.db_path = folder / "app.db"
         self.config_path = folder / "config.toml"
+        self.state_path = folder / "state" / "state.db"
         self.db = sqlite3.connect(self.db_path, isolation_level=None)
         self.rest = bigquery.Client(
             project=PROJECT, credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -73,6 +91,27 @@ class Workbench:
             sweep_orphans(session)
             outcomes = sync_tables(session, tables, CycleOptions(**options))
         return {outcome.table: outcome for outcome in outcomes}
+
+    def sync_command(self, *arguments: str) -> dict[str, dict[str, Any]]:
+        """One cycle as users run it: by the command, in a process of its own. What it reports, by table."""
+        done = run_command("sync", "-c", str(self.config_path), "--json", *arguments, folder=self.folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {outcome["table"]: outcome for outcome in json.loads(done.stdout)["tables"]}
+
+    def quarantine(self) -> list[tuple[str, str, str]]:
+        """Table, column and reason of every row in quarantine, straight from the state file."""
+        with closing(sqlite3.connect(self.state_path)) as state:
+            return state.execute('SELECT t.name, q."column", q.reason FROM quarantine q'
+                                 " JOIN tables t ON t.id = q.table_id ORDER BY 1, 2, 3").fetchall()
+
+    def tables(self) -> set[str]:
+        """The names of all tables in the dataset, staging tables among them."""
+        return {item.table_id for item in self.rest.list_tables(self.dataset)}
+
+    def merges(self) -> list[str]:
+        """The text of every MERGE that was ever run on the dataset."""
+        jobs = [self.rest.get_job(job.job_id) for job in self.rest.list_jobs() if isinstance(job, bigquery.QueryJob)]
+        return [job.query for job in jobs if job.query.startswith("MERGE") and self.dataset in job.query]
 
     def verify(self, table: str) -> VerifyOutcome:
         config = self.config

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @contextmanager
 def write_client(endpoint: str) -> Iterator[BigQueryWriteClient]:
     with grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS) as channel:
-        yield BigQueryWriteClient(  # type: ignore[no-untyped-call]
+        yield BigQueryWriteClient(
             transport=BigQueryWriteGrpcTransport(channel=channel))
 
 

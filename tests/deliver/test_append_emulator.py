@@ -38,7 +38,7 @@ ROW = DescriptorProto(name="Row", field=[
 @pytest.fixture(scope="module")
 def rest(emulator: Endpoints) -> Iterator[bigquery.Client]:
     with bigquery.Client(
-        project="demo", credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        project="demo", credentials=AnonymousCredentials(),
         client_options=ClientOptions(api_endpoint=emulator.rest),
     ) as client:
         client.create_dataset("append", exists_ok=True, timeout=10)

@@ -186,7 +186,7 @@ def test_an_event_ends_the_waiting(which: str, *, early: bool) -> None:
 
 
 def failure_of(status: int) -> api.GoogleAPICallError:
-    error: api.GoogleAPICallError = api.from_http_status(status, "said")  # type: ignore[no-untyped-call]
+    error: api.GoogleAPICallError = api.from_http_status(status, "said")
     return error
 
 

@@ -102,7 +102,7 @@ def rest_failure(status: int, reason: str = "", message: str = "said") -> api.Go
     response.request = requests.Request("POST", "http://127.0.0.1/bigquery/v2/projects/p/jobs").prepare()
     errors = [{"reason": reason, "message": message}] if reason else []
     response._content = json.dumps({"error": {"message": message, "errors": errors}}).encode()
-    error: api.GoogleAPICallError = api.from_http_response(response)  # type: ignore[no-untyped-call]
+    error: api.GoogleAPICallError = api.from_http_response(response)
     return error
 
 
@@ -167,7 +167,7 @@ def test_a_missing_dataset_is_told_apart_from_a_missing_table() -> None:
 
 def rest_call(port: int, timeout: float = 5.0) -> BaseException:
     with bigquery.Client(
-        project="p", credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        project="p", credentials=AnonymousCredentials(),
         client_options=ClientOptions(api_endpoint=f"http://127.0.0.1:{port}"),
     ) as client, pytest.raises(VENDOR_ERRORS) as caught:
         client.get_dataset("p.d", retry=None, timeout=timeout)
@@ -201,10 +201,10 @@ def test_a_refused_connection_is_unreachable_and_a_broken_one_passes() -> None:
 
 
 @pytest.mark.parametrize(("error", "kind"), [
-    (auth.DefaultCredentialsError("none"), CREDENTIALS),  # type: ignore[no-untyped-call]
-    (auth.RefreshError("invalid_grant"), CREDENTIALS),  # type: ignore[no-untyped-call]
-    (auth.RefreshError("later", retryable=True), TRANSIENT),  # type: ignore[no-untyped-call]
-    (auth.TransportError("no route"), UNREACHABLE),  # type: ignore[no-untyped-call]
+    (auth.DefaultCredentialsError("none"), CREDENTIALS),
+    (auth.RefreshError("invalid_grant"), CREDENTIALS),
+    (auth.RefreshError("later", retryable=True), TRANSIENT),
+    (auth.TransportError("no route"), UNREACHABLE),
     (requests.exceptions.ConnectTimeout(), UNREACHABLE),
     (requests.exceptions.SSLError(), UNREACHABLE),
     (requests.exceptions.ReadTimeout(), TRANSIENT),
@@ -212,8 +212,8 @@ def test_a_refused_connection_is_unreachable_and_a_broken_one_passes() -> None:
     (ConnectionResetError(), TRANSIENT),
     (ConnectionRefusedError(), UNREACHABLE),
     (TimeoutError(), TRANSIENT),
-    (api.RetryError("gave up", cause=rest_failure(403)), PERMISSION),  # type: ignore[no-untyped-call]
-    (api.RetryError("gave up", cause=None), Kind.INTERNAL),  # type: ignore[no-untyped-call]
+    (api.RetryError("gave up", cause=rest_failure(403)), PERMISSION),
+    (api.RetryError("gave up", cause=None), Kind.INTERNAL),
     (KeyError("x"), Kind.INTERNAL),
 ])
 def test_network_credentials_and_the_rest(error: Exception, kind: ErrorKind) -> None:

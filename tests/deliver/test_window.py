@@ -46,11 +46,15 @@ def test_a_request_taken_before_the_connection_is_known_is_watched_all_the_same(
 def test_acknowledged_requests_make_room() -> None:
     window = Window(max_bytes=10, timeout_s=60)
     connection = window.connect()
-    for _ in range(5):
-        window.give([b"12345678"])
-        assert window.take(connection) is not None
-        window.acknowledge()
-    assert window.drain() == 5
+    window.give([b"1234"])
+    window.give([b"1234"])
+    giving = in_thread(lambda: window.give([b"1234"]))
+    giving.join(0.1)
+    assert giving.is_alive()
+    assert window.take(connection) is not None
+    window.acknowledge()
+    giving.join(2)
+    assert not giving.is_alive(), "though the window is not empty"
 
 
 def test_the_number_of_requests_is_bounded_too() -> None:

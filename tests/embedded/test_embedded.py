@@ -73,7 +73,7 @@ def parent_on(folder: Path, **environment: str) -> Iterator[Parent]:
 
 def client_of(endpoints: Endpoints) -> bigquery.Client:
     return bigquery.Client(
-        project="demo", credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        project="demo", credentials=AnonymousCredentials(),
         client_options=ClientOptions(api_endpoint=endpoints.rest))
 
 

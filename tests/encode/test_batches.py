@@ -31,10 +31,9 @@ def test_a_row_counts_as_it_stands_in_the_request(size: int) -> None:
     assert framed_size(row) == len(ProtoRows.serialize(ProtoRows(serialized_rows=[row])))
 
 
-def test_a_row_that_fits_no_request_is_refused() -> None:
+def test_a_row_larger_than_the_bound_travels_alone() -> None:
     assert list(split([b"ab", b"x" * 98], 10, 100)) == [[b"ab"], [b"x" * 98]]
-    with pytest.raises(ValueError, match="101 bytes does not fit"):
-        list(split([b"ab", b"x" * 99], 10, 100))
+    assert list(split([b"ab", b"x" * 200, b"cd", b"ef"], 10, 100)) == [[b"ab"], [b"x" * 200], [b"cd", b"ef"]]
 
 
 @pytest.mark.parametrize(("max_rows", "max_bytes"), [(0, 1), (1, 0), (-1, 5)])

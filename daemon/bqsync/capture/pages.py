@@ -14,10 +14,6 @@ from bqsync.model import SqlValue
 
 Row = tuple[SqlValue, ...]
 
-_FIRST_FETCH_ROWS = 64
-_FETCH_TARGET_BYTES = 1 << 20
-"""Rows are fetched in portions of about this size, so that a page may overrun its bound by one portion at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class PageBounds:
@@ -65,12 +61,17 @@ class TableReader:
         return self._fetch(null_key_query(self._table, self._columns, self._key, limit_rows))
 
     def present(self, keys: Sequence[Row]) -> list[bool]:
-        """Whether each of the keys stands in the table now; all are looked up in one transaction."""
+        """
+        Whether each of the keys stands in the table now, spelled the same; all are looked up in one transaction.
+
+        SQLite takes more for equal than BigQuery does: 'a' and 'A' under NOCASE, 1 and 1.0 without a declared type.
+        """
         queries = [lookup_query(self._table, self._key, self._key, key) for key in keys]
 
         def look(connection: Connection) -> list[bool]:
             cursor = _cursor(connection)
-            return [cursor.execute(query.sql, query.parameters).fetchone() is not None for query in queries]
+            return [any(_identical(key, found) for found in cursor.execute(query.sql, query.parameters))
+                    for key, query in zip(keys, queries, strict=True)]
 
         return self._source.read(look)
 
@@ -102,16 +103,19 @@ def _cursor(connection: Connection) -> sqlite3.Cursor:
 
 
 def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> list[Row]:
-    cursor = _cursor(connection).execute(query.sql, query.parameters)
+    """Rows until one reaches the bound: fetched one by one, since the size of the next is anybody's guess."""
     rows: list[Row] = []
     size_bytes = 0
-    portion_rows = _FIRST_FETCH_ROWS
-    while size_bytes < limit_bytes and (portion := cursor.fetchmany(portion_rows)):
-        rows += portion
-        portion_bytes = sum(_size_bytes(row) for row in portion)
-        size_bytes += portion_bytes
-        portion_rows = max(1, _FETCH_TARGET_BYTES * len(portion) // max(1, portion_bytes))
+    for row in _cursor(connection).execute(query.sql, query.parameters):
+        rows.append(row)
+        size_bytes += _size_bytes(row)
+        if size_bytes >= limit_bytes:
+            break
     return rows
+
+
+def _identical(one: Row, other: Row) -> bool:
+    return one == other and list(map(type, one)) == list(map(type, other))
 
 
 def _size_bytes(row: Row) -> int:

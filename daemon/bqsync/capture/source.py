@@ -157,7 +157,9 @@ class Source:
             try:
                 yield connection
             finally:
-                connection.exec_driver_sql("ROLLBACK")
+                # A failed disk ends the transaction by itself; a second end would hide that failure.
+                if getattr(connection.connection.driver_connection, "in_transaction", False):
+                    connection.exec_driver_sql("ROLLBACK")
 
     def _engine(self, *, immutable: bool, exact_text: bool) -> Engine:
         kind = (immutable, exact_text)

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
     from bqsync.deliver.retry import Policy
 
-MAX_REQUEST_BYTES = 8_000_000
+MAX_REQUEST_BYTES = 9_900_000
 """
-The most bytes of rows in one request. BigQuery takes 20 MB (older documents say 10), the embedded one 10 MiB.
+The most bytes of rows in one request. BigQuery takes 20 MB (older documents say 10), the embedded one 10 MiB; the rest
+is room for what surrounds the rows.
 
 Source: https://docs.cloud.google.com/bigquery/quotas#write-api-limits
 """
@@ -112,13 +113,15 @@ class AppendStream:
         """
         Send rows as one request, without waiting for its answer; blocks only while the window is full.
 
+        A single row may be larger than `MAX_REQUEST_BYTES`: BigQuery judges it.
+
         Raises:
             RowsRefusedError: BigQuery refused rows of an earlier request.
             BqsyncError: the stream has failed for good; start again with a new staging table.
             ValueError: the rows are more than `MAX_REQUEST_BYTES`.
         """
         size = sum(map(len, rows))
-        if size > MAX_REQUEST_BYTES:
+        if size > MAX_REQUEST_BYTES and len(rows) > 1:
             raise ValueError(f"a request of {size} bytes is over the limit of {MAX_REQUEST_BYTES}")
         if rows:
             self._window.give(rows)

@@ -19,21 +19,23 @@ from google.auth import credentials as auth
 from google.auth import default as default_credentials
 from google.auth import load_credentials_from_file
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
 from google.oauth2 import service_account
 
 from bqsync.config import BigQuerySection
+from bqsync.deliver.append import CHANNEL_OPTIONS
 from bqsync.deliver.retry import Policy
 from bqsync.errors import BqsyncError, ErrorKind
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
-_CHANNEL_OPTIONS = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
 NO_RETRY = cast("Retry", None)
 """Switches a client's own retries off, call by call. It takes None for that, though its annotations do not say so."""
-CALL_TIMEOUT_S = 30.0
-"""For one REST call. The clients' own default is to wait for ever."""
+CALL_TIMEOUT_S = cast("float", (5.0, 30.0))
+"""For one REST call, to connect and to answer: a pair, as requests takes it. The clients' own default is for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ def connect(section: BigQuerySection, policy: Policy) -> Destination:
         rest=bigquery.Client(
             project=section.project, credentials=credentials, location=section.location,
             client_options=ClientOptions(api_endpoint=section.rest_endpoint) if local else None,
+            _http=_direct_session(credentials) if local else None,
         ),
         write=_write_client(section.grpc_endpoint, credentials),
         policy=policy,
@@ -90,9 +93,17 @@ def connect(section: BigQuerySection, policy: Policy) -> Destination:
 
 def _write_client(endpoint: str | None, credentials: auth.Credentials) -> BigQueryWriteClient:
     if endpoint is None:
-        return BigQueryWriteClient(credentials=credentials)
-    channel = grpc.insecure_channel(endpoint, options=_CHANNEL_OPTIONS)
+        channel = BigQueryWriteGrpcTransport.create_channel(credentials=credentials, options=CHANNEL_OPTIONS)
+    else:
+        channel = grpc.insecure_channel(endpoint, options=[*CHANNEL_OPTIONS, _NO_PROXY])
     return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+
+
+def _direct_session(credentials: auth.Credentials) -> AuthorizedSession:
+    """No proxy from the environment has any business between us and a local endpoint."""
+    session = AuthorizedSession(credentials)
+    session.trust_env = False
+    return session
 
 
 def _credentials(key_file: Path | None) -> auth.Credentials:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import requests
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
@@ -24,10 +25,13 @@ from bqsync.deliver.schema import (
     target_fields,
     wire_expressions,
 )
+from bqsync.deliver.translate import failure
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ColumnSpec, TableSpec, TargetRef, WireValue
 
 _READ_ROWS = 5_000
+_FIRST_TIMEOUT_S = cast("float", (3.0, 8.0))
+"""The first call has less patience, to connect and to answer: a one-shot command tells a dead endpoint in under 10 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +62,17 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
         BqsyncError: BIGQUERY_UNREACHABLE and its like; BIGQUERY_DATASET_MISSING.
     """
     name = f"{destination.project}.{destination.dataset}"
+    operation = f"read dataset {name}"
+
+    def get() -> None:
+        try:
+            destination.rest.get_dataset(name, retry=NO_RETRY, timeout=_FIRST_TIMEOUT_S)
+        except requests.Timeout as error:
+            # Something accepts connections and says nothing: as good as nobody, and to be told as soon.
+            raise failure(operation, ErrorKind.BIGQUERY_UNREACHABLE, str(error)) from error
+
     try:
-        destination.policy.call(
-            f"read dataset {name}", lambda: destination.rest.get_dataset(name, retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        )
+        destination.policy.call(operation, get)
     except BqsyncError as error:
         if not isinstance(error.__cause__, NotFound):
             raise

@@ -151,7 +151,7 @@ def reason_of(error: BaseException) -> str:
 
 def readable(error: grpc.RpcError) -> api.GoogleAPICallError:
     """A failure as gRPC itself raises it, as the exception that the clients make of it."""
-    call_error: api.GoogleAPICallError = api.from_grpc_error(error)  # type: ignore[no-untyped-call]
+    call_error: api.GoogleAPICallError = api.from_grpc_error(error)
     return call_error
 
 

@@ -16,9 +16,10 @@ def split(rows: Iterable[bytes], max_rows: int, max_bytes: int) -> Iterator[list
         rows: read one at a time, so that memory holds one group and not the table.
         max_rows: the most rows in a group.
         max_bytes: the most bytes in a group, each row counted as it stands in the request: with its tag and length.
+            A single larger row is a group of its own.
 
     Raises:
-        ValueError: a bound is not positive, or a single row is larger than `max_bytes`: that one belongs in quarantine.
+        ValueError: a bound is not positive.
     """
     if max_rows < 1 or max_bytes < 1:
         raise ValueError(f"the bounds of a batch must be positive: {max_rows} rows, {max_bytes} bytes")
@@ -26,8 +27,6 @@ def split(rows: Iterable[bytes], max_rows: int, max_bytes: int) -> Iterator[list
     used = 0
     for row in rows:
         size = framed_size(row)
-        if size > max_bytes:
-            raise ValueError(f"a row of {size} bytes does not fit into a request of {max_bytes} bytes")
         if group and (len(group) == max_rows or used + size > max_bytes):
             yield group
             group, used = [], 0

@@ -66,9 +66,12 @@ def decode_key(encoded: bytes) -> tuple[WireValue, ...]:
     """
     values: list[WireValue] = []
     position = 0
-    while position < len(encoded):
-        value, position = _decode_component(encoded, position)
-        values.append(value)
+    try:
+        while position < len(encoded):
+            value, position = _decode_component(encoded, position)
+            values.append(value)
+    except (IndexError, struct.error) as exc:
+        raise ValueError("an encoded key is cut short") from exc
     return tuple(values)
 
 

@@ -275,6 +275,10 @@ def _check_target_names(source: SourceTable, columns: Sequence[ColumnDraft]) -> 
                 f"both become `{column.target_name}`: BigQuery takes letters, digits and _, in any case",
                 "give one of them another name with the proto option (gen_bq_schema.bigquery).name",
             )
+        if column.target_name != legal_name(column.target_name):
+            raise _invalid(f"column {column.source.name!r} of table {source.name} has a name that BigQuery refuses",
+                           f"`{column.target_name}` is not made of letters, digits and _ alone, or starts with a digit",
+                           "give it another name with the proto option (gen_bq_schema.bigquery).name")
         if name.startswith(_RESERVED_PREFIXES) or len(name) > MAX_NAME_LENGTH:
             raise _invalid(f"column {column.source.name!r} of table {source.name} has a name that BigQuery reserves",
                            f"`{column.target_name}` starts with a reserved prefix or is over {MAX_NAME_LENGTH} letters",

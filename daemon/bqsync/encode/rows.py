@@ -9,7 +9,7 @@ Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -76,7 +76,8 @@ def row_descriptor(spec: TableSpec) -> descriptor_pb2.DescriptorProto:
     )
     data = ((column.target_name, column.field_number, PROTO_TYPES[column.target_type]) for column in spec.columns)
     for name, number, proto_type in (*envelope, *data):
-        message.field.add(name=name, number=number, type=proto_type, label=_Field.LABEL_OPTIONAL)
+        # Its own name as JSON name: the default would have `foo_bar` and `fooBar` meet in `fooBar`, which is refused.
+        message.field.add(name=name, number=number, type=proto_type, label=_Field.LABEL_OPTIONAL, json_name=name)
     return message
 
 
@@ -93,6 +94,8 @@ class RowEncoder:
         self.spec = spec
         self.descriptor = row_descriptor(spec)
         self._message = _message_class(self.descriptor)
+        # Taken from the class: a column may have the name of a method, and hide it on the instances.
+        self._serialize: Callable[[Any], bytes] = self._message.SerializeToString
         # A NULL in a key is refused as such, by the check of the key.
         self._cells = tuple(_Cell(column, zone, is_key=column.source_name in spec.key) for column in spec.columns)
         self._plain = tuple((cell.name, cell.plain_type, cell) for cell in self._cells)
@@ -114,7 +117,7 @@ class RowEncoder:
                     wire = cell.convert(value)
                     if wire is not None:
                         fields[name] = wire
-            data = self._message(**fields).SerializeToString()
+            data = self._serialize(self._message(**fields))
             key_values = [fields[name] for name in self._key_names]
             _check_key(key_values)
         except (Rejected, KeyError, ValueError):
@@ -131,8 +134,7 @@ class RowEncoder:
     def stage_delete(self, key: bytes, sequence: int) -> bytes:
         """The staged form of a delete: the typed key columns and nothing else of the row."""
         message = self._message(**dict(zip(self._key_names, decode_key(key), strict=True)))
-        data: bytes = message.SerializeToString()
-        return data + _envelope(key, Operation.DELETE, sequence)
+        return self._serialize(message) + _envelope(key, Operation.DELETE, sequence)
 
     def _source_key(self, row: Sequence[SqlValue]) -> bytes | None:
         """The source key where the target key, decoded, is not the very same values."""

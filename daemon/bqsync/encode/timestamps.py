@@ -22,6 +22,7 @@ MAX_TIMESTAMP_US = 253_402_300_799_999_999
 _JULIAN_EPOCH_HALF_DAYS = 4_881_175
 """Julian day 2440587.5 is 1970-01-01 00:00 UTC."""
 _HALF_DAY_US = 43_200_000_000
+_MINUTES_PER_HOUR = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _ISO = re.compile(
@@ -123,5 +124,8 @@ def _zone_of(offset: str | None, zone: tzinfo) -> tzinfo:
     if offset in "Zz":
         return UTC
     digits = offset[1:].replace(":", "")
-    distance = timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    if minutes >= _MINUTES_PER_HOUR:
+        raise ValueError(f"an offset of {minutes} minutes")
+    distance = timedelta(hours=hours, minutes=minutes)
     return timezone(distance if offset[0] == "+" else -distance)

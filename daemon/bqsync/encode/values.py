@@ -25,6 +25,7 @@ Converter = Callable[[SqlValue], WireValue]
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MAX_EXACT_FLOAT_INT = 1 << 53
 _MIN_INT64, _MAX_INT64 = -(1 << 63), (1 << 63) - 1
+_MAX_JSON_INT_LETTERS = 20
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
@@ -148,18 +149,16 @@ def _to_decimal(value: SqlValue, scale: int, limit: Decimal) -> str:
     number = _decimal_of(value)
     if not number.is_finite():
         raise Rejected(Reason.NOT_FINITE)
-    if abs(number) > limit:
+    # Not abs(): it rounds to the 28 digits of Python's decimal context.
+    if number.copy_abs() > limit:
         raise Rejected(Reason.OUT_OF_RANGE)
-    digits, exponent = number.as_tuple().digits, int(number.as_tuple().exponent)
-    while exponent < 0 and len(digits) > 1 and digits[-1] == 0:
-        digits, exponent = digits[:-1], exponent + 1
-    if number and -exponent > scale:
+    if not number:
+        return "0"
+    whole, _, fraction = f"{number:f}".partition(".")
+    fraction = fraction.rstrip("0")
+    if len(fraction) > scale:
         raise Rejected(Reason.WOULD_CHANGE)
-    return _plain(Decimal((number.as_tuple().sign, digits, exponent))) if number else "0"
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number:f}"
+    return f"{whole}.{fraction}" if fraction else whole
 
 
 def _decimal_of(value: SqlValue) -> Decimal:
@@ -214,7 +213,8 @@ def _to_time(value: SqlValue) -> str:
 def _to_json(value: SqlValue) -> str:
     text = _valid_text(value)
     try:
-        json.loads(text, parse_constant=_refuse_constant, parse_float=_exact_json_float, parse_int=_exact_json_int)
+        json.loads(text, parse_constant=_refuse_constant, parse_float=_exact_json_float, parse_int=_exact_json_int,
+                   object_pairs_hook=_unique_json_names)
     except (ValueError, RecursionError):
         raise Rejected(Reason.WRONG_TYPE) from None
     return text
@@ -227,17 +227,27 @@ def _refuse_constant(name: str) -> None:
 def _exact_json_float(text: str) -> float:
     """BigQuery stores JSON fractions as FLOAT64. Source: …/data-types#json_type."""
     number = float(text)
-    if not math.isfinite(number) or Decimal(repr(number)) != Decimal(text):
+    try:
+        exact = math.isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    except InvalidOperation:
+        exact = False
+    if not exact:
         raise Rejected(Reason.WOULD_CHANGE)
     return number
 
 
 def _exact_json_int(text: str) -> int:
     """BigQuery stores JSON integers as signed or unsigned 64-bit numbers."""
-    number = int(text)
-    if not _MIN_INT64 <= number < 1 << 64:
+    # Python refuses to parse several thousand digits, and no 64-bit number is that long.
+    if len(text) > _MAX_JSON_INT_LETTERS or not _MIN_INT64 <= (number := int(text)) < 1 << 64:
         raise Rejected(Reason.WOULD_CHANGE)
     return number
+
+
+def _unique_json_names(members: list[tuple[str, object]]) -> None:
+    """BigQuery keeps the first of several members of one name. Source: …/data-types#json_type."""
+    if len({name for name, _ in members}) != len(members):
+        raise Rejected(Reason.WOULD_CHANGE)
 
 
 _CONVERTERS: dict[TargetType, Converter] = {

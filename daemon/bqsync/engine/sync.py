@@ -55,8 +55,9 @@ def sync_tables(
         BqsyncError: CONFIG_INVALID for a name that is not configured.
     """
     tables = chosen_tables(session.config, names)
+    outage: list[BqsyncError] = []
     with ThreadPoolExecutor(session.config.sync.parallel_tables, thread_name_prefix="table") as pool:
-        return list(pool.map(lambda name: _sync_table(session, name, options, progress), tables))
+        return list(pool.map(lambda name: _sync_table(session, name, options, progress, outage), tables))
 
 
 def sweep_orphans(session: Session) -> None:
@@ -75,14 +76,20 @@ def exit_code(outcomes: Sequence[CycleOutcome]) -> ExitCode:
     return RULES[ErrorKind(failed[0]["kind"])].exit_code if failed else ExitCode.OK
 
 
-def _sync_table(session: Session, name: str, options: CycleOptions, progress: Progress | None) -> CycleOutcome:
+def _sync_table(
+    session: Session, name: str, options: CycleOptions, progress: Progress | None, outage: list[BqsyncError]
+) -> CycleOutcome:
     section = session.config.table(name)
     if section is None:
         raise AssertionError(name)
     try:
+        _raise_outage(name, outage)
         outcome = TableCycle(session, section, options, _row_counter(session, name, progress)).run()
     except Exception as failure:  # noqa: BLE001 - one table's failure, expected or not, never stops another
         outcome = _failed(section, failure)
+        # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
+        if isinstance(failure, BqsyncError) and failure.kind is ErrorKind.BIGQUERY_UNREACHABLE:
+            outage.append(failure)
     else:
         # Idle is silent: a cycle that found nothing is worth a line only to those who debug.
         moved = outcome.merges or outcome.rows_quarantined
@@ -91,6 +98,12 @@ def _sync_table(session: Session, name: str, options: CycleOptions, progress: Pr
         progress.end(name)
     _record_attempt(session, name, outcome.error)
     return outcome
+
+
+def _raise_outage(name: str, outage: Sequence[BqsyncError]) -> None:
+    if outage:
+        raise BqsyncError(outage[0].kind, what=f"table {name} was not tried: BigQuery did not answer for another table",
+                          why=outage[0].why, fix=outage[0].fix)
 
 
 def _row_counter(session: Session, name: str, progress: Progress | None) -> Callable[[int], None]:
