@@ -12,6 +12,7 @@ import click
 from bqsync.cli.check import check
 from bqsync.cli.demo import demo
 from bqsync.cli.protos import protos
+from bqsync.cli.quarantine import quarantine
 from bqsync.cli.status import status
 from bqsync.cli.sync import sync
 from bqsync.cli.verify import verify
@@ -37,7 +38,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (sync, check, verify, status, protos, demo):
+for _command in (sync, check, verify, status, quarantine, protos, demo):
     commands.add_command(_command)
 
 

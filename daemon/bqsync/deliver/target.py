@@ -31,7 +31,7 @@ from bqsync.model import ColumnSpec, TableSpec, TargetRef, WireValue
 
 _READ_ROWS = 5_000
 _FIRST_TIMEOUT_S = cast("float", (3.0, 8.0))
-"""The first call has less patience, to connect and to answer: a one-shot command tells a dead endpoint in under 10 s."""
+"""The first call has less patience, to connect and to answer: a dead endpoint is told in under 10 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

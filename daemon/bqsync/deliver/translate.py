@@ -108,6 +108,14 @@ _QUOTED = re.compile(r"['\"`].*['\"`]")
 """What a refusal quotes may be the value of a cell; from the first mark to the last, for values hold marks too."""
 
 
+_POOLED = re.compile(
+    r"HTTPS?ConnectionPool\(host='([^']+', port=\d+)\):"
+    r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|(certificate verify failed[^'\")]*))"
+)
+_PORT = "', port="
+"""urllib3 tells a refused connection in 300 letters; an operator needs the host and the cause."""
+
+
 def translate(operation: str, error: BaseException) -> BqsyncError:
     """
     One of `VENDOR_ERRORS` as a BqsyncError.
@@ -190,4 +198,9 @@ def _kind_of_network(error: BaseException) -> ErrorKind:
 def _message(error: BaseException) -> str:
     if isinstance(error, grpc.RpcError):
         return _message(readable(error))
-    return (error.message if isinstance(error, api.GoogleAPICallError) else str(error)) or type(error).__name__
+    text = (error.message if isinstance(error, api.GoogleAPICallError) else str(error)) or type(error).__name__
+    pooled = _POOLED.search(text)
+    if pooled is None:
+        return text
+    host, *causes = pooled.groups()
+    return f"{host.replace(_PORT, ':')} did not answer: {next(filter(None, causes))}"

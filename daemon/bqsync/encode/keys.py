@@ -104,3 +104,16 @@ def _decode_body(encoded: bytes, start: int) -> tuple[bytes, int]:
 def source_values(source_key: bytes) -> tuple[int | float | str | bytes | None, ...]:
     """The values that SQLite compares for an encoded key. It knows no booleans: they are 0 and 1 there."""
     return tuple(int(value) if isinstance(value, bool) else value for value in decode_key(source_key))
+
+
+def key_text(key: bytes) -> tuple[str, ...]:
+    """The values of an encoded key for human eyes: NULL, x'00ff' for bytes, escapes for bytes that are no UTF-8."""
+    return tuple(map(_text, decode_key(key)))
+
+
+def _text(value: WireValue) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -139,11 +139,12 @@ class Sweep:
         return False
 
     def _quarantine(self, row: RejectedRow, known: dict[bytes, LedgerEntry]) -> None:
+        is_repeated = row.source_key in self._met  # rows alike to the last cell, NULLs in their keys
         self._met.add(row.source_key)
         # An earlier version that was delivered stays in the target while its row is in the source.
         if row.key is not None and row.key in known:
             self._seen.add(known[row.key].slot)
-        if self._is_news(row, self._quarantined.get(row.source_key)):
+        if not is_repeated and self._is_news(row, self._quarantined.get(row.source_key)):
             self._chunk.reject(row)
             self._news[row.column, row.reason] += 1
 

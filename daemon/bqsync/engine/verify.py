@@ -10,7 +10,7 @@ from bqsync.capture.pages import PageBounds, Row, TableReader
 from bqsync.config import TableSection
 from bqsync.deliver import target
 from bqsync.deliver.target import TargetState
-from bqsync.encode.keys import decode_key, source_values
+from bqsync.encode.keys import key_text, source_values
 from bqsync.encode.mapping import with_required
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.plan import plan_table
@@ -177,8 +177,7 @@ class _Comparison:
     def _report(self, kind: DifferenceKind, key: bytes, columns: Iterable[str] = ()) -> None:
         self._outcome.rows_different += 1
         if len(self._outcome.differences) < MAX_NAMED:
-            shown = tuple("NULL" if value is None else str(value) for value in decode_key(key))
-            self._outcome.differences.append(Difference(kind=kind, key=shown, columns=tuple(columns)))
+            self._outcome.differences.append(Difference(kind=kind, key=key_text(key), columns=tuple(columns)))
 
 
 def _existing_target(session: Session, section: TableSection, ref: TargetRef) -> TargetState:

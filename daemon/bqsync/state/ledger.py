@@ -181,6 +181,11 @@ class Ledger:
             )
         return slot
 
+    def forget_quarantine(self) -> int:
+        """Drop every verdict, so that the rows are tried again; returns how many there were."""
+        with self._store.transaction() as connection:
+            return connection.exec_driver_sql("DELETE FROM quarantine WHERE table_id = ?", (self._table_id,)).rowcount
+
     def quarantined(self) -> dict[bytes, QuarantineEntry]:
         """The rows in quarantine by source key. Bounded: a table with too many of them is stopped."""
         with self._store.transaction() as connection:

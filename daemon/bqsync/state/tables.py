@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
-from bqsync.state.schema import fields, intents, tables
+from bqsync.state.schema import fields, intents, sources, tables
 from bqsync.state.store import Store
 
 
@@ -135,6 +135,13 @@ class TableState:
             values["last_success_us"] = now
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
+
+
+def table_ids(store: Store, source_name: str) -> dict[str, int]:
+    """The id of every table of a source that was ever synced, by name."""
+    statement = select(tables.c.name, tables.c.id).join(sources).where(sources.c.name == source_name)
+    with store.transaction() as connection:
+        return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
 
 
 def table_health(store: Store, source_name: str) -> list[TableHealth]:

@@ -1,0 +1,59 @@
+"""The text of every SELECT, exactly."""
+
+from __future__ import annotations
+
+import pytest
+
+from bqsync.capture.page_sql import Query, instants_query, lookup_query, null_key_query, page_query, quote
+
+
+def test_the_first_page_starts_at_the_beginning() -> None:
+    assert page_query("things", ["id", "name"], ["id"], None, 10) == Query(
+        'SELECT "id", "name" FROM "things" WHERE "id" IS NOT NULL ORDER BY "id" LIMIT ?', (10,),
+    )
+
+
+def test_the_next_page_starts_behind_the_last_key() -> None:
+    assert page_query("things", ["id", "name"], ["id"], ["z"], 10) == Query(
+        'SELECT "id", "name" FROM "things" WHERE "id" IS NOT NULL AND ("id") > (?) ORDER BY "id" LIMIT ?', ("z", 10),
+    )
+
+
+def test_a_composite_key_is_compared_as_a_row() -> None:
+    assert page_query("t", ["x", "a", "b"], ["b", "a"], [1, b"\0"], 5) == Query(
+        'SELECT "x", "a", "b" FROM "t" WHERE "b" IS NOT NULL AND "a" IS NOT NULL AND ("b", "a") > (?, ?)'
+        ' ORDER BY "b", "a" LIMIT ?', (1, b"\0", 5),
+    )
+
+
+def test_a_text_that_is_no_utf8_is_bound_as_its_bytes() -> None:
+    assert page_query("t", ["k"], ["k", "j"], ["a\udcff", "é"], 1) == Query(
+        'SELECT "k" FROM "t" WHERE "k" IS NOT NULL AND "j" IS NOT NULL AND ("k", "j") > (CAST(? AS TEXT), ?)'
+        ' ORDER BY "k", "j" LIMIT ?', (b"a\xff", "é", 1),
+    )
+
+
+def test_rows_with_a_null_in_the_key_are_asked_for_apart() -> None:
+    assert null_key_query("t", ["a", "b"], ["a", "b"], 7) == Query(
+        'SELECT "a", "b" FROM "t" WHERE "a" IS NULL OR "b" IS NULL LIMIT ?', (7,),
+    )
+
+
+def test_one_row_is_found_by_all_of_its_key() -> None:
+    assert lookup_query("t", ["x"], ["a", "b"], [1.5, "\udc80"]) == Query(
+        'SELECT "x" FROM "t" WHERE "a" = ? AND "b" = CAST(? AS TEXT)', (1.5, b"\x80"),
+    )
+
+
+def test_instants_are_counted_by_storage_class() -> None:
+    assert instants_query("t", 'a"b') == Query(
+        'SELECT typeof("a""b"), count(*), min("a""b"), max("a""b"), sum(typeof("a""b") = \'text\' AND "a""b" GLOB ?)'
+        ' FROM "t" WHERE "a""b" IS NOT NULL GROUP BY 1', ("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*",),
+    )
+
+
+@pytest.mark.parametrize(("name", "quoted"), [
+    ("plain", '"plain"'), ('a"b', '"a""b"'), ("", '""'), ("select", '"select"'), ("a;--", '"a;--"'), ('"', '""""'),
+])
+def test_every_identifier_is_quoted(name: str, quoted: str) -> None:
+    assert quote(name) == quoted

@@ -1,0 +1,135 @@
+"""No row is lost or doubled over the boundaries of pages, whatever its key; and a page is as large as it may be."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.capture.files import application, bounded, keyed
+from tests.properties import COSTLY
+
+from bqsync.capture.pages import Row, count_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bqsync.model import SqlValue
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+REALS = st.floats(allow_nan=False).map(lambda number: number + 0.0)
+BLOBS = st.binary(max_size=6)
+TEXTS = st.text(alphabet="\0\x01 aAbBÄäß\uffff\U0001f600", max_size=5)
+BROKEN_TEXTS = st.binary(max_size=5).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+MIXED: st.SearchStrategy[SqlValue] = INTEGERS | REALS | BLOBS | BROKEN_TEXTS | st.sampled_from([1, 1.5, 2**53 + 1, float(2**53), "1", b"1", ""])
+
+TABLES: dict[str, tuple[str, list[str], st.SearchStrategy[tuple[SqlValue, ...]]]] = {
+    "integer": ("(k INTEGER PRIMARY KEY, x)", ["k"], st.tuples(INTEGERS, st.just("x"))),
+    "text": ("(k TEXT PRIMARY KEY, x)", ["k"], st.tuples(TEXTS, st.just(1))),
+    "broken text": ("(k TEXT PRIMARY KEY, x)", ["k"], st.tuples(BROKEN_TEXTS, st.just(1))),
+    "nocase": ("(k TEXT COLLATE NOCASE PRIMARY KEY, x)", ["k"], st.tuples(TEXTS, st.just(1))),
+    "rtrim": ("(k TEXT COLLATE RTRIM PRIMARY KEY, x)", ["k"], st.tuples(TEXTS, st.just(1))),
+    "real": ("(k REAL PRIMARY KEY, x)", ["k"], st.tuples(REALS, st.just(1))),
+    "blob": ("(k BLOB PRIMARY KEY, x)", ["k"], st.tuples(BLOBS, st.just(1))),
+    "mixed": ("(k PRIMARY KEY, x)", ["k"], st.tuples(MIXED, st.just(1))),
+    "mixed in an integer column": ("(k INT PRIMARY KEY, x)", ["k"], st.tuples(INTEGERS | REALS, st.just(1))),
+    "mixed in a text column": ("(k TEXT PRIMARY KEY, x)", ["k"], st.tuples(BROKEN_TEXTS | BLOBS, st.just(1))),
+    "composite": ("(a TEXT, x, b INTEGER, PRIMARY KEY (b, a))", ["b", "a"],
+                  st.tuples(TEXTS, st.just(1), st.integers(-2, 2))),
+    "composite of anything": ("(a, b, PRIMARY KEY (a, b))", ["a", "b"], st.tuples(MIXED, MIXED)),
+    "descending": ("(a, b, PRIMARY KEY (a DESC, b))", ["a", "b"], st.tuples(st.integers(0, 3), INTEGERS)),
+    "without rowid": ("(a TEXT, b REAL, PRIMARY KEY (b, a)) WITHOUT ROWID", ["b", "a"],
+                      st.tuples(BROKEN_TEXTS, st.sampled_from([0.5, -1.5, 1e300]))),
+    "without an index": ("(k, x)", ["k"], st.tuples(MIXED, st.just(1))),
+}
+
+
+def identity(row: Sequence[SqlValue]) -> list[tuple[type, SqlValue]]:
+    """Equal only where every cell has the same value of the same type."""
+    return [(type(value), value) for value in row]
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_pages_hold_every_row_once_and_in_order(kind: str, tmp_path: Path) -> None:
+    declaration, key, some_rows = TABLES[kind]
+
+    @COSTLY
+    @given(st.lists(some_rows, max_size=14, unique_by=lambda row: row), st.integers(1, 5))
+    def hold(rows: list[tuple[SqlValue, ...]], page_rows: int) -> None:
+        reader = keyed(tmp_path / "app.db", declaration, key, rows)
+        at_once = list(chain.from_iterable(reader.pages()))
+        with_count = reader._source.read(lambda connection: count_rows(connection, "t"))
+        assert len(at_once) == with_count
+        pages = list(bounded(reader, page_rows).pages())
+        assert [identity(row) for row in chain.from_iterable(pages)] == [identity(row) for row in at_once]
+        assert all(len(page) == page_rows for page in pages[:-1])
+        positions = [reader._columns.index(name) for name in key]
+        for row in at_once:
+            values = tuple(row[at] for at in positions)
+            assert reader.find(values) == row
+            assert reader.present([values]) == [True]
+
+    hold()
+
+
+@pytest.mark.parametrize("page_rows", [1, 2, 3, 7, 8, 9])
+def test_every_page_size_reads_the_same_rows(page_rows: int, tmp_path: Path) -> None:
+    rows: list[tuple[SqlValue, ...]] = [
+        (key, other) for key in ("", "a", "A", "a\0", "é", "\udcff", b"a", b"", 1, 1.5, -(2**63)) for other in (1, "x")
+    ]
+    reader = keyed(tmp_path / "app.db", "(a, b, PRIMARY KEY (a, b))", ["a", "b"], rows)
+    found = list(chain.from_iterable(bounded(reader, page_rows).pages()))
+    assert len(found) == len(rows)
+    assert {tuple(identity(row)) for row in found} == {tuple(identity(row)) for row in rows}
+
+
+def test_an_empty_table_has_no_page(tmp_path: Path) -> None:
+    assert list(keyed(tmp_path / "app.db", "(k PRIMARY KEY)", ["k"], []).pages()) == []
+
+
+def test_rows_with_a_null_in_the_key_are_read_apart(tmp_path: Path) -> None:
+    rows: list[Row] = [("a", 1, "x"), (None, 1, "y"), ("b", None, "z"), (None, None, "w"), (None, 1, "y")]
+    reader = keyed(tmp_path / "app.db", "(a TEXT, b INTEGER, x, PRIMARY KEY (a, b))", ["a", "b"], rows)
+    assert list(chain.from_iterable(bounded(reader, 1).pages())) == [rows[0]]
+    assert sorted(map(str, reader.null_key_rows(10))) == sorted(map(str, rows[1:]))
+    assert len(reader.null_key_rows(2)) == 2
+
+
+@pytest.mark.parametrize("sizes", [[600] * 20, [10] * 50 + [5000] * 50, [5000, 10, 10, 5000, 400, 400, 400, 1]])
+def test_a_page_ends_with_the_row_that_reaches_its_bytes(sizes: list[int], tmp_path: Path) -> None:
+    rows = [(index, "x" * size) for index, size in enumerate(sizes)]
+    reader = bounded(keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], rows), 1000, 1000)
+    pages = list(reader.pages())
+    assert list(chain.from_iterable(pages)) == rows
+    weights = [[8 + len(str(text)) for _, text in page] for page in pages]
+    assert all(sum(page[:-1]) < 1000 for page in weights)
+    assert all(sum(page) >= 1000 for page in weights[:-1])
+
+
+def test_a_row_that_comes_or_goes_between_two_pages_disturbs_no_other(tmp_path: Path) -> None:
+    even = [(key,) for key in range(0, 20, 2)]
+    pages = bounded(keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY)", ["k"], even), 3).pages()
+    found = list(next(pages))
+    writer = application(tmp_path / "app.db")
+    writer.execute("DELETE FROM t WHERE k IN (4, 6)")
+    writer.execute("INSERT INTO t VALUES (3), (7)")
+    writer.close()
+    found += chain.from_iterable(pages)
+    assert found == [(0,), (2,), (4,), (7,), (8,), (10,), (12,), (14,), (16,), (18,)]
+
+
+def test_a_key_that_is_spelled_otherwise_is_not_present(tmp_path: Path) -> None:
+    text = keyed(tmp_path / "app.db", "(k TEXT COLLATE NOCASE PRIMARY KEY)", ["k"], [("Anna",), ("\udcff",)])
+    assert text.present([("Anna",), ("anna",), ("\udcff",), ("\udcfe",)]) == [True, False, True, False]
+    assert text.find(("nobody",)) is None
+    number = keyed(tmp_path / "app.db", "(k PRIMARY KEY)", ["k"], [(1,), (2.5,), ("3",)])
+    assert number.present([(1,), (1.0,), (2.5,), ("3",), (3,), (b"3",)]) == [True, False, True, True, False, False]
+
+
+def test_odd_names_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "it's 100% #1?.db"
+    reader = keyed(path, '("select" INTEGER PRIMARY KEY, "a""b" TEXT, "" TEXT)', ["select"], [(1, "x", "y")])
+    assert list(reader.pages()) == [[(1, "x", "y")]]

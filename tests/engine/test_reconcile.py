@@ -1,0 +1,155 @@
+"""Whatever happens to the state or to the target, the next cycle finds out and converges."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import BadRequest
+from google.cloud import bigquery
+from structlog.testing import capture_logs
+from tests.workbench import PROJECT, Workbench
+
+ROWS = [(n, f"v{n}") for n in range(10)]
+
+
+@pytest.fixture
+def bench(workbench: Workbench) -> Workbench:
+    """Ten rows, delivered."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", ("INSERT INTO t VALUES (?, ?)", ROWS))
+    workbench.configure('[[tables]]\nname = "t"')
+    workbench.sync()
+    return workbench
+
+
+def target(bench: Workbench) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in bench.rows("t", "id, v")]
+
+
+def source(bench: Workbench) -> list[tuple[Any, ...]]:
+    return bench.db.execute("SELECT * FROM t ORDER BY id, v").fetchall()
+
+
+def assert_converged(bench: Workbench) -> None:
+    """Equal, nothing left behind, and nothing more to do."""
+    assert target(bench) == source(bench)
+    assert bench.tables() == {"t"}
+    assert bench.sync()["t"].merges == 0
+
+
+def test_a_lost_state_is_rebuilt_from_the_target_and_nothing_is_left_over(bench: Workbench) -> None:
+    shutil.rmtree(bench.state_path.parent)
+    bench.fill("DELETE FROM t WHERE id = 3; UPDATE t SET v = 'new' WHERE id = 4; INSERT INTO t VALUES (11, 'v11')")
+    bench.query("INSERT INTO {d}.t (id, v) VALUES (99, 'a ghost')")
+    outcome = bench.sync()["t"]
+    assert (outcome.error, outcome.rows_deleted) == (None, 2)
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("damage", [b"not a database " * 999, b""], ids=["garbage", "nothing"])
+def test_a_damaged_state_is_moved_aside_and_rebuilt(bench: Workbench, damage: bytes) -> None:
+    bench.state_path.write_bytes(damage)
+    bench.db.execute("DELETE FROM t WHERE id = 3")
+    assert bench.sync()["t"].error is None
+    aside = [path.read_bytes() for path in bench.state_path.parent.glob("state.db.damaged-*")]
+    assert aside == ([damage] if damage else [])
+    assert_converged(bench)
+
+
+def test_half_a_state_is_moved_aside_and_rebuilt(bench: Workbench) -> None:
+    whole = bench.state_path.read_bytes()
+    bench.state_path.write_bytes(whole[: len(whole) // 2])
+    with capture_logs() as lines:
+        assert bench.sync()["t"].error is None
+    assert "state.rebuilt" in {line["event"] for line in lines}
+    assert_converged(bench)
+
+
+def test_a_dropped_target_is_made_again_and_filled(bench: Workbench) -> None:
+    bench.rest.delete_table(f"{bench.dataset}.t")
+    assert bench.sync()["t"].rows_upserted == 10
+    assert_converged(bench)
+
+
+def test_a_target_that_was_replaced_by_another_is_reconciled(bench: Workbench) -> None:
+    bench.rest.delete_table(f"{bench.dataset}.t")
+    table = bigquery.Table(f"{PROJECT}.{bench.dataset}.t", [
+        bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("v", "STRING")])
+    table.labels = {"bqsync": "target"}
+    bench.rest.create_table(table)
+    bench.query("INSERT INTO {d}.t (id, v) VALUES (1, 'v1'), (2, 'stale'), (50, 'extra')")
+    outcome = bench.sync()["t"]
+    assert (outcome.error, outcome.rows_deleted) == (None, 1)
+    assert_converged(bench)
+
+
+def test_full_sends_every_row_and_repairs_what_was_edited_by_hand(bench: Workbench) -> None:
+    bench.query("UPDATE {d}.t SET v = 'edited' WHERE id = 1")
+    bench.query("DELETE FROM {d}.t WHERE id = 2")
+    bench.query("INSERT INTO {d}.t (id, v) VALUES (99, 'extra')")
+    assert bench.sync()["t"].merges == 0, "an ordinary cycle trusts its ledger"
+    assert bench.verify("t").rows_different == 3
+    outcome = bench.sync(full=True)["t"]
+    assert (outcome.rows_upserted, outcome.rows_deleted) == (10, 1)
+    assert_converged(bench)
+
+
+def test_a_chunk_that_was_merged_but_not_noted_is_merged_again_to_the_same_effect(bench: Workbench) -> None:
+    before = bench.state_path.read_bytes()
+    bench.fill("DELETE FROM t WHERE id < 3; UPDATE t SET v = 'new' WHERE id = 4; INSERT INTO t VALUES (11, 'v11')")
+    first = bench.sync()["t"]
+    bench.state_path.write_bytes(before)  # as a crash between the MERGE and the commit of the state leaves it
+    again = bench.sync()["t"]
+    assert (again.rows_upserted, again.rows_deleted) == (first.rows_upserted, first.rows_deleted) == (2, 3)
+    assert_converged(bench)
+
+
+def leave_intent(bench: Workbench, job_id: str) -> str:
+    """What a process leaves that was killed while its MERGE ran; returns the staging table."""
+    with closing(sqlite3.connect(bench.state_path)) as state, state:
+        (instance,) = state.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()
+        name = f"_bqsync_staging_{instance}_t_20260101000000_00000000"
+        state.execute("INSERT INTO intents SELECT id, ?, ?, 0 FROM tables",
+                      (job_id, f"{PROJECT}.{bench.dataset}.{name}"))
+    bench.rest.create_table(bigquery.Table(f"{PROJECT}.{bench.dataset}.{name}", [bigquery.SchemaField("x", "INT64")]))
+    return name
+
+
+def run_job(bench: Workbench, job_id: str, statement: str) -> None:
+    try:
+        bench.rest.query(statement, job_id=job_id).result()
+    except BadRequest:
+        pass
+
+
+@pytest.mark.parametrize(("statement", "outcome"), [
+    ("SELECT 1", "done"), ("SELECT * FROM missing.table", "failed"), (None, "never ran"),
+])
+def test_an_intent_that_was_left_is_settled_before_anything_else(
+    bench: Workbench, statement: str | None, outcome: str,
+) -> None:
+    job_id = f"bqsync_staging_{bench.dataset}_1"
+    staging = leave_intent(bench, job_id)
+    if statement is not None:
+        run_job(bench, job_id, statement)
+    bench.db.execute("UPDATE t SET v = 'new' WHERE id = 4")
+    assert staging in bench.tables()
+    with capture_logs() as lines:
+        assert bench.sync()["t"].error is None
+    settled = [line["outcome"] for line in lines if line["event"] == "intent.settled"]
+    assert settled == [outcome]
+    assert bench.rest.get_job(job_id).state == "DONE", "an id that never ran is burnt, so that it can't run late"
+    assert_converged(bench)
+
+
+def test_staging_tables_that_a_crash_left_are_dropped_and_those_of_others_are_not(bench: Workbench) -> None:
+    with closing(sqlite3.connect(bench.state_path)) as state:
+        (instance,) = state.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()
+    names = [f"_bqsync_staging_{instance}_t_1", "_bqsync_staging_another_t_1", "staging_of_mine"]
+    for name in names:
+        bench.rest.create_table(bigquery.Table(f"{PROJECT}.{bench.dataset}.{name}", [bigquery.SchemaField("x", "INT64")]))
+    bench.sync()
+    assert bench.tables() == {"t", *names[1:]}
