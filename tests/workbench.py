@@ -56,8 +56,8 @@ class Workbench:
         self.state_path = folder / "state" / "state.db"
         self.db = sqlite3.connect(self.db_path, isolation_level=None)
         self.rest = bigquery.Client(
-            project=PROJECT, credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
-            client_options=ClientOptions(api_endpoint=endpoints.rest),  # type: ignore[no-untyped-call]
+            project=PROJECT, credentials=AnonymousCredentials(),
+            client_options=ClientOptions(api_endpoint=endpoints.rest),
         )
 
     def close(self) -> None:
@@ -77,8 +77,8 @@ class Workbench:
     def configure_nine_tables(self, *, sync: str = "") -> None:
         """The shipped tables and protos."""
         shipped = (ROOT / "config.toml").read_text(encoding="utf-8")
-        protos = f'[protos]\nfiles = ["{ROOT}/protos/db_schemas.proto"]\n' \
-                 f'descriptor_set = "{ROOT}/protos/db_schemas.binpb"'
+        folder = ROOT / "protos"
+        protos = f'[protos]\nfiles = ["{folder}/db_schemas.proto"]\ndescriptor_set = "{folder}/db_schemas.binpb"'
         self.configure(shipped[shipped.index("[[tables]]"):], sync=sync, extra=protos)
 
     @property
@@ -110,8 +110,8 @@ class Workbench:
 
     def merges(self) -> list[str]:
         """The text of every MERGE that was ever run on the dataset."""
-        jobs = [self.rest.get_job(job.job_id) for job in self.rest.list_jobs() if isinstance(job, bigquery.QueryJob)]
-        return [job.query for job in jobs if job.query.startswith("MERGE") and self.dataset in job.query]
+        texts = [job.query for job in self.rest.list_jobs() if isinstance(job, bigquery.QueryJob)]
+        return [text for text in texts if text.startswith("MERGE") and self.dataset in text]
 
     def verify(self, table: str) -> VerifyOutcome:
         config = self.config
@@ -132,5 +132,7 @@ class Workbench:
     def fill(self, script: str, *inserts: tuple[str, Sequence[Sequence[object]]]) -> None:
         """Run a script on the source, then INSERT statements with their rows."""
         self.db.executescript(script)
+        self.db.execute("BEGIN")  # one commit for all rows, and not one for each
         for statement, rows in inserts:
             self.db.executemany(statement, rows)
+        self.db.execute("COMMIT")

@@ -62,7 +62,10 @@ def test_a_file_of_no_bytes_is_not_an_empty_database(path: Path) -> None:
     assert caught.value.kind is ErrorKind.SOURCE_EMPTY
 
 
-@pytest.mark.parametrize("content", [b"x", b"not a database\n" * 400, b"\0" * 4096, b"SQLite format 2\0" + b"\0" * 4096])
+@pytest.mark.parametrize("content", [
+    b"x", b"SQLite format 3\0" + b"\0" * 495, b"not a database\n" * 400, b"\0" * 4096,
+    b"SQLite format 2\0" + b"\0" * 4096,
+])
 def test_a_file_of_something_else_is_not_a_database(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     failure(Source(path), ErrorKind.SOURCE_NOT_A_DATABASE)
@@ -148,7 +151,8 @@ def test_a_disk_that_ends_the_transaction_does_not_hide_its_failure(path: Path) 
     (sqlite3.SQLITE_READONLY_RECOVERY, ErrorKind.SOURCE_BUSY),
     (sqlite3.SQLITE_READONLY_CANTINIT, ErrorKind.SOURCE_UNREADABLE),
     (sqlite3.SQLITE_READONLY_DIRECTORY, ErrorKind.SOURCE_UNREADABLE),
-    (sqlite3.SQLITE_CANTOPEN, ErrorKind.SOURCE_UNREADABLE), (sqlite3.SQLITE_CANTOPEN_ISDIR, ErrorKind.SOURCE_UNREADABLE),
+    (sqlite3.SQLITE_CANTOPEN, ErrorKind.SOURCE_UNREADABLE),
+    (sqlite3.SQLITE_CANTOPEN_ISDIR, ErrorKind.SOURCE_UNREADABLE),
     (sqlite3.SQLITE_PERM, ErrorKind.SOURCE_UNREADABLE), (sqlite3.SQLITE_NOTADB, ErrorKind.SOURCE_NOT_A_DATABASE),
     (sqlite3.SQLITE_CORRUPT, ErrorKind.SOURCE_CORRUPT), (sqlite3.SQLITE_CORRUPT_VTAB, ErrorKind.SOURCE_CORRUPT),
     (sqlite3.SQLITE_IOERR_READ, ErrorKind.SOURCE_CORRUPT), (sqlite3.SQLITE_SCHEMA, ErrorKind.SOURCE_CHANGED),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from structlog.testing import capture_logs
 from tests.workbench import PROJECT, Workbench
@@ -107,6 +107,11 @@ def test_a_chunk_that_was_merged_but_not_noted_is_merged_again_to_the_same_effec
     assert_converged(bench)
 
 
+def make_table(bench: Workbench, name: str) -> None:
+    table = bigquery.Table(f"{PROJECT}.{bench.dataset}.{name}", [bigquery.SchemaField("x", "INT64")])
+    bench.rest.create_table(table)
+
+
 def leave_intent(bench: Workbench, job_id: str) -> str:
     """What a process leaves that was killed while its MERGE ran; returns the staging table."""
     with closing(sqlite3.connect(bench.state_path)) as state, state:
@@ -114,15 +119,13 @@ def leave_intent(bench: Workbench, job_id: str) -> str:
         name = f"_bqsync_staging_{instance}_t_20260101000000_00000000"
         state.execute("INSERT INTO intents SELECT id, ?, ?, 0 FROM tables",
                       (job_id, f"{PROJECT}.{bench.dataset}.{name}"))
-    bench.rest.create_table(bigquery.Table(f"{PROJECT}.{bench.dataset}.{name}", [bigquery.SchemaField("x", "INT64")]))
+    make_table(bench, name)
     return name
 
 
 def run_job(bench: Workbench, job_id: str, statement: str) -> None:
-    try:
-        bench.rest.query(statement, job_id=job_id).result()
-    except BadRequest:
-        pass
+    with suppress(GoogleAPICallError):
+        bench.rest.query(statement, job_id=job_id, job_retry=None).result(job_retry=None)
 
 
 @pytest.mark.parametrize(("statement", "outcome"), [
@@ -150,6 +153,6 @@ def test_staging_tables_that_a_crash_left_are_dropped_and_those_of_others_are_no
         (instance,) = state.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()
     names = [f"_bqsync_staging_{instance}_t_1", "_bqsync_staging_another_t_1", "staging_of_mine"]
     for name in names:
-        bench.rest.create_table(bigquery.Table(f"{PROJECT}.{bench.dataset}.{name}", [bigquery.SchemaField("x", "INT64")]))
+        make_table(bench, name)
     bench.sync()
     assert bench.tables() == {"t", *names[1:]}

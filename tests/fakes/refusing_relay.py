@@ -1,4 +1,4 @@
-"""A Storage Write API that passes everything on to another one, but refuses rows that hold a marker, as BigQuery does."""
+"""A Storage Write API that passes everything on to another one, and refuses rows that hold a marker."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class RefusingRelay:
         self._server.stop(grace=None).wait(5)
         self._channel.close()
 
-    def _create(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+    def _create(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         answer: bytes = self._channel.unary_unary(f"/{SERVICE}/CreateWriteStream")(request)
         return answer
 
-    def _append(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+    def _append(self, requests: Iterator[bytes], _: grpc.ServicerContext) -> Iterator[bytes]:
         waiting: queue.Queue[bytes | None] = queue.Queue()
         next_request: Callable[[], bytes | None] = waiting.get
         answers = self._channel.stream_stream(f"/{SERVICE}/AppendRows")(iter(next_request, None))

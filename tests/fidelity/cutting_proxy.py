@@ -12,7 +12,7 @@ _SETTLE_S = 0.4
 
 
 class CuttingProxy:
-    """Passes bytes on to `upstream`; once a client has sent `cut_after_bytes`, its connection answers no more and ends."""
+    """Passes bytes on to `upstream`; after `cut_after_bytes` of a client its answers stop, and it ends."""
 
     def __init__(self, upstream: str, cut_after_bytes: int) -> None:
         host, _, port = upstream.rpartition(":")

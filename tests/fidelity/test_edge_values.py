@@ -58,7 +58,8 @@ def test_values_that_would_be_altered_wait_in_quarantine(workbench: Workbench, d
 @pytest.mark.parametrize("page_rows", [1, 5000])
 def test_a_text_that_is_no_utf8_holds_back_its_row_alone(workbench: Workbench, page_rows: int) -> None:
     workbench.fill("CREATE TABLE t (k TEXT PRIMARY KEY, v TEXT)")
-    for key, value in [(b"a", b"fine"), (b"b", NOT_UTF8), (b"c\xff", b"bad key"), (b"c\xfe", b"bad too"), (b"d", b"ok")]:
+    rows = [(b"a", b"fine"), (b"b", NOT_UTF8), (b"c\xff", b"bad key"), (b"c\xfe", b"bad too"), (b"d", b"ok")]
+    for key, value in rows:
         workbench.db.execute("INSERT INTO t VALUES (CAST(? AS TEXT), CAST(? AS TEXT))", (key, value))
     workbench.configure('[[tables]]\nname = "t"', sync=f"page_rows = {page_rows}")
     assert workbench.sync()["t"].rows_quarantined == 3

@@ -13,7 +13,7 @@ from tests.workbench import Workbench
 from bqsync.demo.fill import fill
 from bqsync.demo.schema import create_tables
 
-EMOJI = "👩🏽‍🚀 naïve Ω ‮rtl‬ 'quote' \"double\" `tick` \\N \\n\t\r\n\x01 �"
+EMOJI = "👩🏽‍🚀 naïve Ω \u202ertl\u202c 'quote' \"double\" `tick` \\N \\n\t\r\n\x01 �"
 LONG = (EMOJI * 4000)[:100_000]
 
 BY_HAND: dict[str, list[dict[str, Any]]] = {

@@ -15,7 +15,8 @@ NUMERIC_MAX = "99999999999999999999999999999.999999999"
 EXACT: dict[str, list[tuple[object, Any]]] = {
     "NUMERIC": [
         (0.1, Decimal("0.1")), (12.34, Decimal("12.34")), ("0.000000001", Decimal("0.000000001")), (0, Decimal(0)),
-        (2**63 - 1, Decimal(2**63 - 1)), (NUMERIC_MAX, Decimal(NUMERIC_MAX)), ("-" + NUMERIC_MAX, Decimal("-" + NUMERIC_MAX)),
+        (2**63 - 1, Decimal(2**63 - 1)), (NUMERIC_MAX, Decimal(NUMERIC_MAX)),
+        ("-" + NUMERIC_MAX, Decimal("-" + NUMERIC_MAX)),
         ("1.50", Decimal("1.5")), ("1e3", Decimal(1000)), (-0.5, Decimal("-0.5")),
     ],
     "DATE": [

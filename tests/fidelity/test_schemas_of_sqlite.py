@@ -42,7 +42,7 @@ def test_every_declared_type_has_a_column_that_keeps_its_values(workbench: Workb
 
 def test_a_column_of_epoch_numbers_becomes_a_timestamp_and_one_of_small_numbers_does_not(workbench: Workbench) -> None:
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, made_at REAL, page_start INTEGER, seen DATETIME)",
-                   ("INSERT INTO t VALUES (?, ?, ?, ?)", [(1, 1_700_000_000.25, 12, 1_700_000_001), (2, None, 1, None)]))
+                   ("INSERT INTO t VALUES (?, ?, ?, ?)", [(1, 1_700_000_000.25, 12, 1.7e9), (2, None, 1, None)]))
     sync_alone(workbench, "t")
     assert types_of(workbench, "t") == {
         "id": "INTEGER", "made_at": "TIMESTAMP", "page_start": "INTEGER", "seen": "TIMESTAMP"}
@@ -54,7 +54,7 @@ def test_a_column_of_epoch_numbers_becomes_a_timestamp_and_one_of_small_numbers_
 def test_a_composite_key_without_rowid_is_followed_through_updates_and_deletes(
     workbench: Workbench, page_rows: int,
 ) -> None:
-    rows = [(a, b, c, f"{a}{b}{c}") for a in (-1, 0, 2**62) for b in ("", "x", "é") for c in (b"", b"\0", b"\0\xff")]
+    rows = [(a, b, c, f"{a}{b}{c!r}") for a in (-1, 0, 2**62) for b in ("", "x", "é") for c in (b"", b"\0", b"\0\xff")]
     workbench.fill("CREATE TABLE t (a INTEGER, b TEXT, c BLOB, v TEXT, PRIMARY KEY (b, c, a)) WITHOUT ROWID",
                    ("INSERT INTO t VALUES (?, ?, ?, ?)", rows))
     workbench.configure('[[tables]]\nname = "t"', sync=f"page_rows = {page_rows}")
@@ -84,10 +84,10 @@ def test_an_untyped_key_that_changes_its_type_leaves_no_old_row_behind(workbench
 
 
 def test_names_that_bigquery_refuses_are_spelled_with_underscores(workbench: Workbench) -> None:
-    workbench.fill("""CREATE TABLE "odd ""table"" – §1" ("the id" INTEGER PRIMARY KEY, "select" TEXT, "a-b" TEXT,
+    workbench.fill("""CREATE TABLE "odd ""table"" §1" ("the id" INTEGER PRIMARY KEY, "select" TEXT, "a-b" TEXT,
                    "1st" TEXT, "back`tick" TEXT, "größe" REAL, "quo""te" TEXT)""")
-    workbench.db.execute("""INSERT INTO "odd ""table"" – §1" VALUES (1, 's', 'ab', 'f', 'b', 1.5, 'q')""")
-    sync_alone(workbench, 'odd "table" – §1', 'target = "odd_table"')
+    workbench.db.execute("""INSERT INTO "odd ""table"" §1" VALUES (1, 's', 'ab', 'f', 'b', 1.5, 'q')""")
+    sync_alone(workbench, 'odd "table" §1', 'target = "odd_table"')
     assert workbench.rows("odd_table", "the_id") == [
         {"the_id": 1, "select": "s", "a_b": "ab", "_1st": "f", "back_tick": "b", "gr__e": 1.5, "quo_te": "q"}]
 
@@ -141,9 +141,8 @@ def test_a_table_without_any_key_is_refused_with_the_setting_that_helps(workbenc
 
 
 def test_strict_tables_keep_their_values(workbench: Workbench) -> None:
-    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, a ANY, r REAL, b BLOB, t TEXT) STRICT",
-                   ("INSERT INTO t VALUES (?, ?, ?, ?, ?)", [(1, 0.1, 1, b"x", "t"), (2, 5, None, None, "")]))
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, i INT, r REAL, b BLOB, t TEXT) STRICT",
+                   ("INSERT INTO t VALUES (?, ?, ?, ?, ?)", [(1, "12", 1, b"x", "t"), (2, None, 0.3, None, "")]))
     sync_alone(workbench, "t")
-    rows = [tuple(row.values()) for row in workbench.rows("t", "id")]
-    assert rows == [(1, "0.1", 1.0, b"x", "t"), (2, "5", None, None, "")] or rows == [
-        (1, 0.1, 1.0, b"x", "t"), (2, 5.0, None, None, "")]
+    assert [tuple(row.values()) for row in workbench.rows("t", "id")] == [
+        (1, 12, 1.0, b"x", "t"), (2, None, 0.3, None, "")]

@@ -30,6 +30,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 T = TypeVar("T")
 
+_SMALLEST_BYTES = 512
 _HEADER_BYTES = 20
 _WRITE_VERSION_AT = 18
 _WAL_VERSION = 2
@@ -111,6 +112,13 @@ class Source:
             raise BqsyncError(
                 ErrorKind.SOURCE_EMPTY, what=f"{self.path} has 0 bytes",
                 why="SQLite takes such a file for an empty database; it is never read as 'everything was deleted'",
+                fix="restore the file, or point `source.db` at the right one",
+            )
+        if main.st_size < _SMALLEST_BYTES:
+            # SQLite takes such a stump for an empty database as well.
+            raise BqsyncError(
+                ErrorKind.SOURCE_NOT_A_DATABASE, what=f"{self.path} has {main.st_size} bytes",
+                why=f"a SQLite database has {_SMALLEST_BYTES} at least; nothing is deleted in BigQuery meanwhile",
                 fix="restore the file, or point `source.db` at the right one",
             )
         try:

@@ -43,12 +43,11 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self.instance = ""
         self.rebuilt_from: Path | None = None
         self._read_only = read_only
         self._lock = threading.RLock()
         self._engine = self._open_or_rebuild()
-        with self.transaction() as connection:
-            self.instance = connection.execute(select(meta.c.value).where(meta.c.name == "instance")).scalar_one()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -96,6 +95,7 @@ class Store:
                 self._check_version(connection)
                 if not self._read_only:
                     _create_tables(connection)
+                self.instance = connection.execute(select(meta.c.value).where(meta.c.name == "instance")).scalar_one()
         except BaseException:
             engine.dispose()
             raise
@@ -138,6 +138,12 @@ class Store:
         return aside
 
     def _unwritable(self, cause: BaseException) -> BqsyncError:
+        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            return BqsyncError(
+                ErrorKind.STATE_UNWRITABLE, what=f"the state file {self.path} is damaged", why=str(cause),
+                fix=f"move it away (mv {self.path} {self.path}.damaged): the next sync makes a new one and reconciles "
+                "every table with its target; nothing that was delivered is lost",
+            )
         return BqsyncError(
             ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}", why=str(cause),
             fix="check free space and permissions of its folder (mode 0700, owned by the user of bqsync); what was "

@@ -1,0 +1,65 @@
+"""What the values of a column are is told only where all of them agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.capture.files import keyed
+from tests.properties import MODEST
+
+from bqsync.capture.probe import UNIT_RANGES, ClassCount, judge, probe_instants
+from bqsync.model import SqlValue, TimestampFormat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+S, MS, US, NS = (TimestampFormat.UNIX_SECONDS, TimestampFormat.UNIX_MILLIS, TimestampFormat.UNIX_MICROS,
+                 TimestampFormat.UNIX_NANOS)
+JULIAN, ISO = TimestampFormat.JULIAN_DAYS, TimestampFormat.ISO8601
+NOW = 1_700_000_000
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([NOW], S), ([315_532_800, 4_102_444_799], S), ([NOW + 0.5, 1], None), ([NOW, NOW + 0.25], S), ([NOW + 0.5], S),
+    ([NOW * 10**3], MS), ([NOW * 10**6], US), ([NOW * 10**9], NS), ([2460310.5], JULIAN),
+    ([2460310, 2460310.25], JULIAN), ([NOW, NOW * 1000], None), ([NOW, 0], None), ([0], None), ([-1], None),
+    ([NOW, None], S), ([None], None), ([], None), ([315_532_799], None), ([4_102_444_800], None), ([12, 40], None),
+    ([float("inf")], None), ([NOW, float("inf")], None),
+    (["2024-01-01"], ISO), (["2024-01-01T00:00:00Z", "1999-12-31 23:59"], ISO), (["2024-01-01", "soon"], None),
+    (["2024-01-01", NOW], None), ([b"2024-01-01"], None), ([NOW, b""], None), ([""], None), ([str(NOW)], None),
+])
+def test_a_column_has_the_format_that_all_its_values_have(
+    tmp_path: Path, values: list[SqlValue], expected: TimestampFormat | None,
+) -> None:
+    reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
+    result = probe_instants(reader._source, "t", "x")
+    assert result.timestamp_format is expected
+    assert result.rows == sum(value is not None for value in values)
+
+
+def test_what_was_found_is_told_in_counts_and_never_in_values(tmp_path: Path) -> None:
+    values: list[SqlValue] = [NOW, NOW + 1, 0.5, "secret", b"secret", None]
+    reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
+    result = probe_instants(reader._source, "t", "x")
+    assert sorted(result.found.split(", ")) == ["1 blob", "1 real", "1 text", "2 integer"]
+    assert judge([]).found == "no values"
+
+
+def test_texts_that_are_no_utf8_are_looked_at_all_the_same(tmp_path: Path) -> None:
+    reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], [(1, "2024-01-01"), (2, "\udcff")])
+    assert probe_instants(reader._source, "t", "x").timestamp_format is None
+
+
+@MODEST
+@given(st.sampled_from(sorted(UNIT_RANGES)), st.sampled_from(sorted(UNIT_RANGES)), st.floats(0, 0.999999),
+       st.floats(0, 0.999999))
+def test_two_units_are_never_taken_for_one(
+    one: TimestampFormat, other: TimestampFormat, first: float, second: float,
+) -> None:
+    values = [low + share * (high - low) for (low, high), share in
+              ((UNIT_RANGES[one], first), (UNIT_RANGES[other], second))]
+    result = judge([ClassCount("real", 2, min(values), max(values), 0)])
+    assert result.timestamp_format is (one if one is other else None)

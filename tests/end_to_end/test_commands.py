@@ -1,0 +1,91 @@
+"""The commands as a user types them, in a folder with the shipped configuration and a BigQuery of its own."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from google.api_core.client_options import ClientOptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+from tests.end_to_end.processes import servers_of
+from tests.fidelity.expected import KEYS
+from tests.workbench import run_command
+
+from bqsync.embedded import EmbeddedBigQuery
+
+
+def run(home: Path, *arguments: str, code: int = 0) -> Any:  # noqa: ANN401 - whatever the command prints as JSON
+    done = run_command(*arguments, "--json", folder=home)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def row_counts(home: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(home / "job_tracker.db")) as db:
+        return {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in KEYS}
+
+
+def test_sync_then_verify_finds_every_cell_equal(home: Path) -> None:
+    rows = row_counts(home)
+    synced = run(home, "sync")
+    assert {o["table"]: (o["rows_upserted"], o["error"]) for o in synced["tables"]} == {
+        table: (count, None) for table, count in rows.items()}
+    assert servers_of(home) == [], "the embedded BigQuery ends with the command"
+
+    verified = run(home, "verify")
+    assert (verified["equal"], verified["rows_different"]) == (True, 0)
+    assert {v["table"]: (v["rows_source"], v["rows_target"], v["differences"]) for v in verified["tables"]} == {
+        table: (count, count, []) for table, count in rows.items()}
+
+    status = run(home, "status")
+    assert {t["name"]: (t["rows"], t["quarantined"], t["last_error"]) for t in status["tables"]} == {
+        table: (count, 0, None) for table, count in rows.items()}
+
+
+def test_verify_names_what_was_edited_by_hand(home: Path) -> None:
+    with EmbeddedBigQuery(home / ".bqsync" / "bigquery", "demo-project") as server:
+        run(home, "sync", "llm_models")
+        with bigquery.Client(
+            project="demo-project", credentials=AnonymousCredentials(),
+            client_options=ClientOptions(api_endpoint=server.start().rest),
+        ) as client:
+            client.query("UPDATE job_tracker.llm_models SET model_cpmt_prompt = 0.10000000149 WHERE TRUE").result()
+        found = run(home, "verify", "llm_models", code=1)
+    (table,) = found["tables"]
+    assert {(d["kind"], *d["columns"]) for d in table["differences"]} == {("different", "model_cpmt_prompt")}
+    assert found["rows_different"] == row_counts(home)["llm_models"]
+
+
+def test_status_before_the_first_sync_says_what_to_do(home: Path) -> None:
+    error = run(home, "status", code=74)["error"]
+    assert (error["kind"], error["fix"]) == ("state_unwritable", "run `bqsync sync`")
+
+
+def test_check_finds_the_shipped_configuration_in_order(home: Path) -> None:
+    offline = run(home, "check", "--offline")
+    assert {finding["level"] for finding in offline["findings"]} <= {"ok", "warning"}
+    assert servers_of(home) == []
+    online = run(home, "check")
+    assert any("embedded BigQuery" in finding["subject"] for finding in online["findings"])
+    assert not (home / ".bqsync" / "state.db").exists(), "a check writes no state"
+
+
+def test_check_names_a_missing_database_with_its_fix(home: Path) -> None:
+    (home / "job_tracker.db").unlink()
+    findings = run(home, "check", "--offline", code=74)["findings"]
+    (error,) = [finding for finding in findings if finding["level"] == "error"]
+    assert "does not exist" in error["what"]
+    assert "source.db" in error["fix"]
+
+
+def test_the_demo_ends_with_equal_tables(tmp_path: Path) -> None:
+    result = run(tmp_path, "demo", "--seconds", "3", "--jobs", "20")
+    assert result["rows_different"] == 0
+    assert {table["table"] for table in result["tables"]} == set(KEYS)
+    changes = [sum(counts[kind] for counts in result["writes"].values()) for kind in ("inserts", "updates", "deletes")]
+    assert all(changes), "the application has inserted, updated and deleted"

@@ -1,0 +1,207 @@
+"""The ledger says what was delivered, a chunk at a time, and what it forgets is forgotten whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.properties import COSTLY
+
+from bqsync.model import EncodedRow, Intent, LedgerEntry, Reason, RejectedRow
+from bqsync.state import ledger as module
+from bqsync.state.ledger import ChunkCommit, Ledger, LedgerRow, delivered_entry
+from bqsync.state.store import Store
+from bqsync.state.tables import TableState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytest import MonkeyPatch  # noqa: PT013 - a name for the type checker
+
+
+def put(ledger: Ledger, *rows: tuple[bytes, int], version: str = "v1") -> list[int]:
+    return ledger.commit(ChunkCommit(delivered=[(key, fingerprint, None) for key, fingerprint in rows]), version)
+
+
+def rejected(source_key: bytes, key: bytes | None = None, reason: Reason = Reason.WRONG_TYPE,
+             fingerprint: int = 1) -> RejectedRow:
+    return RejectedRow(source_key, key, "x", reason, fingerprint)
+
+
+def keys(ledger: Ledger) -> list[bytes]:
+    return [row.key for portion in ledger.scan() for row in portion]
+
+
+def test_what_was_committed_is_looked_up(ledger: Ledger) -> None:
+    slots = put(ledger, (b"a", -(2**63)), (b"b", 2**63 - 1))
+    assert ledger.lookup([b"a", b"b", b"c"]) == {
+        b"a": LedgerEntry(-(2**63), slots[0]), b"b": LedgerEntry(2**63 - 1, slots[1]),
+    }
+    assert ledger.lookup([]) == {}
+    assert ledger.count() == 2
+
+
+def test_a_page_of_any_size_is_looked_up(ledger: Ledger) -> None:
+    rows = [(f"{number:06}".encode(), number) for number in range(1501)]
+    slots = put(ledger, *rows)
+    found = ledger.lookup([key for key, _ in rows])
+    assert {key: (entry.fingerprint, entry.slot) for key, entry in found.items()} == {
+        key: (fingerprint, slot) for (key, fingerprint), slot in zip(rows, slots, strict=True)
+    }
+
+
+def test_a_row_keeps_its_slot_and_takes_the_new_fingerprint(ledger: Ledger) -> None:
+    (slot,) = put(ledger, (b"a", 1))
+    assert put(ledger, (b"b", 5), (b"a", 2)) == [slot + 1, slot]
+    assert ledger.lookup([b"a"]) == {b"a": LedgerEntry(2, slot)}
+
+
+def test_a_key_that_comes_twice_in_a_chunk_has_one_slot(ledger: Ledger) -> None:
+    first, second = put(ledger, (b"a", 1), (b"a", 2))
+    assert first == second
+    assert ledger.lookup([b"a"]) == {b"a": LedgerEntry(2, first)}
+
+
+def test_the_slot_of_a_deleted_row_is_not_given_to_another(ledger: Ledger) -> None:
+    """In the same sweep its mark would count for the new row."""
+    slots = put(ledger, (b"a", 1), (b"b", 1))
+    ledger.commit(ChunkCommit(deleted=[b"b"]), "v1")
+    assert ledger.lookup([b"a", b"b"]).keys() == {b"a"}
+    (again,) = put(ledger, (b"b", 1))
+    assert again not in slots
+
+
+@COSTLY
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.lists(st.sampled_from([b"1", b"2", b"3", b"4"]), max_size=4),
+                          st.lists(st.sampled_from([b"1", b"2", b"3", b"4"]), max_size=2)), max_size=8))
+def test_no_two_rows_of_a_table_ever_share_a_slot(
+    tmp_path: Path, steps: list[tuple[str, list[bytes], list[bytes]]],
+) -> None:
+    (tmp_path / "state.db").unlink(missing_ok=True)
+    store = Store(tmp_path / "state.db")
+    ledgers = {name: Ledger(store, TableState(store, store.source_id("app"), name).table_id) for name in "ab"}
+    used: dict[str, dict[int, bytes]] = {"a": {}, "b": {}}
+    for name, delivered, deleted in steps:
+        ledgers[name].commit(ChunkCommit(deleted=deleted), "v1")
+        for key, slot in zip(delivered, put(ledgers[name], *((key, 1) for key in delivered)), strict=True):
+            assert used[name].setdefault(slot, key) == key
+        entries = ledgers[name].lookup([b"1", b"2", b"3", b"4"])
+        assert len({entry.slot for entry in entries.values()}) == len(entries) == ledgers[name].count()
+    store.close()
+
+
+def test_tables_know_nothing_of_each_other(store: Store, ledger: Ledger) -> None:
+    other = Ledger(store, TableState(store, store.source_id("app"), "others").table_id)
+    elsewhere = Ledger(store, TableState(store, store.source_id("app2"), "things").table_id)
+    put(ledger, (b"a", 1))
+    ledger.commit(ChunkCommit(rejected=[rejected(b"q")]), "v1")
+    for one in (other, elsewhere):
+        assert (one.count(), one.lookup([b"a"]), keys(one), one.quarantined()) == (0, {}, [], {})
+        one.commit(ChunkCommit(deleted=[b"a"], recovered=[b"q"]), "v1")
+    assert (ledger.count(), len(ledger.quarantined())) == (1, 1)
+
+
+def test_a_scan_gives_every_row_once_in_key_order(ledger: Ledger, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SCAN_ROWS", 3)
+    rows = {bytes([number, other]): number for number in range(5) for other in (0, 255)}
+    put(ledger, *rows.items())
+    portions = list(ledger.scan())
+    assert [len(portion) for portion in portions] == [3, 3, 3, 1]
+    assert [row.key for portion in portions for row in portion] == sorted(rows)
+
+
+def test_rows_may_be_deleted_while_a_scan_goes_on(ledger: Ledger, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SCAN_ROWS", 2)
+    put(ledger, *((bytes([65 + number]), number) for number in range(6)))
+    seen: list[bytes] = []
+    for portion in ledger.scan():
+        seen += [row.key for row in portion]
+        ledger.commit(ChunkCommit(deleted=[row.key for row in portion]), "v1")
+    assert seen == [b"A", b"B", b"C", b"D", b"E", b"F"]
+    assert ledger.count() == 0
+
+
+def test_the_source_key_is_kept_beside_the_key(ledger: Ledger) -> None:
+    ledger.commit(ChunkCommit(delivered=[delivered_entry(EncodedRow(b"a", b"", 1, b"other")),
+                                         delivered_entry(EncodedRow(b"b", b"", 1))]), "v1")
+    slots = [entry.slot for entry in ledger.lookup([b"a", b"b"]).values()]
+    assert list(ledger.scan()) == [[LedgerRow(b"a", slots[0], b"other"), LedgerRow(b"b", slots[1], None)]]
+    put(ledger, (b"a", 2))
+    assert next(iter(ledger.scan()))[0].source_key is None
+
+
+def test_a_commit_is_whole_or_absent_and_ends_the_intent(ledger: Ledger, table: TableState) -> None:
+    table.record_intent(Intent(job_id="j", staging_table="s"))
+    broken = ChunkCommit(delivered=[(b"a", 1, None)], rejected=[RejectedRow(b"q", None, None, Reason.NULL_KEY, 1)])  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="NOT NULL"):
+        ledger.commit(broken, "v1")
+    assert (ledger.count(), ledger.quarantined()) == (0, {})
+    assert table.intent() is not None
+    put(ledger, (b"a", 1))
+    assert table.intent() is None
+
+
+def test_an_empty_chunk_says_so() -> None:
+    assert ChunkCommit().is_empty
+    assert not any(chunk.is_empty for chunk in (
+        ChunkCommit(delivered=[(b"a", 1, None)]), ChunkCommit(deleted=[b"a"]), ChunkCommit(rejected=[rejected(b"a")]),
+        ChunkCommit(recovered=[b"a"]),
+    ))
+
+
+def test_a_row_in_quarantine_keeps_its_date_and_takes_its_newest_reason(ledger: Ledger) -> None:
+    ledger.commit(ChunkCommit(rejected=[rejected(b"q")]), "v1")
+    first = ledger.quarantined()[b"q"]
+    assert (first.column, first.reason, first.fingerprint, first.mapping_version) == ("x", Reason.WRONG_TYPE, 1, "v1")
+    ledger.commit(ChunkCommit(rejected=[rejected(b"q", reason=Reason.OUT_OF_RANGE, fingerprint=2)]), "v2")
+    second = ledger.quarantined()[b"q"]
+    assert (second.reason, second.fingerprint, second.mapping_version) == (Reason.OUT_OF_RANGE, 2, "v2")
+    assert second.since_us == first.since_us
+    ledger.commit(ChunkCommit(recovered=[b"q", b"never there"]), "v2")
+    assert ledger.quarantined() == {}
+
+
+def test_quarantine_tells_whether_an_earlier_version_stands_in_the_target(ledger: Ledger) -> None:
+    put(ledger, (b"a", 1))
+    ledger.commit(ChunkCommit(rejected=[rejected(b"1", b"a"), rejected(b"2", b"b"), rejected(b"3")]), "v1")
+    assert {key: entry.delivered for key, entry in ledger.quarantined().items()} == {
+        b"1": True, b"2": False, b"3": False,
+    }
+
+
+def test_reconciling_takes_the_keys_of_the_target_and_knows_nothing_of_their_rows(
+    ledger: Ledger, table: TableState,
+) -> None:
+    put(ledger, (b"gone", 1), (b"b", 1))
+    assert ledger.reconcile("p.d.t", 77, [[b"a", b"b"], [b"c"]]) == 3
+    assert keys(ledger) == [b"a", b"b", b"c"]
+    entries = ledger.lookup([b"a", b"b", b"c"])
+    assert {entry.fingerprint for entry in entries.values()} == {None}
+    assert len({entry.slot for entry in entries.values()}) == 3
+    assert table.trusted_target() == ("p.d.t", 77)
+    (slot,) = put(ledger, (b"new", 1))
+    assert slot not in {entry.slot for entry in entries.values()}
+
+
+def test_reconciling_with_an_empty_target_empties_the_ledger(ledger: Ledger) -> None:
+    put(ledger, (b"a", 1))
+    assert ledger.reconcile("p.d.t", 77, []) == 0
+    assert ledger.count() == 0
+
+
+def test_reconciling_that_breaks_off_is_done_again(ledger: Ledger, table: TableState) -> None:
+    def breaking() -> Iterator[list[bytes]]:
+        yield [b"a"]
+        raise ConnectionError
+
+    ledger.reconcile("p.d.t", 77, [[b"old"]])
+    assert table.trusted_target() is not None
+    with pytest.raises(ConnectionError):
+        ledger.reconcile("p.d.t", 78, breaking())
+    assert table.trusted_target() is None, "what is in the ledger now is half of the target's keys"
+    assert ledger.reconcile("p.d.t", 78, [[b"a", b"b"]]) == 2
+    assert table.trusted_target() == ("p.d.t", 78)
+    assert keys(ledger) == [b"a", b"b"]

@@ -1,0 +1,261 @@
+"""The state file is private, is never half trusted, and says what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.schema import STATE_VERSION
+from bqsync.state.store import Store
+from bqsync.state.tables import TableState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fill(path: Path, rows: int = 3000) -> str:
+    """A state with a ledger of several pages; its instance."""
+    store = Store(path)
+    table = TableState(store, store.source_id("app"), "things")
+    Ledger(store, table.table_id).commit(
+        ChunkCommit(delivered=[(f"key{number:08}".encode(), number, None) for number in range(rows)]), "v1",
+    )
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return str(store.instance)
+
+
+def failure(path: Path, kind: ErrorKind, *, read_only: bool = False) -> BqsyncError:
+    with pytest.raises(BqsyncError) as caught:
+        Store(path, read_only=read_only)
+    assert caught.value.kind is kind
+    assert str(path) in caught.value.what
+    assert caught.value.why
+    assert caught.value.fix
+    return caught.value
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(folder)}
+
+
+def test_only_its_user_may_read_it_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = Store(tmp_path / "new" / "state.db")
+        store.source_id("app")
+    finally:
+        os.umask(before)
+    assert set(modes(tmp_path / "new").values()) == {0o600}
+    assert modes(tmp_path)["new"] == 0o700
+    store.close()
+
+
+def test_it_outlives_its_process_with_its_instance(state_path: Path) -> None:
+    instance = fill(state_path)
+    store = Store(state_path)
+    assert store.instance == instance
+    assert store.rebuilt_from is None
+    assert store.source_id("app") == 1
+    assert Ledger(store, 1).count() == 3000
+    store.close()
+    store.close()
+
+
+def test_every_state_has_an_instance_of_its_own(tmp_path: Path) -> None:
+    stores = [Store(tmp_path / name) for name in ("a.db", "b.db")]
+    assert len({store.instance for store in stores}) == 2
+    for store in stores:
+        store.close()
+
+
+def test_commits_wait_for_the_disk(store: Store) -> None:
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+
+
+def test_a_newer_version_is_refused_and_left_as_it_is(state_path: Path) -> None:
+    fill(state_path)
+    with closing(sqlite3.connect(state_path)) as connection:
+        connection.execute(f"PRAGMA user_version = {STATE_VERSION + 1}")
+    content = state_path.read_bytes()
+    for read_only in (False, True):
+        error = failure(state_path, ErrorKind.STATE_NEWER, read_only=read_only)
+        assert str(STATE_VERSION + 1) in error.why
+    assert state_path.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [15, 99, 511, 512, 1024, 4095, 4096, 4097, 8192, 20000, 65536, -4096])
+def test_a_state_cut_short_is_moved_aside_and_made_anew(state_path: Path, length: int) -> None:
+    instance = fill(state_path)
+    whole = state_path.read_bytes()
+    damaged = whole[:length]
+    state_path.write_bytes(damaged)
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    assert store.rebuilt_from.parent == state_path.parent
+    assert store.rebuilt_from.read_bytes() == damaged
+    assert store.instance != instance
+    assert Ledger(store, TableState(store, store.source_id("app"), "things").table_id).count() == 0
+    store.close()
+    again = Store(state_path)
+    assert again.rebuilt_from is None
+    again.close()
+
+
+@pytest.mark.parametrize("offset", [0, 15, 16, 21, 22, 23])
+def test_a_state_with_a_flipped_header_is_moved_aside(state_path: Path, offset: int) -> None:
+    fill(state_path)
+    content = bytearray(state_path.read_bytes())
+    content[offset] ^= 0xFF
+    state_path.write_bytes(content)
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    assert store.rebuilt_from.read_bytes() == content
+    store.close()
+
+
+def test_a_state_of_another_kind_of_file_is_moved_aside(state_path: Path) -> None:
+    state_path.write_bytes(b"not a database " * 1000)
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    assert "damaged" in store.rebuilt_from.name
+    store.close()
+
+
+def test_a_state_of_no_bytes_is_a_new_one(state_path: Path) -> None:
+    state_path.touch()
+    store = Store(state_path)
+    assert store.rebuilt_from is None
+    store.close()
+
+
+def test_a_damaged_state_is_not_moved_by_one_who_only_looks(state_path: Path) -> None:
+    fill(state_path)
+    state_path.write_bytes(b"\xff" * 8192)
+    failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True)
+    assert state_path.read_bytes() == b"\xff" * 8192
+
+
+def test_damage_that_shows_later_is_told_and_nothing_is_lost_in_silence(state_path: Path) -> None:
+    fill(state_path)
+    content = bytearray(state_path.read_bytes())
+    content[-5 * 4096:] = b"\xee" * (5 * 4096)
+    state_path.write_bytes(content)
+    store = Store(state_path)
+    with pytest.raises(BqsyncError) as caught:
+        list(Ledger(store, 1).scan())
+    assert caught.value.kind is ErrorKind.STATE_UNWRITABLE
+    assert "is damaged" in caught.value.what
+    assert f"mv {state_path}" in caught.value.fix
+    store.close()
+
+
+def test_a_state_that_has_lost_its_instance_page_is_moved_aside(state_path: Path) -> None:
+    fill(state_path)
+    with closing(sqlite3.connect(state_path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'meta'").fetchone()
+    content = bytearray(state_path.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = b"\xee" * 4096
+    state_path.write_bytes(content)
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    store.close()
+
+
+def test_one_who_only_looks_can_not_write(state_path: Path) -> None:
+    fill(state_path)
+    store = Store(state_path, read_only=True)
+    assert Ledger(store, 1).count() == 3000
+    with pytest.raises(BqsyncError) as caught:
+        store.source_id("other")
+    assert caught.value.kind is ErrorKind.STATE_UNWRITABLE
+    store.close()
+
+
+def test_one_who_only_looks_makes_no_file(state_path: Path) -> None:
+    assert "run `bqsync sync`" in failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True).fix
+    assert not state_path.exists()
+    state_path.touch()
+    failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True)
+    assert state_path.stat().st_size == 0
+
+
+def test_one_who_only_looks_sees_what_was_just_committed(state_path: Path) -> None:
+    writer = Store(state_path)
+    reader = Store(state_path, read_only=True)
+    assert writer.source_id("late") == 1
+    with reader.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT name FROM sources").scalar_one() == "late"
+    writer.close()
+    reader.close()
+
+
+def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    failure(tmp_path / "file" / "state.db", ErrorKind.STATE_UNWRITABLE)
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(state_path: Path) -> None:
+    state_path.mkdir()
+    failure(state_path, ErrorKind.STATE_UNWRITABLE)
+
+
+AS_NOBODY = """
+import os, sys, tempfile
+from pathlib import Path
+from bqsync.errors import BqsyncError
+from bqsync.state.lock import StateLock
+from bqsync.state.store import Store
+with tempfile.TemporaryDirectory() as folder:
+    os.chmod(folder, 0o555)
+    os.seteuid(65534)
+    for action in (lambda: Store(Path(folder, "state.db")), StateLock(Path(folder, "state.db")).acquire):
+        try:
+            action()
+        except BqsyncError as error:
+            print(error.kind.value, "Permission denied" in error.why)
+    os.seteuid(0)
+"""
+
+
+def test_a_folder_that_its_user_may_not_write_is_told() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    done = subprocess.run([sys.executable, "-c", AS_NOBODY], check=True, capture_output=True, text=True)
+    assert done.stdout == "state_unwritable True\n" * 2
+
+
+def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
+    def half() -> None:
+        with store.transaction() as connection:
+            connection.exec_driver_sql("INSERT INTO sources (name) VALUES ('half')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half()
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sources").scalar_one() == 0
+
+
+def test_threads_take_turns(store: Store) -> None:
+    ids: list[int] = []
+    threads = [threading.Thread(target=lambda name=name: ids.append(store.source_id(name))) for name in "abcdefgh" * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ids) == 24
+    assert len(set(ids)) == 8
