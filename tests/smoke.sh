@@ -45,7 +45,7 @@ quietly "$work/venv/bin/pip" check
 cd "$work"
 quietly venv/bin/bqsync --version
 quietly venv/bin/python -m bqsync --help
-for command in sync check verify status protos demo; do
+for command in $(venv/bin/bqsync --help | sed -n "/^Commands:/,\$s/^  \([a-z][a-z-]*\) .*/\1/p"); do
     quietly venv/bin/bqsync "$command" --help
 done
 quietly venv/bin/python - <<'PROGRAM'

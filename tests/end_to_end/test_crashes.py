@@ -19,7 +19,7 @@ from bqsync.demo.fill import fill_llm_runs
 from bqsync.demo.schema import create_tables
 
 ROWS = 20_000
-KILLS = 6
+KILLS = 5
 
 
 def kill_after(folder: Path, event: str, wait_s: float) -> bool:

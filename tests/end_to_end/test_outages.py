@@ -7,7 +7,6 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
 from tests.end_to_end.processes import within
 from tests.workbench import ROOT, run_command, start_command
 
@@ -22,26 +21,32 @@ def point_to(home: Path, endpoints: Endpoints, dataset: str = "outage") -> None:
     (home / "config.toml").write_text(shipped.replace("embedded = true", where), encoding="utf-8")
 
 
-@pytest.mark.parametrize("down", ["REST and gRPC", "gRPC alone"])
-def test_an_endpoint_that_is_down_ends_the_command_within_ten_seconds(
-    home: Path, emulator: Endpoints, down: str,
-) -> None:
-    point_to(home, DEAD if down == "REST and gRPC" else Endpoints(rest=emulator.rest, grpc=DEAD.grpc))
+def sync_in_vain(home: Path) -> None:
+    """Within ten seconds on a machine that starts Python in one and a half; where it takes longer, so much longer."""
     begun = time.monotonic()
+    assert run_command("check", "--offline", folder=home).returncode == 0
+    start_up = time.monotonic() - begun
     done = run_command("sync", folder=home)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun - 2 * start_up < 8.5
     assert done.returncode == 69
     assert "Traceback" not in done.stdout + done.stderr
     for word in ("error[E301]", "  why   ", "  fix   ", "127.0.0.1:1"):
         assert word in done.stderr
 
 
-def test_after_an_outage_the_next_sync_delivers_everything(home: Path, emulator: Endpoints) -> None:
-    point_to(home, Endpoints(rest=emulator.rest, grpc=DEAD.grpc), "outage_over")
-    assert run_command("sync", "job_runs", "prompt", folder=home).returncode == 69
-    point_to(home, emulator, "outage_over")
-    assert run_command("sync", "job_runs", "prompt", folder=home).returncode == 0
-    verified = run_command("verify", "job_runs", "prompt", "--json", folder=home)
+def test_a_bigquery_that_does_not_answer_ends_the_command_soon(home: Path) -> None:
+    point_to(home, DEAD)
+    sync_in_vain(home)
+
+
+def test_after_an_outage_of_the_write_api_alone_the_next_sync_delivers_everything(
+    home: Path, emulator: Endpoints,
+) -> None:
+    point_to(home, Endpoints(rest=emulator.rest, grpc=DEAD.grpc))
+    sync_in_vain(home)
+    point_to(home, emulator)
+    assert run_command("sync", folder=home).returncode == 0
+    verified = run_command("verify", "--json", folder=home)
     assert (verified.returncode, json.loads(verified.stdout)["rows_different"]) == (0, 0)
 
 

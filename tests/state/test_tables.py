@@ -26,7 +26,7 @@ def test_field_numbers_count_on_from_the_envelope(table: TableState) -> None:
     assert table.allot_fields([("b", TEXT), ("c", INT), ("a", INT)]) == [first + 1, first + 2, first]
 
 
-def test_another_type_of_a_column_has_another_number_and_the_old_one_comes_back_with_the_type(table: TableState) -> None:
+def test_another_type_has_another_number_and_the_old_one_comes_back_with_its_type(table: TableState) -> None:
     (before,) = table.allot_fields([("a", INT)])
     (after,) = table.allot_fields([("a", TEXT)])
     assert after != before
@@ -35,7 +35,7 @@ def test_another_type_of_a_column_has_another_number_and_the_old_one_comes_back_
 
 
 @COSTLY
-@given(st.lists(st.lists(COLUMNS, max_size=4, unique=True), max_size=6))
+@given(st.lists(st.lists(COLUMNS, max_size=4, unique=True), max_size=3))
 def test_a_number_is_never_given_to_two_fields(tmp_path: Path, rounds: list[list[tuple[str, TargetType]]]) -> None:
     (tmp_path / "state.db").unlink(missing_ok=True)
     given_out: dict[tuple[str, TargetType], int] = {}

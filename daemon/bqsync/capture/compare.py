@@ -19,15 +19,16 @@ class Marks:
         """How many slots are marked."""
         return self._count
 
-    def add(self, slot: int) -> None:
-        """Mark a slot. Marking it again changes nothing."""
-        if slot in self:
-            return
-        self._count += 1
-        byte = slot >> 3
+    def add(self, slot: int) -> bool:
+        """Mark a slot; False if it was marked already."""
+        byte, bit = slot >> 3, 1 << (slot & 7)
         if byte >= len(self._bits):
             self._bits.extend(bytes(byte + 1 - len(self._bits) + len(self._bits) // 2))
-        self._bits[byte] |= 1 << (slot & 7)
+        if self._bits[byte] & bit:
+            return False
+        self._bits[byte] |= bit
+        self._count += 1
+        return True
 
     def __contains__(self, slot: int) -> bool:
         """Whether a slot is marked."""
@@ -59,15 +60,14 @@ def compare(
     """
     result = Comparison()
     for row in rows:
-        entry = known.get(row.key)
-        if row.key in fresh or (entry is not None and entry.slot in seen):
+        key = row.key
+        entry = known.get(key)
+        if key in fresh or (entry is not None and not seen.add(entry.slot)):
             result.collided.append(row)
-            continue
-        if entry is None:
-            fresh.add(row.key)
-        else:
-            seen.add(entry.slot)
-        if entry is not None and entry.fingerprint == row.fingerprint:
+        elif entry is None:
+            fresh.add(key)
+            result.changed.append(row)
+        elif entry.fingerprint == row.fingerprint:
             result.unchanged_rows += 1
         else:
             result.changed.append(row)

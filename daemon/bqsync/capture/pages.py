@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -119,4 +120,5 @@ def _identical(one: Row, other: Row) -> bool:
 
 
 def _size_bytes(row: Row) -> int:
-    return sum(len(value) if type(value) is str or type(value) is bytes else 8 for value in row)
+    """About the size of its cells: the cheapest way that looks at all of them, five bytes more for each."""
+    return len(marshal.dumps(row))

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from bqsync.model import Operation, StagingColumn, TableSpec, TargetRef
 
+ROW = "T"
+"""The alias of a target: without one, a column that has the name of its table would stand for the whole row."""
+
 
 def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> str:
     """
@@ -16,10 +19,11 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
     that clustering can prune. A staged delete that meets no row does nothing: replaying it must not insert a ghost.
     """
     names = [column.target_name for column in spec.columns]
+    alias = _free_alias(names)
     keys = [column.target_name for column in spec.key_columns]
     updated = [name for name in names if name not in keys]
     lines = [
-        f"MERGE {target.sql} AS T",
+        f"MERGE {target.sql} AS {alias}",
         "USING (",
         "  SELECT *",
         f"  FROM {staging.sql}",
@@ -27,7 +31,7 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         f"    PARTITION BY {quote(StagingColumn.KEY)} ORDER BY {quote(StagingColumn.SEQUENCE)} DESC",
         "  ) = 1",
         ") AS S",
-        "ON " + " AND ".join(f"T.{quote(name)} = S.{quote(name)}" for name in keys),
+        "ON " + " AND ".join(f"{alias}.{quote(name)} = S.{quote(name)}" for name in keys),
         f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.DELETE.value}' THEN",
         "  DELETE",
     ]
@@ -48,8 +52,8 @@ def add_columns_statement(target: TargetRef, columns: Sequence[tuple[str, str]])
 
 
 def select_statement(target: TargetRef, expressions: Sequence[str]) -> str:
-    """Read the whole of a target."""
-    return f"SELECT {', '.join(expressions)} FROM {target.sql}"
+    """Read the whole of a target; the expressions name its columns by the alias `ROW`."""
+    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}"
 
 
 def any_row_statement(target: TargetRef) -> str:
@@ -60,6 +64,15 @@ def any_row_statement(target: TargetRef) -> str:
 def quote(name: str) -> str:
     """An identifier of GoogleSQL. Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#quoted_identifiers"""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _free_alias(names: Sequence[str]) -> str:
+    """`T`, or `T_` …: where a column has the name of the alias, `SET` would take it for the entire row."""
+    taken = {name.upper() for name in names}
+    alias = ROW
+    while alias in taken:
+        alias += "_"
+    return alias
 
 
 def _assignments(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bqsync.deliver.merge_sql import ROW, quote
 from bqsync.model import ColumnSpec, StagingColumn, TableSpec, TargetType
 
 MANAGED_LABEL = "bqsync"
@@ -84,18 +85,19 @@ def wire_expressions(columns: Sequence[ColumnSpec]) -> list[str]:
 
 
 def _wire_expression(column: ColumnSpec) -> str:
-    name = f"`{column.target_name}`"
+    name = quote(column.target_name)
+    cell = f"{ROW}.{name}"
     match column.target_type:
         case TargetType.TIMESTAMP:
-            return f"UNIX_MICROS({name}) AS {name}"
+            return f"UNIX_MICROS({cell}) AS {name}"
         case TargetType.DATE:
-            return f"UNIX_DATE({name}) AS {name}"
+            return f"UNIX_DATE({cell}) AS {name}"
         case TargetType.NUMERIC | TargetType.BIGNUMERIC | TargetType.DATETIME | TargetType.TIME:
-            return f"CAST({name} AS STRING) AS {name}"
+            return f"CAST({cell} AS STRING) AS {name}"
         case TargetType.JSON:
-            return f"TO_JSON_STRING({name}) AS {name}"
+            return f"TO_JSON_STRING({cell}) AS {name}"
         case _:
-            return name
+            return cell
 
 
 def _target_field(column: ColumnSpec) -> dict[str, Any]:

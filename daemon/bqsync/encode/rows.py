@@ -9,8 +9,11 @@ Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 import xxhash
@@ -18,7 +21,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bqsync.encode.keys import decode_key, encode_key
 from bqsync.encode.rejection import Rejected
-from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, converter, rereader
+from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, Converter, converter, rereader
 from bqsync.model import (
     ColumnSpec,
     EncodedRow,
@@ -96,36 +99,34 @@ class RowEncoder:
         self._message = _message_class(self.descriptor)
         # Taken from the class: a column may have the name of a method, and hide it on the instances.
         self._serialize: Callable[[Any], bytes] = self._message.SerializeToString
-        # A NULL in a key is refused as such, by the check of the key.
         self._cells = tuple(_Cell(column, zone, is_key=column.source_name in spec.key) for column in spec.columns)
-        self._plain = tuple((cell.name, cell.plain_type, cell) for cell in self._cells)
+        self._shapes: dict[tuple[type, ...], _Shape] = {}
         positions = {column.source_name: index for index, column in enumerate(spec.columns)}
         self._key_positions = tuple(positions[name] for name in spec.key)
         self._key_names = tuple(column.target_name for column in spec.key_columns)
         self._rereaders = tuple(rereader(column) for column in spec.columns)
         self._key_rereaders = tuple(rereader(column) for column in spec.key_columns)
-        self._plain_key_types = tuple(PASSED_UNCHANGED.get(column.target_type) for column in spec.key_columns)
 
     def encode(self, row: Sequence[SqlValue]) -> EncodedRow | RejectedRow:
         """Encode one row, or say which column keeps it from BigQuery and why."""
-        fields: dict[str, WireValue] = {}
+        types = tuple(map(type, row))
+        shape = self._shapes.get(types) or self._learn(types)
+        if not shape.deliverable:
+            return self._rejection(row)
         try:
-            for (name, plain_type, cell), value in zip(self._plain, row, strict=True):
-                if type(value) is plain_type:
-                    fields[name] = value
-                else:
-                    wire = cell.convert(value)
-                    if wire is not None:
-                        fields[name] = wire
-            data = self._serialize(self._message(**fields))
+            fields = dict(zip(shape.plain_names, shape.plain_values(row), strict=True))
+            for name, position, convert in shape.converted:
+                fields[name] = convert(row[position])
+            data = self._serialize(self._message(**fields, **shape.zeros))
             key_values = [fields[name] for name in self._key_names]
             _check_key(key_values)
-        except (Rejected, KeyError, ValueError):
+        except (Rejected, ValueError):
             return self._rejection(row)
         key = encode_key(key_values)
         if len(data) + len(key) > MAX_ROW_BYTES:
             return self._reject(row, key, self._largest_column(row), Reason.ROW_TOO_LARGE)
-        return EncodedRow(key, data, xxhash.xxh3_64_intdigest(data) - _INT64_OFFSET, self._source_key(row))
+        source_key = None if shape.key_is_plain else encode_key([row[at] for at in self._key_positions])
+        return EncodedRow(key, data, xxhash.xxh3_64_intdigest(data) - _INT64_OFFSET, source_key)
 
     def stage_upsert(self, row: EncodedRow, sequence: int) -> bytes:
         """The staged form of a row to insert or update."""
@@ -136,11 +137,12 @@ class RowEncoder:
         message = self._message(**dict(zip(self._key_names, decode_key(key), strict=True)))
         return self._serialize(message) + _envelope(key, Operation.DELETE, sequence)
 
-    def _source_key(self, row: Sequence[SqlValue]) -> bytes | None:
-        """The source key where the target key, decoded, is not the very same values."""
-        if all(type(row[at]) is plain for at, plain in zip(self._key_positions, self._plain_key_types, strict=True)):
-            return None
-        return encode_key(row[at] for at in self._key_positions)
+    def _learn(self, types: tuple[type, ...]) -> _Shape:
+        """What to do with every row whose cells have these types: decided once, since tables have few such shapes."""
+        if len(self._shapes) >= _MAX_SHAPES:
+            self._shapes.clear()
+        shape = self._shapes[types] = _shape_of(self._cells, types, self._key_positions)
+        return shape
 
     def _rejection(self, row: Sequence[SqlValue]) -> RejectedRow:
         """Convert cell by cell until the one is found that the fast path stumbled over."""
@@ -212,28 +214,69 @@ class RowEncoder:
 
 
 _INT64_OFFSET = 1 << 63
+_MAX_SHAPES = 4096
 
 
 class _Cell:
     """The conversion of one column, NULL included."""
 
-    __slots__ = ("_convert", "_required", "_zero", "name", "plain_type", "source_name")
+    __slots__ = ("convert_value", "is_key", "name", "plain_type", "required", "source_name", "zero")
 
     def __init__(self, column: ColumnSpec, zone: tzinfo, *, is_key: bool) -> None:
         self.name = column.target_name
         self.source_name = column.source_name
         self.plain_type = PASSED_UNCHANGED.get(column.target_type)
-        self._convert = converter(column, zone)
-        self._zero = ZERO_VALUES.get(column.target_type) if column.zero_for_null else None
-        self._required = column.required and not is_key
+        self.convert_value = converter(column, zone)
+        self.zero = ZERO_VALUES.get(column.target_type) if column.zero_for_null else None
+        self.is_key = is_key
+        # A NULL in a key is refused as such, by the check of the key.
+        self.required = column.required and not is_key
 
     def convert(self, value: SqlValue) -> WireValue:
         """The wire value; None where the field stays absent."""
         if value is not None:
-            return self._convert(value)
-        if self._zero is None and self._required:
+            return self.convert_value(value)
+        if self.zero is None and self.required:
             raise Rejected(Reason.NULL_REQUIRED)
-        return self._zero
+        return self.zero
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What is done with rows whose cells have certain types."""
+
+    deliverable: bool
+    """No NULL stands where none may be."""
+    plain_names: tuple[str, ...]
+    plain_values: Callable[[Sequence[SqlValue]], tuple[WireValue, ...]]
+    """The cells of `plain_names`, which travel as they are."""
+    converted: tuple[tuple[str, int, Converter], ...]
+    """Field, position and conversion of the others that are not NULL."""
+    zeros: Mapping[str, WireValue]
+    """What stands for the NULLs that are not absent."""
+    key_is_plain: bool
+    """The target key, decoded, is the very source key."""
+
+
+def _shape_of(cells: Sequence[_Cell], types: Sequence[type], key_positions: Sequence[int]) -> _Shape:
+    plain = [at for at, cell in enumerate(cells) if types[at] is cell.plain_type]
+    empty = [at for at, kind in enumerate(types) if kind is NoneType]
+    others = [at for at in range(len(cells)) if at not in plain and at not in empty]
+    return _Shape(
+        deliverable=not any(cells[at].is_key or (cells[at].required and cells[at].zero is None) for at in empty),
+        plain_names=tuple(cells[at].name for at in plain),
+        plain_values=_picker(plain),
+        converted=tuple((cells[at].name, at, cells[at].convert_value) for at in others),
+        zeros={cells[at].name: cells[at].zero for at in empty if cells[at].zero is not None},
+        key_is_plain=set(key_positions) <= set(plain),
+    )
+
+
+def _picker(positions: Sequence[int]) -> Callable[[Sequence[SqlValue]], tuple[WireValue, ...]]:
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    # For a single position itemgetter would return the cell and not a tuple.
+    return lambda row: tuple(row[at] for at in positions)
 
 
 def _check_key(values: Sequence[WireValue]) -> None:
