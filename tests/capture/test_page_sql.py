@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from bqsync.capture.page_sql import Query, instants_query, lookup_query, null_key_query, page_query, quote
+from bqsync.capture.page_sql import (
+    Query,
+    kinds_query,
+    lookup_query,
+    null_key_query,
+    page_query,
+    places_query,
+    quote,
+)
+from bqsync.model import TimestampFormat
 
 
 def test_the_first_page_starts_at_the_beginning() -> None:
@@ -45,10 +54,23 @@ def test_one_row_is_found_by_all_of_its_key() -> None:
     )
 
 
-def test_instants_are_counted_by_storage_class() -> None:
-    assert instants_query("t", 'a"b') == Query(
-        'SELECT typeof("a""b"), count(*), min("a""b"), max("a""b"), sum(typeof("a""b") = \'text\' AND "a""b" GLOB ?)'
-        ' FROM "t" WHERE "a""b" IS NOT NULL GROUP BY 1', ("[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*",),
+UNITS = {TimestampFormat.UNIX_SECONDS: (10.0, 20.0), TimestampFormat.UNIX_MILLIS: (10_000, 20_000)}
+KIND = """CASE WHEN typeof(COL) IN ('integer', 'real') THEN CASE WHEN COL >= 10.0 AND COL < 20.0 THEN 'unix_seconds'
+ WHEN COL >= 10000 AND COL < 20000 THEN 'unix_millis' ELSE typeof(COL) END
+ WHEN typeof(COL) = 'text' AND COL GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' THEN 'iso8601'
+ ELSE typeof(COL) END""".replace("\n", "").replace("COL", '"a""b"')
+
+
+def test_values_are_counted_by_what_they_look_like() -> None:
+    assert kinds_query("t", 'a"b', UNITS) == Query(
+        f'SELECT {KIND} AS kind, count(*) FROM "t" WHERE "a""b" IS NOT NULL GROUP BY kind'
+        " ORDER BY count(*) DESC, kind",
+    )
+
+
+def test_the_places_of_odd_values_are_found_by_a_query_for_the_operator() -> None:
+    assert places_query("t", 'a"b', UNITS, "unix_seconds") == (
+        f'SELECT {KIND} AS kind, * FROM "t" WHERE "a""b" IS NOT NULL AND kind <> \'unix_seconds\''
     )
 
 

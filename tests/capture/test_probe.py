@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.capture.files import keyed
-from tests.properties import MODEST
 
-from bqsync.capture.probe import UNIT_RANGES, ClassCount, judge, probe_instants
+from bqsync.capture.probe import UNIT_RANGES, judge, odd_places, probe_instants
 from bqsync.model import SqlValue, TimestampFormat
 
 if TYPE_CHECKING:
@@ -44,8 +44,17 @@ def test_what_was_found_is_told_in_counts_and_never_in_values(tmp_path: Path) ->
     values: list[SqlValue] = [NOW, NOW + 1, 0.5, "secret", b"secret", None]
     reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
     result = probe_instants(reader._source, "t", "x")
-    assert sorted(result.found.split(", ")) == ["1 blob", "1 real", "1 text", "2 integer"]
-    assert judge([]).found == "no values"
+    assert result.found == "2 unix_seconds, 1 blob, 1 real, 1 text"
+    assert judge({}).found == "no values"
+
+
+def test_the_rows_that_stand_out_are_shown_by_a_query_for_the_operator(tmp_path: Path) -> None:
+    values: list[SqlValue] = [NOW, NOW + 1, NOW * 1000, "soon", None]
+    reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
+    result = probe_instants(reader._source, "t", "x")
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        places = connection.execute(odd_places("t", "x", result)).fetchall()
+    assert places == [("unix_millis", 2, NOW * 1000), ("text", 3, "soon")]
 
 
 def test_texts_that_are_no_utf8_are_looked_at_all_the_same(tmp_path: Path) -> None:
@@ -53,13 +62,6 @@ def test_texts_that_are_no_utf8_are_looked_at_all_the_same(tmp_path: Path) -> No
     assert probe_instants(reader._source, "t", "x").timestamp_format is None
 
 
-@MODEST
-@given(st.sampled_from(sorted(UNIT_RANGES)), st.sampled_from(sorted(UNIT_RANGES)), st.floats(0, 0.999999),
-       st.floats(0, 0.999999))
-def test_two_units_are_never_taken_for_one(
-    one: TimestampFormat, other: TimestampFormat, first: float, second: float,
-) -> None:
-    values = [low + share * (high - low) for (low, high), share in
-              ((UNIT_RANGES[one], first), (UNIT_RANGES[other], second))]
-    result = judge([ClassCount("real", 2, min(values), max(values), 0)])
-    assert result.timestamp_format is (one if one is other else None)
+def test_the_ranges_of_the_units_do_not_meet() -> None:
+    ranges = sorted(UNIT_RANGES.values())
+    assert all(high <= low for (_, high), (low, _) in pairwise(ranges))

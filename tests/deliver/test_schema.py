@@ -103,7 +103,8 @@ def test_types_have_one_name_however_the_interface_spells_them(name: str, standa
 
 EXPRESSIONS = {
     TargetType.INT64: "T.`x`", TargetType.FLOAT64: "T.`x`", TargetType.BOOL: "T.`x`", TargetType.STRING: "T.`x`",
-    TargetType.BYTES: "T.`x`", TargetType.TIMESTAMP: "UNIX_MICROS(T.`x`) AS `x`", TargetType.DATE: "UNIX_DATE(T.`x`) AS `x`",
+    TargetType.BYTES: "T.`x`", TargetType.TIMESTAMP: "UNIX_MICROS(T.`x`) AS `x`",
+    TargetType.DATE: "UNIX_DATE(T.`x`) AS `x`",
     TargetType.NUMERIC: "CAST(T.`x` AS STRING) AS `x`", TargetType.BIGNUMERIC: "CAST(T.`x` AS STRING) AS `x`",
     TargetType.DATETIME: "CAST(T.`x` AS STRING) AS `x`", TargetType.TIME: "CAST(T.`x` AS STRING) AS `x`",
     TargetType.JSON: "TO_JSON_STRING(T.`x`) AS `x`",

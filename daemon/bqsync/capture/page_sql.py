@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bqsync.model import SqlValue
+from bqsync.model import SqlValue, TimestampFormat
+
+_ISO_LOOK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+
+
+Ranges = Mapping[TimestampFormat, tuple[float, float]]
+"""From where to where (excluded) a number of each unit lies; the ranges don't overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +71,36 @@ def lookup_query(table: str, columns: Sequence[str], key: Sequence[str], values:
     return Query(f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(terms)}", tuple(parameters))
 
 
-def instants_query(table: str, column: str) -> Query:
-    """Count, least and greatest value of a column by storage class; texts also counted by the look of ISO 8601."""
-    name = quote(column)
-    iso = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
+def kinds_query(table: str, column: str, ranges: Ranges) -> Query:
+    """
+    How many values of a column look like what: one row (kind, count) for each kind that occurs.
+
+    Args:
+        table: the table.
+        column: the column.
+        ranges: what numbers are told by. Texts that look like a date are `iso8601`; everything else goes by its
+            storage class.
+    """
     return Query(
-        f"SELECT typeof({name}), count(*), min({name}), max({name}),"
-        f" sum(typeof({name}) = 'text' AND {name} GLOB ?)"
-        f" FROM {quote(table)} WHERE {name} IS NOT NULL GROUP BY 1",
-        (iso,),
+        f"SELECT {_kind(column, ranges)} AS kind, count(*) FROM {quote(table)} WHERE {quote(column)} IS NOT NULL"
+        " GROUP BY kind ORDER BY count(*) DESC, kind"
+    )
+
+
+def places_query(table: str, column: str, ranges: Ranges, expected: str) -> str:
+    """A SELECT for an operator: the rows whose value is not of the expected kind."""
+    kind = _kind(column, ranges)
+    return f"SELECT {kind} AS kind, * FROM {quote(table)} WHERE {quote(column)} IS NOT NULL AND kind <> '{expected}'"
+
+
+def _kind(column: str, ranges: Ranges) -> str:
+    name = quote(column)
+    units = " ".join(
+        f"WHEN {name} >= {low!r} AND {name} < {high!r} THEN '{unit}'" for unit, (low, high) in ranges.items()
+    )
+    return (
+        f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN CASE {units} ELSE typeof({name}) END"
+        f" WHEN typeof({name}) = 'text' AND {name} GLOB '{_ISO_LOOK}' THEN 'iso8601' ELSE typeof({name}) END"
     )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bqsync.capture.probe import probe_instants
+from bqsync.capture.probe import odd_places, probe_instants
 from bqsync.capture.schema import read_table
 from bqsync.capture.source import Source
 from bqsync.config import TableSection
@@ -86,6 +86,7 @@ def probe_column(source: Source, table: str, column: ColumnDraft) -> TimestampFo
             what=f"the values of {table}.{column.source.name} are not instants of one unit",
             why=f"it becomes a TIMESTAMP, and it holds {result.found}, not all between 1980 and 2100 in one unit",
             fix=f'name the unit (timestamps = {{ {column.source.name} = "unix_seconds" }}) or another type '
-            f'(types = {{ {column.source.name} = "INT64" }}) in the [[tables]] entry of {table}',
+            f'(types = {{ {column.source.name} = "INT64" }}) in the [[tables]] entry of {table}; the rows that stand '
+            f"out: {odd_places(table, column.source.name, result)}",
         )
     return result.timestamp_format
