@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.capture.files import keyed
 
-from bqsync.capture.probe import UNIT_RANGES, judge, odd_places, probe_instants
+from bqsync.capture.probe import UNIT_RANGES, judge, odd_places, probe_instants, rounded_rows
 from bqsync.model import SqlValue, TimestampFormat
 
 if TYPE_CHECKING:
@@ -65,3 +65,15 @@ def test_texts_that_are_no_utf8_are_looked_at_all_the_same(tmp_path: Path) -> No
 def test_the_ranges_of_the_units_do_not_meet() -> None:
     ranges = sorted(UNIT_RANGES.values())
     assert all(high <= low for (_, high), (low, _) in pairwise(ranges))
+
+
+@pytest.mark.parametrize(("fmt", "values", "rounded"), [
+    (NS, [NOW * 10**9, NOW * 10**9 + 1000, NOW * 10**9 + 1, NOW * 10**9 + 999, None], 2),
+    (ISO, ["2024-01-01T00:00:00.123456Z", "2024-01-01T00:00:00.1234567Z", "2024-01-01T00:00:00.123456+01:00", None], 1),
+    (S, [NOW + 0.1], 0),
+])
+def test_instants_finer_than_a_microsecond_are_counted(
+    tmp_path: Path, fmt: TimestampFormat, values: list[SqlValue], rounded: int,
+) -> None:
+    reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
+    assert rounded_rows(reader._source, "t", "x", fmt) == rounded

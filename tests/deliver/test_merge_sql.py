@@ -116,3 +116,10 @@ def test_a_target_is_read_whole_or_for_one_row() -> None:
         "SELECT T.`a`, UNIX_MICROS(T.`b`) AS `b` FROM `acme-prod`.`mirror`.`things` AS T"
     )
     assert any_row_statement(TARGET) == "SELECT 1 AS present FROM `acme-prod`.`mirror`.`things` LIMIT 1"
+
+
+def test_a_column_with_the_name_of_the_alias_is_not_taken_for_the_row() -> None:
+    statement = merge("id", "t", "T_", key=("id",))
+    assert statement.startswith("MERGE `acme-prod`.`mirror`.`things` AS T__\n")
+    assert "ON T__.`id` = S.`id`" in statement
+    assert "    `t` = S.`t`,\n    `T_` = S.`T_`\n" in statement

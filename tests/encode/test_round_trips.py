@@ -15,7 +15,7 @@ from tests.encode.specs import column, parsed, table
 from tests.properties import MODEST
 
 from bqsync.encode.keys import decode_key
-from bqsync.encode.rows import RowEncoder
+from bqsync.encode.rows import _MAX_SHAPES, RowEncoder
 from bqsync.model import EncodedRow, SqlValue, TargetType, TimestampFormat
 
 if TYPE_CHECKING:
@@ -139,3 +139,29 @@ def test_rows_of_any_types_survive_their_staging(cases: list[tuple[TargetType, S
     data, staged = parsed(encoder, row.row), parsed(encoder, encoder.stage_upsert(row, sequence))
     assert staged == data | {"_bqsync_key": row.key, "_bqsync_operation": "U", "_bqsync_sequence": sequence}
     assert all(CELLS[kind][1](data[f"c{index}"], value) for index, (kind, value) in enumerate(cases))
+
+
+ANYTHING = st.none() | st.sampled_from([0, 1, -5, 2.0, 0.5, "", "5", "a\0", "\udcff", b"", b"5", 2**53 + 1, math.inf])
+
+
+@MODEST
+@given(st.lists(st.tuples(ANYTHING, ANYTHING, ANYTHING, ANYTHING), max_size=12))
+def test_what_becomes_of_a_row_does_not_depend_on_the_rows_before_it(rows: list[tuple[SqlValue, ...]]) -> None:
+    spec = table(column("id"), column("n", TargetType.INT64, required=True), column("x", TargetType.FLOAT64),
+                 column("z", TargetType.INT64, required=True, zero_for_null=True))
+    encoder = RowEncoder(spec)
+    assert [encoder.encode(row) for row in rows] == [RowEncoder(spec).encode(row) for row in rows]
+
+
+def test_a_table_of_more_shapes_than_are_remembered_is_encoded_all_the_same() -> None:
+    width = 13
+    assert 2**width > _MAX_SHAPES
+    spec = table(column("id", TargetType.INT64), *(column(f"c{index}") for index in range(width)))
+    encoder, fresh = RowEncoder(spec), RowEncoder(spec)
+    for number in range(2**width):
+        row = (number, *("x" if number >> bit & 1 else None for bit in range(width)))
+        outcome = encoder.encode(row)
+        if number % 97 == 0:
+            assert outcome == fresh.encode(row)
+            assert isinstance(outcome, EncodedRow)
+            assert len(parsed(encoder, outcome.row)) == 1 + number.bit_count()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bqsync.model import SqlValue, TimestampFormat
 
+_SEVEN_DIGITS_LOOK = "*." + "[0-9]" * 7 + "*"
 _ISO_LOOK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
 
 
@@ -91,6 +92,18 @@ def places_query(table: str, column: str, ranges: Ranges, expected: str) -> str:
     """A SELECT for an operator: the rows whose value is not of the expected kind."""
     kind = _kind(column, ranges)
     return f"SELECT {kind} AS kind, * FROM {quote(table)} WHERE {quote(column)} IS NOT NULL AND kind <> '{expected}'"
+
+
+def rounded_query(table: str, column: str, fmt: TimestampFormat) -> Query | None:
+    """How many instants of a column are written finer than a microsecond; None for formats that never mean it."""
+    name = quote(column)
+    if fmt is TimestampFormat.UNIX_NANOS:
+        condition = f"typeof({name}) = 'integer' AND {name} % 1000 <> 0"
+    elif fmt is TimestampFormat.ISO8601:
+        condition = f"{name} GLOB '{_SEVEN_DIGITS_LOOK}'"
+    else:
+        return None
+    return Query(f"SELECT count(*) FROM {quote(table)} WHERE {condition}")
 
 
 def _kind(column: str, ranges: Ranges) -> str:

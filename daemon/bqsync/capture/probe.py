@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bqsync.capture.page_sql import Ranges, kinds_query, places_query
+from bqsync.capture.page_sql import Ranges, kinds_query, places_query, rounded_query
 from bqsync.capture.source import Source
 from bqsync.model import TimestampFormat
 
@@ -62,3 +62,11 @@ def judge(counts: Mapping[str, int]) -> ProbeResult:
 def odd_places(table: str, column: str, result: ProbeResult) -> str:
     """A SELECT that shows an operator the rows whose value is not of the most frequent kind."""
     return places_query(table, column, UNIT_RANGES, next(iter(result.counts)))
+
+
+def rounded_rows(source: Source, table: str, column: str, fmt: TimestampFormat) -> int:
+    """How many instants of a column are finer than the microsecond that BigQuery keeps: they are rounded."""
+    query = rounded_query(table, column, fmt)
+    if query is None:
+        return 0
+    return source.read(lambda connection: int(connection.exec_driver_sql(query.sql, query.parameters).scalar_one()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Literal
 
+from bqsync.capture.probe import rounded_rows
 from bqsync.capture.schema import index_starting_with, table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config, TableSection
@@ -105,9 +106,22 @@ def _check_table(source: Source, section: TableSection, messages: Messages, find
                 fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")')
         for column in section.watermark if not _is_indexed(source, table.source.name, column)
     )
+    findings.extend(_rounded(source, spec, subject))
     findings.append(Finding(level="ok", subject=subject,
                             what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
     return spec
+
+
+def _rounded(source: Source, spec: TableSpec, subject: str) -> Iterator[Finding]:
+    for column in spec.columns:
+        if column.timestamp_format is None:
+            continue
+        rows = rounded_rows(source, spec.source_name, column.source_name, column.timestamp_format)
+        if rows:
+            yield Finding(level="warning", subject=subject,
+                          what=f"{rows} instants of {column.source_name} are finer than a microsecond: BigQuery keeps "
+                          "no more, they are rounded half to even",
+                          fix=f'types = {{ {column.source_name} = "STRING" }} (or INT64) keeps every digit')
 
 
 def _is_indexed(source: Source, table: str, column: str) -> bool:
