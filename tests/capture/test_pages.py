@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,10 @@ def test_pages_hold_every_row_once_and_in_order(kind: str, tmp_path: Path) -> No
     @given(st.lists(some_rows, max_size=14, unique_by=lambda row: row), st.integers(1, 5))
     def hold(rows: list[tuple[SqlValue, ...]], page_rows: int) -> None:
         reader = keyed(tmp_path / "app.db", declaration, key, rows)
-        at_once = list(chain.from_iterable(reader.pages()))
+        at_once = list(chain.from_iterable(islice(reader.pages(), 2)))
         with_count = reader._source.read(lambda connection: count_rows(connection, "t"))
         assert len(at_once) == with_count
-        pages = list(bounded(reader, page_rows).pages())
+        pages = list(islice(bounded(reader, page_rows).pages(), len(rows) + 2))
         assert [identity(row) for row in chain.from_iterable(pages)] == [identity(row) for row in at_once]
         assert all(len(page) == page_rows for page in pages[:-1])
         positions = [reader._columns.index(name) for name in key]
