@@ -35,7 +35,9 @@ class Scope(StrEnum):
     """How much stops when an error of a kind occurs."""
 
     TABLE = "table"
+    """The table; the others go on."""
     PROCESS = "process"
+    """Every table would meet it: those that have not begun are not tried."""
 
 
 class Retry(StrEnum):
@@ -87,6 +89,8 @@ class ErrorKind(StrEnum):
     STATE_LOCKED = "state_locked"
     STATE_NEWER = "state_newer"
     STATE_UNWRITABLE = "state_unwritable"
+    STATE_DAMAGED = "state_damaged"
+    STATE_MISSING = "state_missing"
 
     DELETES_HELD_BACK = "deletes_held_back"
     QUARANTINE_FLOOD = "quarantine_flood"
@@ -135,9 +139,11 @@ RULES: dict[ErrorKind, ErrorRule] = {
     ErrorKind.STATE_LOCKED: ErrorRule("E401", ExitCode.LOCKED),
     ErrorKind.STATE_NEWER: ErrorRule("E402", ExitCode.CONFIGURATION),
     ErrorKind.STATE_UNWRITABLE: ErrorRule("E403", ExitCode.IO),
+    ErrorKind.STATE_DAMAGED: ErrorRule("E404", ExitCode.IO),
+    ErrorKind.STATE_MISSING: ErrorRule("E405", ExitCode.IO),
     ErrorKind.DELETES_HELD_BACK: ErrorRule("E501", ExitCode.FAILED, scope=Scope.TABLE),
     ErrorKind.QUARANTINE_FLOOD: ErrorRule("E502", ExitCode.FAILED, scope=Scope.TABLE),
-    ErrorKind.INTERNAL: ErrorRule("E901", ExitCode.FAILED),
+    ErrorKind.INTERNAL: ErrorRule("E901", ExitCode.FAILED, scope=Scope.TABLE),
 }
 
 

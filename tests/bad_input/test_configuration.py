@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.bad_input.command import as_ordinary_user, run
-from tests.workbench import ROOT, Workbench
+from tests.bad_input.command import SENTINEL, as_ordinary_user, run
+from tests.workbench import ROOT
 
 WHOLE = """\
 [source]
@@ -20,8 +22,16 @@ dataset = "mirror"
 [[tables]]
 name = "things"
 """
-KEY_FILE = {"type": "service_account", "project_id": "demo", "private_key": "-----BEGIN PRIVATE KEY-----\nS3CRET\n",
-            "client_email": "x@demo.iam.gserviceaccount.com", "token_uri": "https://oauth2.googleapis.com/token"}
+KEY = {"type": "service_account", "project_id": "demo", "private_key": "-----BEGIN PRIVATE KEY-----\nS3CRET\n",
+       "client_email": "x@demo.iam.gserviceaccount.com", "token_uri": "https://oauth2.googleapis.com/token"}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    file = tmp_path / "app.db"
+    with closing(sqlite3.connect(file)) as db:
+        db.executescript(f"CREATE TABLE things (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO things VALUES (1, '{SENTINEL}')")
+    return file
 
 
 @pytest.mark.parametrize(("old", "new", "words"), [
@@ -76,56 +86,65 @@ def test_a_word_that_is_no_command_or_option_is_a_matter_of_usage(tmp_path: Path
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    (None, ("does not exist", "bqsync protos")),
+    (None, ("No such file", "bqsync protos")),
     (b"\xff\xff\xff no descriptor set", ("descriptor set", "bqsync protos")),
-    (b"", ("Things", "bqsync protos")),
+    (b"", ("holds no file", "bqsync protos")),
     ((ROOT / "protos" / "db_schemas.binpb").read_bytes()[:-7], ("descriptor set", "bqsync protos")),
     ((ROOT / "protos" / "db_schemas.binpb").read_bytes(), ("Things", "protos")),
 ])
 def test_a_descriptor_set_without_the_message_is_told_with_the_command_that_makes_it(
-    bench: Workbench, content: bytes | None, words: tuple[str, ...],
+    database: Path, content: bytes | None, words: tuple[str, ...],
 ) -> None:
-    file = bench.folder / "things.binpb"
+    file = database.with_name("things.binpb")
     if content is not None:
         file.write_bytes(content)
-    bench.configure('[[tables]]\nname = "things"\nmessage = "Things"',
-                    extra='[protos]\nfiles = ["things.proto"]\ndescriptor_set = "things.binpb"')
-    run(bench.folder, "sync").told(78, "E103", str(file), *words)
+    protos = '[protos]\nfiles = ["things.proto"]\ndescriptor_set = "things.binpb"'
+    database.with_name("config.toml").write_text(f'{WHOLE}message = "Things"\n{protos}\n', encoding="utf-8")
+    run(database.parent, "sync").told(78, "E103", str(file), *words)
 
 
-def test_protos_without_a_descriptor_set_say_how_to_make_one(bench: Workbench) -> None:
-    bench.configure('[[tables]]\nname = "things"\nmessage = "Things"', extra='[protos]\nfiles = ["things.proto"]')
-    run(bench.folder, "sync").told(78, "E103", "Things", "protos.descriptor_set", "bqsync protos")
+def test_protos_without_a_descriptor_set_say_how_to_make_one(database: Path) -> None:
+    protos = '[protos]\nfiles = ["things.proto"]'
+    database.with_name("config.toml").write_text(f'{WHOLE}message = "Things"\n{protos}\n', encoding="utf-8")
+    run(database.parent, "sync").told(78, "E103", "Things", "protos.descriptor_set", "bqsync protos")
 
 
-@pytest.mark.parametrize(("content", "mode", "word"), [
+KEY_FILES = (
     (None, 0o600, "No such file"),
-    (json.dumps(KEY_FILE), 0, "Permission denied"),
-    (json.dumps(KEY_FILE), 0o600, "not a key file"),
+    (json.dumps(KEY), 0, "Permission denied"),
+    (json.dumps(KEY), 0o600, "not a key file"),
     ("{ not json: S3CRET", 0o600, "not a key file"),
     ('{"type": "S3CRET"}', 0o600, "not a key file"),
-    ('"service_account"', 0o600, "not a key file"),
+    ('["S3CRET"]', 0o600, "not a key file"),
+    ('{"type": "external_account", "audience": 5}', 0o600, "not a key file"),
     ("", 0o600, "not a key file"),
-])
-@pytest.mark.parametrize("given", ["file", "environment"])
+)
+
+
+@pytest.mark.parametrize(("content", "mode", "word"), KEY_FILES)
 def test_a_key_file_that_cannot_be_used_is_named_and_not_quoted(
-    bench: Workbench, content: str | None, mode: int, word: str, given: str,
+    database: Path, content: str | None, mode: int, word: str,
 ) -> None:
-    key = bench.folder / "key.json"
+    key = database.with_name("key.json")
     if content is not None:
         key.write_text(content, encoding="utf-8")
         key.chmod(mode)
-    named = f'credentials_file = "{key}"' if given == "file" else ""
-    bench.config_path.write_text(WHOLE.replace("[bigquery]", f"[bigquery]\n{named}"), encoding="utf-8")
-    done = run(bench.folder, "sync", prefix=as_ordinary_user(),
-               environment={"GOOGLE_APPLICATION_CREDENTIALS": str(key)} if given == "environment" else {})
+    config = database.with_name("config.toml")
+    config.write_text(WHOLE.replace("[bigquery]", '[bigquery]\ncredentials_file = "key.json"'), encoding="utf-8")
+    done = run(config.parent, "sync", prefix=as_ordinary_user())
     done.told(77, "E307", str(key), word, "GOOGLE_APPLICATION_CREDENTIALS")
     assert "S3CRET" not in done.output + done.errors
 
 
-def test_no_credentials_at_all_say_where_they_are_looked_for(bench: Workbench) -> None:
-    bench.config_path.write_text(WHOLE, encoding="utf-8")
-    done = run(bench.folder, "sync", environment={
-        "GOOGLE_APPLICATION_CREDENTIALS": "", "HOME": str(bench.folder), "CLOUDSDK_CONFIG": str(bench.folder),
+def test_a_key_file_that_the_environment_names_is_judged_alike(database: Path) -> None:
+    database.with_name("config.toml").write_text(WHOLE, encoding="utf-8")
+    key = database.with_name("key.json")
+    run(key.parent, "sync", environment={"GOOGLE_APPLICATION_CREDENTIALS": str(key)}).told(77, "E307", str(key))
+
+
+def test_no_credentials_at_all_say_where_they_are_looked_for(database: Path) -> None:
+    database.with_name("config.toml").write_text(WHOLE, encoding="utf-8")
+    done = run(database.parent, "sync", environment={
+        "GOOGLE_APPLICATION_CREDENTIALS": "", "HOME": str(database.parent), "CLOUDSDK_CONFIG": str(database.parent),
         "NO_GCE_CHECK": "true"})
     done.told(77, "E307", "GOOGLE_APPLICATION_CREDENTIALS", "gcloud auth application-default login", "embedded")

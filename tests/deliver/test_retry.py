@@ -162,7 +162,7 @@ def test_progress_gives_the_full_time_again() -> None:
 
 def test_each_wait_is_told_before_it_begins() -> None:
     told: list[tuple[ErrorKind, int, float]] = []
-    policy = Policy(waits=QUICK, on_retry=lambda *event: told.append(event))
+    policy = Policy(waits=QUICK, on_retry=lambda failure, *event: told.append((failure.kind, *event)))
     policy.call("do it", Failing(ErrorKind.BIGQUERY_TRANSIENT, times=3))
     assert [(kind, attempt) for kind, attempt, _ in told] == [(ErrorKind.BIGQUERY_TRANSIENT, n) for n in (1, 2, 3)]
     assert all(0 <= wait <= 0.02 for _, _, wait in told)
@@ -173,7 +173,7 @@ def test_each_wait_is_told_before_it_begins() -> None:
 def test_an_event_ends_the_waiting(which: str, *, early: bool) -> None:
     waits = {**QUICK, Retry.SLOWLY: Waits(first=1000.0, longest=1000.0, total=9999.0)}
     told: list[ErrorKind] = []
-    policy, until = Policy(waits=waits, on_retry=lambda kind, *_: told.append(kind)), threading.Event()
+    policy, until = Policy(waits=waits, on_retry=lambda failure, *_: told.append(failure.kind)), threading.Event()
     event = policy.stop if which == "stop" else until
     if early:
         event.set()

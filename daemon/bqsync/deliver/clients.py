@@ -131,8 +131,9 @@ def _key_file_credentials(key_file: Path) -> auth.Credentials:
         return cast("auth.Credentials", load_credentials_from_file(str(key_file), scopes=_SCOPES)[0])
     except OSError as exc:
         why = exc.strerror or "it can't be read"
-    except (ValueError, GoogleAuthError):
-        # The library's own message may quote the file: key material stays out of logs.
+    except (ValueError, TypeError, AttributeError, LookupError, GoogleAuthError):
+        # JSON of another shape is not looked for by the library, it stumbles over it. And its own message may quote the
+        # file: key material stays out of logs.
         why = "it is not a key file that Google's library understands"
     raise BqsyncError(
         ErrorKind.BIGQUERY_CREDENTIALS, what=f"the key file {key_file} can't be used", why=why,

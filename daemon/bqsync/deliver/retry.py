@@ -21,7 +21,7 @@ from bqsync.deliver.translate import VENDOR_ERRORS, translate
 from bqsync.errors import RULES, BqsyncError, ErrorKind, Retry
 
 T = TypeVar("T")
-OnRetry = Callable[[ErrorKind, int, float], None]
+OnRetry = Callable[[BqsyncError, int, float], None]
 NO_PATIENCE: Mapping[ErrorKind, float] = MappingProxyType({})
 CONNECT_BUDGET_S = 6.0
 """So that a one-shot command with a dead endpoint ends under 10 s in all."""
@@ -64,7 +64,7 @@ class Policy:
     Attributes:
         connect_budget_s: how long to go on while nothing answers at the other end.
         stop: once set, no wait begins and the one under way ends: the failure in hand is raised.
-        on_retry: told of each wait before it begins (kind, number of the failed attempt, seconds), in the thread of
+        on_retry: told of each wait before it begins (the failure, number of the failed attempt, seconds), in the thread of
             the call.
         waits: the table of waits, where a kind's rule asks for any.
     """
@@ -168,7 +168,7 @@ class _Series:
 
     def report(self, state: tenacity.RetryCallState) -> None:
         if self._policy.on_retry is not None and self._failure is not None:
-            self._policy.on_retry(self._failure.kind, self._clock.attempt, state.upcoming_sleep)
+            self._policy.on_retry(self._failure, self._clock.attempt, state.upcoming_sleep)
 
     def sleep(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds

@@ -99,7 +99,7 @@ _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
     ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct bigquery.dataset and its location.",
     ErrorKind.BIGQUERY_STREAM_LOST: "Nothing to do: the next cycle sends the rows to a new staging table.",
     ErrorKind.BIGQUERY_ROWS_REFUSED: "Run `bqsync check`; if it finds nothing, report this with the log.",
-    ErrorKind.BIGQUERY_JOB_FAILED: "Read the reason; `bqsync plan --sql` shows the statement.",
+    ErrorKind.BIGQUERY_JOB_FAILED: "Read the reason; the job's page in the BigQuery console shows the statement.",
     ErrorKind.BIGQUERY_JOB_UNSETTLED: "Nothing to do: the job is looked up before anything else touches the table.",
     ErrorKind.TARGET_INCOMPATIBLE: "Run `bqsync check` to compare the table with its mapping.",
 })

@@ -104,7 +104,9 @@ class EmbeddedBigQuery:
 
     def _prepare_folder(self) -> None:
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Each by itself: for the folders in between, mkdir takes no heed of the mode.
+            self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise BqsyncError(
                 ErrorKind.EMBEDDED_FAILED, what=f"The folder {self._folder} of the embedded BigQuery can't be made.",

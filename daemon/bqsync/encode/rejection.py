@@ -27,7 +27,8 @@ EXPLANATIONS: Mapping[Reason, tuple[str, str]] = MappingProxyType({
     ),
     Reason.WRONG_TYPE: (
         "the value is of another type than its column in BigQuery, such as a text in a number column",
-        _MEND_ROW + "; or set `types` to STRING for a column that holds everything",
+        _MEND_ROW + "; for a column that is meant to hold numbers and texts, set `types` to STRING and sync to a new "
+        "`target`",
     ),
     Reason.OUT_OF_RANGE: (
         "the value is outside of what its type in BigQuery can hold",

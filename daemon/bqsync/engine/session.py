@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from bqsync.capture.schema import table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination, connect
@@ -58,7 +59,7 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
     with ExitStack() as stack:
         messages = wanted_messages(config)
         source = Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s)
-        source.file_state()
+        source.read(table_names)  # what is wrong with the file as a whole is said once, and not by every table
         store = stack.enter_context(_open_store(config, lock=lock))
         destination = stack.enter_context(open_destination(config, stop))
         yield Session(
@@ -117,9 +118,9 @@ def _open_store(config: Config, *, lock: bool) -> Iterator[Store]:
         yield store
 
 
-def _report_retry(kind: ErrorKind, attempt: int, wait_s: float) -> None:
-    error = BqsyncError(kind, what=kind.value.replace("_", " "), why="", fix="")
-    _log.warning(Event.RETRY_SCHEDULED, attempt=attempt, wait_s=round(wait_s, 3), code=error.rule.code, kind=kind.value)
+def _report_retry(failure: BqsyncError, attempt: int, wait_s: float) -> None:
+    _log.warning(Event.RETRY_SCHEDULED, attempt=attempt, wait_s=round(wait_s, 3), code=failure.rule.code,
+                 kind=failure.kind.value, what=failure.what, why=failure.why)
 
 
 def chosen_tables(config: Config, names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from bqsync.config import TableSection
 from bqsync.deliver import staging
 from bqsync.engine.cycle import CycleOptions, TableCycle
 from bqsync.engine.session import Session, chosen_tables
-from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, internal_error
+from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope, internal_error
 from bqsync.model import CycleOutcome, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -88,7 +88,7 @@ def _sync_table(
     except Exception as failure:  # noqa: BLE001 - one table's failure, expected or not, never stops another
         outcome = _failed(section, failure)
         # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
-        if isinstance(failure, BqsyncError) and failure.kind is ErrorKind.BIGQUERY_UNREACHABLE:
+        if isinstance(failure, BqsyncError) and failure.rule.scope is Scope.PROCESS:
             outage.append(failure)
     else:
         # Idle is silent: a cycle that found nothing is worth a line only to those who debug.
@@ -102,7 +102,7 @@ def _sync_table(
 
 def _raise_outage(name: str, outage: Sequence[BqsyncError]) -> None:
     if outage:
-        raise BqsyncError(outage[0].kind, what=f"table {name} was not tried: BigQuery did not answer for another table",
+        raise BqsyncError(outage[0].kind, what=f"table {name} was not tried: {outage[0].what}",
                           why=outage[0].why, fix=outage[0].fix)
 
 

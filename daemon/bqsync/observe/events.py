@@ -83,7 +83,7 @@ SPECIFICATIONS = MappingProxyType(
         Event.RETRY_SCHEDULED: EventSpecification(
             "warning",
             "A call has failed in a way that passes, and is tried again.",
-            ("table", "operation", "attempt", "wait_s", "code", "kind", "what"),
+            ("attempt", "wait_s", "code", "kind", "what", "why"),
         ),
         Event.INTENT_SETTLED: EventSpecification(
             "info", "The end of a MERGE that an earlier run had begun is known.", ("table", "job_id", "outcome")

@@ -19,6 +19,9 @@ from bqsync.observe.events import Event
 from bqsync.observe.render import json_line, text_line
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_GOOGLE = "google"
+_LIBRARY_ROOTS = (None, _GOOGLE)
+"""Google's clients cut their loggers off from the root when they are first used: they need the handler themselves."""
 _FORMATS = frozenset({"auto", "json", "text"})
 
 
@@ -135,11 +138,13 @@ class _LibraryHandler(logging.Handler):
 
 
 def _route_libraries(writer: LineWriter, level: int) -> None:
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, _LibraryHandler)]:
-        root.removeHandler(handler)
-    root.addHandler(_LibraryHandler(writer, level))
-    root.setLevel(level)
+    for name in _LIBRARY_ROOTS:
+        root = logging.getLogger(name)
+        for handler in [handler for handler in root.handlers if isinstance(handler, _LibraryHandler)]:
+            root.removeHandler(handler)
+        root.addHandler(_LibraryHandler(writer, level))
+        root.setLevel(level)
+    logging.getLogger(_GOOGLE).propagate = False
     # Python's own warnings would stand between the lines as bare text.
     logging.captureWarnings(capture=True)
 

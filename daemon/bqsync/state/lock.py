@@ -42,7 +42,7 @@ class StateLock:
             raise BqsyncError(
                 ErrorKind.STATE_LOCKED, what=f"another bqsync works with {self._path.with_suffix('')}",
                 why=f"process {holder or 'unknown'} holds the lock",
-                fix="wait for it to end, or stop it (systemctl stop bqsync)",
+                fix="wait for it to end, or stop that process",
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
