@@ -37,11 +37,15 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile
 
-lock: $(VENV)/.ready  ## pin what development uses
-	$(BIN)/pip freeze --exclude-editable > requirements-dev.lock
+lock:  ## pin what development uses: the newest of everything, from an environment that holds nothing else
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install -q --disable-pip-version-check -e '.[dev]'
+	.venv-lock/bin/pip freeze --exclude-editable > requirements-dev.lock
+	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) .venv-lowest dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
+	rm -rf $(VENV) .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
 
 $(VENV)/.ready: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)

@@ -166,6 +166,8 @@ class TableSpec:
     key: tuple[str, ...]
     """Source names of the key columns, in key order."""
     deletes: DeletePolicy = DeletePolicy.DELETE
+    gone: tuple[str, ...] = ()
+    """Target columns whose source column exists no more: they go NULL with every row that is sent."""
 
     @property
     def key_columns(self) -> tuple[ColumnSpec, ...]:

@@ -41,7 +41,7 @@ def database(tmp_path: Path) -> Path:
     ('project = "demo"', "project = 5", ("line 5", "bigquery.project", "expected a string, found an integer")),
     ("[bigquery]", "[sync]\nbatch_rows = 0\n\n[bigquery]", ("line 5", "sync.batch_rows", "out of range", "from 1 to")),
     ('dataset = "mirror"', 'dataset = "mirror', ("line 6", "not valid TOML")),
-    ('db = "app.db"', 'db = ', ("line 2", "not valid TOML")),
+    ('db = "app.db"', "db = ", ("line 2", "not valid TOML")),
     ('[[tables]]\nname = "things"\n', "", ("no table is configured", "[[tables]]")),
     ('db = "app.db"', "", ("line 1", "source.db is missing", "DB_FILE")),
     ('name = "things"', 'name = "things"\nmessage = "Things"', ("line 10", "tables[0].message", "[protos]")),

@@ -29,7 +29,8 @@ class Retries(list[tuple[ErrorKind, int, float]]):
     """The waits that a policy was about to make."""
 
     def policy(self, *, connect_budget_s: float = 0.5, waits: Mapping[Retry, Waits] = QUICK) -> Policy:
-        return Policy(on_retry=lambda failure, *event: self.append((failure.kind, *event)), connect_budget_s=connect_budget_s, waits=waits)
+        return Policy(on_retry=lambda failure, *event: self.append((failure.kind, *event)),
+                      connect_budget_s=connect_budget_s, waits=waits)
 
     @property
     def kinds(self) -> set[ErrorKind]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bqsync.config.schema import TableSection
-from bqsync.encode.mapping import draft, finish, legal_name, with_required
+from bqsync.encode.mapping import draft, finish, legal_name, with_target
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
     Affinity,
@@ -197,7 +197,7 @@ def test_a_name_option_that_bigquery_refuses_is_refused_before_it_gets_there(nam
 
 
 def test_required_is_inherited_from_the_target_without_regard_to_case() -> None:
-    spec = with_required(mapped(source({"id": "TEXT", "Name": "TEXT"})), frozenset({"name"}))
+    spec = with_target(mapped(source({"id": "TEXT", "Name": "TEXT"})), frozenset({"name"}))
     assert [one.required for one in spec.columns] == [False, True]
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
+from tests.state.targets import target_of
 
 from bqsync.errors import BqsyncError
 from bqsync.model import EncodedRow, Intent, LedgerEntry, Reason, RejectedRow
@@ -173,19 +174,19 @@ def test_reconciling_takes_the_keys_of_the_target_and_knows_nothing_of_their_row
     ledger: Ledger, table: TableState,
 ) -> None:
     put(ledger, (b"gone", 1), (b"b", 1))
-    assert ledger.reconcile("p.d.t", 77, [[b"a", b"b"], [b"c"]]) == 3
+    assert ledger.reconcile(target_of(77), [[b"a", b"b"], [b"c"]]) == 3
     assert keys(ledger) == [b"a", b"b", b"c"]
     entries = ledger.lookup([b"a", b"b", b"c"])
     assert {entry.fingerprint for entry in entries.values()} == {None}
     assert len({entry.slot for entry in entries.values()}) == 3
-    assert table.trusted_target() == ("p.d.t", 77)
+    assert table.trusted() == target_of(77)
     (slot,) = put(ledger, (b"new", 1))
     assert slot not in {entry.slot for entry in entries.values()}
 
 
 def test_reconciling_with_an_empty_target_empties_the_ledger(ledger: Ledger) -> None:
     put(ledger, (b"a", 1))
-    assert ledger.reconcile("p.d.t", 77, []) == 0
+    assert ledger.reconcile(target_of(77), []) == 0
     assert ledger.count() == 0
 
 
@@ -194,11 +195,11 @@ def test_reconciling_that_breaks_off_is_done_again(ledger: Ledger, table: TableS
         yield [b"a"]
         raise ConnectionError
 
-    ledger.reconcile("p.d.t", 77, [[b"old"]])
-    assert table.trusted_target() is not None
+    ledger.reconcile(target_of(77), [[b"old"]])
+    assert table.trusted() is not None
     with pytest.raises(ConnectionError):
-        ledger.reconcile("p.d.t", 78, breaking())
-    assert table.trusted_target() is None, "what is in the ledger now is half of the target's keys"
-    assert ledger.reconcile("p.d.t", 78, [[b"a", b"b"]]) == 2
-    assert table.trusted_target() == ("p.d.t", 78)
+        ledger.reconcile(target_of(78), breaking())
+    assert table.trusted() is None, "what is in the ledger now is half of the target's keys"
+    assert ledger.reconcile(target_of(78), [[b"a", b"b"]]) == 2
+    assert table.trusted() == target_of(78)
     assert keys(ledger) == [b"a", b"b"]

@@ -108,10 +108,10 @@ def test_one_who_only_looks_can_not_write(state_path: Path) -> None:
 
 
 def test_one_who_only_looks_makes_no_file(state_path: Path) -> None:
-    assert "run `bqsync sync`" in failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True).fix
+    assert "run `bqsync sync`" in failure(state_path, ErrorKind.STATE_MISSING, read_only=True).fix
     assert not state_path.exists()
     state_path.touch()
-    failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True)
+    failure(state_path, ErrorKind.STATE_MISSING, read_only=True)
     assert state_path.stat().st_size == 0
 
 

@@ -66,7 +66,7 @@ def test_a_state_of_no_bytes_is_a_new_one(state_path: Path) -> None:
 def test_a_damaged_state_is_not_moved_by_one_who_only_looks(state_path: Path) -> None:
     fill(state_path)
     state_path.write_bytes(b"\xff" * 8192)
-    failure(state_path, ErrorKind.STATE_UNWRITABLE, read_only=True)
+    failure(state_path, ErrorKind.STATE_DAMAGED, read_only=True)
     assert state_path.read_bytes() == b"\xff" * 8192
 
 
@@ -78,7 +78,7 @@ def test_damage_that_shows_later_is_told_and_nothing_is_lost_in_silence(state_pa
     store = Store(state_path)
     with pytest.raises(BqsyncError) as caught:
         list(Ledger(store, 1).scan())
-    assert caught.value.kind is ErrorKind.STATE_UNWRITABLE
+    assert caught.value.kind is ErrorKind.STATE_DAMAGED
     assert "is damaged" in caught.value.what
     assert f"mv {state_path}" in caught.value.fix
     store.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
+from tests.state.targets import target_of
 
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, Reason, RejectedRow, TargetType, TimestampFormat
 from bqsync.state.ledger import ChunkCommit, Ledger
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INT, TEXT, INSTANT = TargetType.INT64, TargetType.STRING, TargetType.TIMESTAMP
+NAMES = ("ant", "things", "zebra")
 COLUMNS = st.tuples(st.sampled_from(["a", "A", "b", "c d"]), st.sampled_from(list(TargetType)))
 
 
@@ -78,39 +80,39 @@ def test_an_intent_stands_until_its_job_has_ended(state_path: Path, store: Store
 
 
 def test_a_ledger_is_not_trusted_before_it_was_reconciled_nor_after_doubts(table: TableState, ledger: Ledger) -> None:
-    assert table.trusted_target() is None
-    ledger.reconcile("p.d.t", 5, [])
-    assert table.trusted_target() == ("p.d.t", 5)
+    assert table.trusted() is None
+    ledger.reconcile(target_of(5), [])
+    assert table.trusted() == target_of(5)
     table.distrust()
-    assert table.trusted_target() is None
+    assert table.trusted() is None
 
 
 def test_health_is_what_happened_last(store: Store, table: TableState, ledger: Ledger) -> None:
     before = now_us()
-    ledger.reconcile("p.d.t", 5, [[b"a", b"b"]])
+    ledger.reconcile(target_of(5), [[b"a", b"b"]])
     ledger.commit(ChunkCommit(rejected=[RejectedRow(b"q", None, "x", Reason.NULL_KEY, 1)]), "v1")
     table.record_attempt(None)
-    (good,) = table_health(store, "app")
+    (good,) = table_health(store, "app", NAMES)
     assert (good.name, good.target, good.rows, good.quarantined) == ("things", "p.d.t", 2, 1)
     assert (good.reconcile_pending, good.last_error) == (False, None)
     assert good.last_success_us == good.last_attempt_us
     assert good.last_success_us is not None
     assert before <= good.last_success_us <= now_us()
     table.record_attempt({"code": "E302", "what": "gone"})
-    (bad,) = table_health(store, "app")
+    (bad,) = table_health(store, "app", NAMES)
     assert bad.last_error == {"code": "E302", "what": "gone"}
     assert bad.last_success_us == good.last_success_us
     assert bad.last_attempt_us is not None
     assert bad.last_attempt_us >= good.last_success_us
     table.record_attempt(None)
-    assert table_health(store, "app")[0].last_error is None
+    assert table_health(store, "app", NAMES)[0].last_error is None
 
 
 def test_health_lists_the_tables_of_its_source_by_name(store: Store, table: TableState) -> None:
     for source, name in (("app", "zebra"), ("app", "ant"), ("other", "b")):
         TableState(store, store.source_id(source), name)
-    assert [one.name for one in table_health(store, "app")] == ["ant", "things", "zebra"]
-    fresh = table_health(store, "app")[0]
+    assert [one.name for one in table_health(store, "app", NAMES)] == ["ant", "things", "zebra"]
+    fresh = table_health(store, "app", NAMES)[0]
     assert (fresh.target, fresh.rows, fresh.quarantined, fresh.reconcile_pending) == (None, 0, 0, True)
     assert (fresh.last_success_us, fresh.last_attempt_us, fresh.last_error) == (None, None, None)
-    assert table_health(store, "nobody") == []
+    assert table_health(store, "nobody", NAMES) == []

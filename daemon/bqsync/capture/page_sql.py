@@ -28,11 +28,26 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+@dataclass(frozen=True, slots=True)
+class OrderTerm:
+    """One column, or the rowid, that rows are read in the order of."""
+
+    name: str
+    collation: str | None = None
+    """None: that of the column."""
+
+    @property
+    def sql(self) -> str:
+        """The term in ORDER BY and in comparisons."""
+        return quote(self.name) if self.collation is None else f"{quote(self.name)} COLLATE {quote(self.collation)}"
+
+
 def page_query(
-    table: str, columns: Sequence[str], key: Sequence[str], after: Sequence[SqlValue] | None, limit_rows: int
+    table: str, columns: Sequence[str], key: Sequence[str], after: Sequence[SqlValue] | None, limit_rows: int,
+    *, order: Sequence[OrderTerm] = (),
 ) -> Query:
     """
-    The rows that follow a key, in key order.
+    The rows that follow another one, in a unique order.
 
     Rows with a NULL in the key are left out: no comparison finds their place, see `null_key_query`.
 
@@ -40,18 +55,17 @@ def page_query(
         table: the table.
         columns: what is read of each row.
         key: the key columns.
-        after: the last row's key of the page before; None for the first page.
+        after: the last row of the page before, by its values of the order; None for the first page.
         limit_rows: how many rows at most.
+        order: unique for the table's rows; empty where the key is.
     """
     conditions = [f"{quote(name)} IS NOT NULL" for name in key]
+    terms = ", ".join(term.sql for term in order) or _list(key)
     parameters: list[SqlValue] = []
     if after is not None:
         places, parameters = _bind(after)
-        conditions.append(f"({_list(key)}) > ({places})")
-    sql = (
-        f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)}"
-        f" ORDER BY {_list(key)} LIMIT ?"
-    )
+        conditions.append(f"({terms}) > ({places})")
+    sql = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
     return Query(sql, (*parameters, limit_rows))
 
 

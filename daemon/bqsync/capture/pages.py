@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from bqsync.capture.order import Order
 from bqsync.capture.page_sql import Query, lookup_query, null_key_query, page_query, quote
 from bqsync.capture.source import Source
 from bqsync.model import SqlValue
@@ -34,28 +35,36 @@ class TableReader:
         columns: what is read of each row; every key column is among them.
         key: the key columns.
         bounds: of one page.
+        order: from `page_order`; empty where no two rows have equal keys.
     """
 
     def __init__(
-        self, source: Source, table: str, columns: Sequence[str], key: Sequence[str], bounds: PageBounds
+        self, source: Source, table: str, columns: Sequence[str], key: Sequence[str], bounds: PageBounds,
+        *, order: Order = (),
     ) -> None:
         self._source = source
         self._table = table
         self._columns = tuple(columns)
         self._key = tuple(key)
-        self._key_positions = tuple(self._columns.index(name) for name in key)
         self._bounds = bounds
+        self._order = order
+        # What the order needs and nobody asked for is read behind the columns, and cut off again.
+        names = [term.name for term in order] or list(key)
+        self._read_columns = (*self._columns, *(name for name in names if name not in self._columns))
+        self._order_positions = tuple(self._read_columns.index(name) for name in names)
 
     def pages(self) -> Iterator[list[Row]]:
-        """All rows whose key has no NULL, in key order, page by page."""
+        """All rows whose key has no NULL, each once, page by page."""
         after: Row | None = None
+        width = len(self._columns)
         while True:
-            query = page_query(self._table, self._columns, self._key, after, self._bounds.rows)
+            query = page_query(self._table, self._read_columns, self._key, after, self._bounds.rows,
+                               order=self._order)
             rows = self._fetch(query)
             if not rows:
                 return
-            yield rows
-            after = tuple(rows[-1][position] for position in self._key_positions)
+            after = tuple(rows[-1][position] for position in self._order_positions)
+            yield rows if len(self._read_columns) == width else [row[:width] for row in rows]
 
     def null_key_rows(self, limit_rows: int) -> list[Row]:
         """Rows with a NULL in the key, so many at most."""

@@ -27,7 +27,7 @@ def status(*, as_json: bool, config: Config) -> int:
 
     store = Store(config.state.file, read_only=True)
     try:
-        tables = table_health(store, config.source.name)
+        tables = table_health(store, config.source.name, [table.name for table in config.tables])
     finally:
         store.close()
     if as_json:

@@ -20,21 +20,25 @@ if TYPE_CHECKING:
 @json_option
 @common_options
 def verify(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
-    """Compare every cell of the target tables with their sources. Exit 0: equal, 1: different."""
+    """Compare every cell of the target tables with their sources. Exit 0: all equal, 1: different."""
     from bqsync.engine.session import chosen_tables, open_session
-    from bqsync.engine.verify import verify_table
+    from bqsync.engine.verify import verify_tables
 
     names = chosen_tables(config, tables)
     with stop_on_signals() as stop, open_session(config, stop=stop) as session:
         sections = [section for section in config.tables if section.name in names]
-        outcomes = [verify_table(session, section) for section in sections]
+        outcomes, failures = verify_tables(session, sections)
     different = sum(outcome.rows_different for outcome in outcomes)
     if as_json:
-        print_json({"equal": not different, "rows_different": different,
-                    "tables": [outcome.as_dict() for outcome in outcomes]})
+        print_json({"equal": not different and not failures, "rows_different": different,
+                    "tables": [outcome.as_dict() for outcome in outcomes],
+                    "errors": [{"table": name, **error.as_dict()} for name, error in failures.items()]})
     else:
         _show(outcomes)
-    return ExitCode.FAILED if different else ExitCode.OK
+        for error in failures.values():
+            click.echo(error.render(), err=True)
+    codes = [error.rule.exit_code for error in failures.values()]
+    return ExitCode.FAILED if different else next(iter(codes), ExitCode.OK)
 
 
 def _show(outcomes: list[VerifyOutcome]) -> None:

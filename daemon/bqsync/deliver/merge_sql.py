@@ -19,7 +19,7 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
     that clustering can prune. A staged delete that meets no row does nothing: replaying it must not insert a ghost.
     """
     names = [column.target_name for column in spec.columns]
-    alias = _free_alias(names)
+    alias = _free_alias([*names, *spec.gone])
     keys = [column.target_name for column in spec.key_columns]
     updated = [name for name in names if name not in keys]
     lines = [
@@ -35,8 +35,8 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.DELETE.value}' THEN",
         "  DELETE",
     ]
-    if updated:
-        lines += ["WHEN MATCHED THEN", "  UPDATE SET", _assignments(updated)]
+    if updated or spec.gone:
+        lines += ["WHEN MATCHED THEN", "  UPDATE SET", _assignments(updated, spec.gone)]
     lines += [
         f"WHEN NOT MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.UPSERT.value}' THEN",
         f"  INSERT ({', '.join(map(quote, names))})",
@@ -75,6 +75,7 @@ def _free_alias(names: Sequence[str]) -> str:
     return alias
 
 
-def _assignments(names: Sequence[str]) -> str:
+def _assignments(names: Sequence[str], gone: Sequence[str]) -> str:
     """Bare names on the left: BigQuery takes them with and without the alias, other engines only without."""
-    return ",\n".join(f"    {quote(name)} = S.{quote(name)}" for name in names)
+    lines = [f"    {quote(name)} = S.{quote(name)}" for name in names] + [f"    {quote(name)} = NULL" for name in gone]
+    return ",\n".join(lines)

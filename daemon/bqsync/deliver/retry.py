@@ -64,8 +64,8 @@ class Policy:
     Attributes:
         connect_budget_s: how long to go on while nothing answers at the other end.
         stop: once set, no wait begins and the one under way ends: the failure in hand is raised.
-        on_retry: told of each wait before it begins (the failure, number of the failed attempt, seconds), in the thread of
-            the call.
+        on_retry: told of each wait before it begins (the failure, number of the failed attempt, seconds), in the
+            thread of the call.
         waits: the table of waits, where a kind's rule asks for any.
     """
 

@@ -41,6 +41,19 @@ _RESERVED_PREFIXES = ("_table_", "_file_", "_partition", "_row_timestamp", "__ro
 _KEY_TYPES_REFUSED = (TargetType.JSON,)
 """GoogleSQL has no equality for them."""
 
+_DECLARED_TYPES = {
+    "BOOLEAN": TargetType.BOOL,
+    "BOOL": TargetType.BOOL,
+    "ANY": TargetType.STRING,
+    "": TargetType.STRING,
+}
+_AFFINITY_TYPES = {
+    Affinity.INTEGER: TargetType.INT64,
+    Affinity.REAL: TargetType.FLOAT64,
+    Affinity.NUMERIC: TargetType.FLOAT64,
+    Affinity.BLOB: TargetType.BYTES,
+    Affinity.TEXT: TargetType.STRING,
+}
 _BY_SCALAR = {
     ProtoScalar.INTEGER: TargetType.INT64,
     ProtoScalar.FLOATING: TargetType.FLOAT64,
@@ -139,10 +152,17 @@ def finish(
     )
 
 
-def with_required(spec: TableSpec, required: frozenset[str]) -> TableSpec:
-    """The mapping with the nullability of its existing target: the named target columns refuse NULL."""
+def with_target(spec: TableSpec, required: frozenset[str], gone: tuple[str, ...] = ()) -> TableSpec:
+    """
+    The mapping with what its existing target adds.
+
+    Args:
+        spec: the mapping.
+        required: lower-case names of the target columns that refuse NULL.
+        gone: target columns whose source column exists no more.
+    """
     columns = tuple(replace(column, required=column.target_name.lower() in required) for column in spec.columns)
-    return replace(spec, columns=columns)
+    return replace(spec, columns=columns, gone=gone)
 
 
 def legal_name(name: str) -> str:
@@ -196,17 +216,11 @@ def _declared_as_instant(column: SourceColumn) -> bool:
 def _declared_type(column: SourceColumn) -> TargetType:
     """The lossless target type for what SQLite declares. STRING takes numbers as well, as their exact text."""
     declared = column.declared_type.upper()
-    if declared in ("BOOLEAN", "BOOL"):
-        return TargetType.BOOL
-    if column.affinity is Affinity.INTEGER:
-        return TargetType.INT64
-    if column.affinity is Affinity.REAL:
-        return TargetType.FLOAT64
-    if column.affinity is Affinity.BLOB:
-        return TargetType.BYTES if declared else TargetType.STRING
-    if column.affinity is Affinity.NUMERIC and not ("DATE" in declared or "TIME" in declared):
-        return TargetType.FLOAT64
-    return TargetType.STRING
+    if declared in _DECLARED_TYPES:
+        return _DECLARED_TYPES[declared]
+    if column.affinity is Affinity.NUMERIC and ("DATE" in declared or "TIME" in declared):
+        return TargetType.STRING
+    return _AFFINITY_TYPES[column.affinity]
 
 
 def _settle(column: ColumnDraft, formats: Mapping[str, TimestampFormat | None]) -> ColumnDraft:

@@ -37,6 +37,7 @@ NUMERIC_SCALE, BIGNUMERIC_SCALE = 9, 38
 """Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types"""
 NUMERIC_LIMIT = Decimal("99999999999999999999999999999.999999999")
 BIGNUMERIC_LIMIT = Decimal("578960446186580977117854925043439539266.34992332820282019728792003956564819967")
+BIGNUMERIC_LEAST = Decimal("-578960446186580977117854925043439539266.34992332820282019728792003956564819968")
 
 PASSED_UNCHANGED: dict[TargetType, type] = {
     TargetType.INT64: int,
@@ -144,13 +145,12 @@ def _to_bytes(value: SqlValue) -> bytes:
     raise Rejected(Reason.WRONG_TYPE)
 
 
-def _to_decimal(value: SqlValue, scale: int, limit: Decimal) -> str:
+def _to_decimal(value: SqlValue, scale: int, least: Decimal, greatest: Decimal) -> str:
     """A decimal literal. A REAL counts as its shortest decimal form: 0.1 is 0.1."""
     number = _decimal_of(value)
     if not number.is_finite():
         raise Rejected(Reason.NOT_FINITE)
-    # Not abs(): it rounds to the 28 digits of Python's decimal context.
-    if number.copy_abs() > limit:
+    if not least <= number <= greatest:
         raise Rejected(Reason.OUT_OF_RANGE)
     if not number:
         return "0"
@@ -175,11 +175,11 @@ def _decimal_of(value: SqlValue) -> Decimal:
 
 
 def _to_numeric(value: SqlValue) -> str:
-    return _to_decimal(value, NUMERIC_SCALE, NUMERIC_LIMIT)
+    return _to_decimal(value, NUMERIC_SCALE, NUMERIC_LIMIT.copy_negate(), NUMERIC_LIMIT)
 
 
 def _to_bignumeric(value: SqlValue) -> str:
-    return _to_decimal(value, BIGNUMERIC_SCALE, BIGNUMERIC_LIMIT)
+    return _to_decimal(value, BIGNUMERIC_SCALE, BIGNUMERIC_LEAST, BIGNUMERIC_LIMIT)
 
 
 def _to_date(value: SqlValue) -> int:

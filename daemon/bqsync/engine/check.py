@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Literal
 
-from bqsync.capture.probe import rounded_rows
+from bqsync.capture.probe import probe_instants, rounded_rows
 from bqsync.capture.schema import index_starting_with, table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config, TableSection
 from bqsync.deliver import target
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.schema import incompatible_columns
-from bqsync.encode.mapping import finish
+from bqsync.encode.mapping import TableDraft, finish
 from bqsync.engine.plan import draft_table, probe_column
 from bqsync.engine.session import open_destination, wanted_messages
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
@@ -38,7 +38,13 @@ class Finding:
 
 
 def run_checks(config: Config, *, offline: bool) -> list[Finding]:
-    """Look at everything, whatever is found on the way; nothing is written anywhere."""
+    """
+    Look at everything, whatever is found on the way. Nothing is written to the source, the state or a target.
+
+    Args:
+        config: checked configuration.
+        offline: leave out BigQuery, and what reads whole tables: what a service checks each time it starts.
+    """
     findings = [Finding(level="ok", subject=str(config.path), what=f"{len(config.tables)} tables")]
     messages: Messages = {}
     with _caught(findings, "protos"):
@@ -50,7 +56,7 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
         tables = source.read(table_names)
         findings.append(Finding(level="ok", subject=str(config.source.db), what=f"readable, {len(tables)} tables, "
                                 f"journal mode {source.journal_mode()}"))
-    specs = _check_tables(config, source, messages, findings)
+    specs = _check_tables(config, source, messages, findings, values=not offline)
     _check_state(config, findings)
     if not offline:
         _check_bigquery(config, specs, findings)
@@ -84,21 +90,25 @@ class _caught:  # noqa: N801 - reads as a clause
         return True
 
 
-def _check_tables(config: Config, source: Source, messages: Messages, findings: list[Finding]) -> list[TableSpec]:
+def _check_tables(
+    config: Config, source: Source, messages: Messages, findings: list[Finding], *, values: bool
+) -> list[TableSpec]:
     specs: list[TableSpec] = []
     for section in config.tables:
         with _caught(findings, f"table {section.name}"):
             if section.message is not None and section.message not in messages:
                 continue
-            specs.append(_check_table(source, section, messages, findings))
+            specs.append(_check_table(source, section, messages, findings, values=values))
     return specs
 
 
-def _check_table(source: Source, section: TableSection, messages: Messages, findings: list[Finding]) -> TableSpec:
+def _check_table(
+    source: Source, section: TableSection, messages: Messages, findings: list[Finding], *, values: bool
+) -> TableSpec:
     subject = f"table {section.name}"
     table = draft_table(source, section, messages)
     formats = {column.source.name: probe_column(source, table.source.name, column)
-               for column in table.columns if column.needs_probe}
+               for column in table.columns if values and column.needs_probe}
     spec = finish(table, formats, lambda columns: list(range(16, 16 + len(columns))))
     findings.extend(Finding(level="warning", subject=subject, what=warning) for warning in table.warnings)
     findings.extend(
@@ -106,10 +116,23 @@ def _check_table(source: Source, section: TableSection, messages: Messages, find
                 fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")')
         for column in section.watermark if not _is_indexed(source, table.source.name, column)
     )
-    findings.extend(_rounded(source, spec, subject))
+    if values:
+        findings.extend(_rounded(source, spec, subject))
+        findings.extend(_undecided(source, table, subject))
     findings.append(Finding(level="ok", subject=subject,
                             what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
     return spec
+
+
+def _undecided(source: Source, table: TableDraft, subject: str) -> Iterator[Finding]:
+    """Columns named like instants that have no values yet: their type is fixed with the first sync."""
+    for column in table.columns:
+        if column.needs_probe and column.fallback and not probe_instants(source, table.source.name,
+                                                                         column.source.name).rows:
+            yield Finding(level="warning", subject=subject,
+                          what=f"{column.source.name} has no values yet: it becomes {column.fallback}",
+                          fix=f'if it is to be a TIMESTAMP, name the unit before the first sync: timestamps = '
+                          f'{{ {column.source.name} = "unix_seconds" }}')
 
 
 def _rounded(source: Source, spec: TableSpec, subject: str) -> Iterator[Finding]:
@@ -134,8 +157,16 @@ def _check_state(config: Config, findings: list[Finding]) -> None:
         findings.append(Finding(level="ok", subject=str(path), what="no state yet: the first sync makes it"))
         return
     with _caught(findings, str(path)):
-        Store(path, read_only=True).close()
-        findings.append(Finding(level="ok", subject=str(path), what="the state is readable"))
+        try:
+            Store(path, read_only=True).close()
+        except BqsyncError as error:
+            if error.kind is not ErrorKind.STATE_DAMAGED:
+                raise
+            # No reason to stop a service: the next sync mends it by itself.
+            findings.append(Finding(level="warning", subject=str(path), what=error.what,
+                                    fix="the next sync moves it aside and reconciles every table with its target"))
+        else:
+            findings.append(Finding(level="ok", subject=str(path), what="the state is readable"))
 
 
 def _check_bigquery(config: Config, specs: list[TableSpec], findings: list[Finding]) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.config import TableSection
 from bqsync.deliver import jobs, staging, target
 from bqsync.deliver.target import TargetState
-from bqsync.encode.mapping import with_required
+from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.chunk import Lane, RefusedKeysError
-from bqsync.engine.plan import mapping_version, plan_table
+from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep, SweepBounds
@@ -21,7 +20,7 @@ from bqsync.model import CycleOutcome, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
-from bqsync.state.tables import TableState
+from bqsync.state.tables import TableState, TrustedTarget
 
 _log = get_logger()
 
@@ -62,6 +61,8 @@ class TableCycle:
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch()
+        self.outcome: CycleOutcome | None = None
+        """What was done so far: of a cycle that fails, too."""
         self._state = TableState(session.store, session.source_id, section.name)
         self._ledger = Ledger(session.store, self._state.table_id)
 
@@ -103,15 +104,14 @@ class TableCycle:
             append_rows=FIRST_COPY_APPEND_ROWS if first_copy else settings.batch_rows, append_bytes=APPEND_BYTES,
             stopwatch=self._stopwatch,
         )
-        reader = TableReader(
-            self._session.source, spec.source_name, [column.source_name for column in spec.columns], spec.key,
-            PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes),
-        )
+        reader = table_reader(self._session, spec)
         bounds = SweepBounds(chunk_rows=settings.chunk_rows, chunk_bytes=settings.chunk_bytes,
                              max_delete_fraction=settings.max_delete_fraction,
                              confirmed_deletes=self._options.confirmed_deletes)
-        return Sweep(lane, reader, bounds, refused=refused, progress=self._progress,
-                     is_stopped=self._session.stop.is_set).run()
+        sweep = Sweep(lane, reader, bounds, refused=refused, progress=self._progress,
+                      is_stopped=self._session.stop.is_set)
+        self.outcome = sweep.outcome
+        return sweep.run()
 
     def _settle_intent(self) -> None:
         intent = self._state.intent()
@@ -135,10 +135,19 @@ class TableCycle:
         found, added = target.evolve(destination, spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
-        spec = with_required(spec, found.required)
+        spec = with_target(spec, found.required, self._gone_columns(spec, found))
         encoder = RowEncoder(spec, self._session.zone)
         self._trust(encoder, found, is_new=is_new)
         return spec, encoder, found
+
+    def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
+        """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
+        known = self._state.target_names()
+        self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
+        present = {column.target_name.lower() for column in spec.columns}
+        return tuple(dict.fromkeys(
+            name for name in known.values() if name.lower() not in present and name.lower() in found.types
+        ))
 
     def _adopt(self, found: TargetState) -> None:
         destination = self._session.destination
@@ -153,10 +162,12 @@ class TableCycle:
 
     def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
         """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
-        if self._state.trusted_target() == (str(found.ref), found.created_us):
+        key_columns = ", ".join(f"{column.target_name} {column.target_type}" for column in encoder.spec.key_columns)
+        target_now = TrustedTarget(name=str(found.ref), created_us=found.created_us, key_columns=key_columns)
+        if self._state.trusted() == target_now:
             return
         keys = iter(()) if is_new else self._target_keys(encoder, found)
-        self._ledger.reconcile(str(found.ref), found.created_us, keys)
+        self._ledger.reconcile(target_now, keys)
 
     def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
         for portion in target.rows(self._session.destination, found.ref, encoder.spec.key_columns):

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bqsync.capture.order import page_order
+from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.probe import odd_places, probe_instants
 from bqsync.capture.schema import read_table
 from bqsync.capture.source import Source
@@ -48,6 +50,16 @@ def draft_table(
     """Read a table's schema and draft its mapping."""
     declared = source.read(lambda connection: read_table(connection, section.name))
     return draft(declared, section, messages[section.message] if section.message else None)
+
+
+def table_reader(session: Session, spec: TableSpec) -> TableReader:
+    """Reads the columns of a mapping, in an order that loses no row."""
+    settings = session.config.sync
+    return TableReader(
+        session.source, spec.source_name, [column.source_name for column in spec.columns], spec.key,
+        PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes),
+        order=session.source.read(lambda connection: page_order(connection, spec.source_name, spec.key)),
+    )
 
 
 def mapping_version(spec: TableSpec) -> str:

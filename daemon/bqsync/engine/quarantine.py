@@ -58,7 +58,7 @@ def list_quarantine(config: Config, names: Sequence[str], limit: int) -> tuple[l
 
 def forget(config: Config, names: Sequence[str]) -> int:
     """Drop the verdicts on some tables: one transaction, safe beside a running sync. Returns how many there were."""
-    store = Store(config.state.file)
+    store = Store(config.state.file, rebuild=False)
     try:
         ids = table_ids(store, config.source.name)
         return sum(Ledger(store, ids[name]).forget_quarantine() for name in names if name in ids)

@@ -106,7 +106,6 @@ def _open_store(config: Config, *, lock: bool) -> Iterator[Store]:
     path = config.state.file
     with ExitStack() as stack:
         if lock:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             state_lock = StateLock(path)
             state_lock.acquire()
             stack.callback(state_lock.release)

@@ -82,11 +82,13 @@ def _sync_table(
     section = session.config.table(name)
     if section is None:
         raise AssertionError(name)
+    cycle: TableCycle | None = None
     try:
         _raise_outage(name, outage)
-        outcome = TableCycle(session, section, options, _row_counter(session, name, progress)).run()
+        cycle = TableCycle(session, section, options, _row_counter(session, name, progress))
+        outcome = cycle.run()
     except Exception as failure:  # noqa: BLE001 - one table's failure, expected or not, never stops another
-        outcome = _failed(section, failure)
+        outcome = _failed(section, failure, cycle.outcome if cycle else None)
         # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
         if isinstance(failure, BqsyncError) and failure.rule.scope is Scope.PROCESS:
             outage.append(failure)
@@ -96,7 +98,9 @@ def _sync_table(
         (_log.info if moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(outcome))
     if progress is not None:
         progress.end(name)
-    _record_attempt(session, name, outcome.error)
+    if outcome.error or not session.stop.is_set():
+        # A cycle that was told to stop has not failed, and has not seen the whole table either.
+        _record_attempt(session, name, outcome.error)
     return outcome
 
 
@@ -113,7 +117,7 @@ def _row_counter(session: Session, name: str, progress: Progress | None) -> Call
     return lambda rows: progress.advance(name, rows)
 
 
-def _failed(section: TableSection, failure: Exception) -> CycleOutcome:
+def _failed(section: TableSection, failure: Exception, begun: CycleOutcome | None) -> CycleOutcome:
     error = failure if isinstance(failure, BqsyncError) else internal_error(failure)
     fields = error.as_dict()
     if error.kind is ErrorKind.INTERNAL:
@@ -121,7 +125,9 @@ def _failed(section: TableSection, failure: Exception) -> CycleOutcome:
     else:
         event = Event.TABLE_REFUSED if error.kind in _REFUSALS else Event.SYNC_FAILED
         _log.error(event, table=section.name, **fields)
-    return CycleOutcome(table=section.name, target=section.target, error=fields)
+    outcome = begun or CycleOutcome(table=section.name, target=section.target)
+    outcome.error = fields
+    return outcome
 
 
 def _fields(outcome: CycleOutcome) -> dict[str, object]:

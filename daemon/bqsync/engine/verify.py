@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
-from bqsync.capture.pages import PageBounds, Row, TableReader
+from bqsync.capture.pages import Row
 from bqsync.config import TableSection
 from bqsync.deliver import target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.keys import key_text, source_values
-from bqsync.encode.mapping import with_required
+from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.plan import plan_table
+from bqsync.engine.plan import plan_table, table_reader
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
@@ -76,6 +76,20 @@ class VerifyOutcome:
         return asdict(self)
 
 
+def verify_tables(
+    session: Session, sections: Sequence[TableSection]
+) -> tuple[list[VerifyOutcome], dict[str, BqsyncError]]:
+    """Compare some tables; one that can't be compared stops no other. Returns outcomes, and failures by table."""
+    outcomes: list[VerifyOutcome] = []
+    failures: dict[str, BqsyncError] = {}
+    for section in sections:
+        try:
+            outcomes.append(verify_table(session, section))
+        except BqsyncError as failure:
+            failures[section.name] = failure
+    return outcomes, failures
+
+
 def verify_table(session: Session, section: TableSection) -> VerifyOutcome:
     """
     Compare a table with its target, cell by cell.
@@ -101,14 +115,10 @@ class _Comparison:
         state = TableState(session.store, session.source_id, section.name)
         spec = plan_table(session, section, state).spec
         self._found = _existing_target(session, section, target.target_ref(session.destination, spec))
-        self._spec = with_required(spec, self._found.required)
+        self._spec = with_target(spec, self._found.required)
         self._encoder = RowEncoder(self._spec, session.zone)
         self._quarantined = Ledger(session.store, state.table_id).quarantined()
-        settings = session.config.sync
-        self._reader = TableReader(
-            session.source, spec.source_name, [column.source_name for column in spec.columns], spec.key,
-            PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes),
-        )
+        self._reader = table_reader(session, spec)
         names = [column.source_name for column in spec.columns]
         self._key_positions = [names.index(name) for name in spec.key]
         self._outcome = VerifyOutcome(table=spec.source_name, target=str(self._found.ref))

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bqsync.model import EncodedRow, LedgerEntry, Reason, RejectedRow
 from bqsync.state.store import Store
-from bqsync.state.tables import now_us
+from bqsync.state.tables import TrustedTarget, now_us
 
 _LOOKUP_KEYS = 500
 _SCAN_ROWS = 5_000
@@ -147,7 +147,7 @@ class Ledger:
         )
         return slots
 
-    def reconcile(self, target: str, created_us: int, keys: Iterable[Sequence[bytes]]) -> int:
+    def reconcile(self, target: TrustedTarget, keys: Iterable[Sequence[bytes]]) -> int:
         """
         Replace the ledger by the keys that the target really holds, with nothing known of their rows.
 
@@ -155,8 +155,7 @@ class Ledger:
         in between has it reconciled once more.
 
         Args:
-            target: full name of the target.
-            created_us: its creation time, Unix microseconds.
+            target: what the ledger speaks of from then on.
             keys: encoded keys, in portions.
 
         Returns:
@@ -175,9 +174,9 @@ class Ledger:
             slot += len(portion)
         with self._store.transaction() as connection:
             connection.exec_driver_sql(
-                "UPDATE tables SET target = ?, target_created_us = ?, reconcile_pending = 0, next_slot = ?"
-                " WHERE id = ?",
-                (target, created_us, slot, self._table_id),
+                "UPDATE tables SET target = ?, target_created_us = ?, key_columns = ?, reconcile_pending = 0,"
+                " next_slot = ? WHERE id = ?",
+                (target.name, target.created_us, target.key_columns, slot, self._table_id),
             )
         return slot
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -22,12 +23,13 @@ class StateLock:
 
     def acquire(self) -> None:
         """
-        Take the lock.
+        Take the lock; the folder is made where it is missing.
 
         Raises:
             BqsyncError: STATE_LOCKED, where another process has it; STATE_UNWRITABLE, where the file can't be made.
         """
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise BqsyncError(
@@ -44,9 +46,11 @@ class StateLock:
                 why=f"process {holder or 'unknown'} holds the lock",
                 fix="wait for it to end, or stop that process",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        # On a full disk nobody can read who holds it; it is held all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Give the lock back. Safe to call twice."""

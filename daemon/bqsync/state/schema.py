@@ -33,6 +33,7 @@ tables = Table(
     Column("name", Text, nullable=False),
     Column("target", Text),
     Column("target_created_us", Integer),
+    Column("key_columns", Text),
     Column("reconcile_pending", Integer, nullable=False, server_default="1"),
     Column("next_field_number", Integer, nullable=False),
     Column("next_slot", Integer, nullable=False, server_default="0"),
@@ -48,6 +49,7 @@ fields = Table(
     Column("column", Text, primary_key=True),
     Column("target_type", Text, primary_key=True),
     Column("number", Integer, nullable=False),
+    Column("target_name", Text),
     Column("timestamp_format", Text),
     UniqueConstraint("table_id", "number"),
 )

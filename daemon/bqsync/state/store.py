@@ -33,19 +33,25 @@ class Store:
     """
     An open state file.
 
+    Args:
+        path: the file; made if it is missing.
+        read_only: look, change nothing, make nothing.
+        rebuild: move a damaged file aside and begin anew; only for who holds the lock.
+
     Attributes:
         instance: a short random name, made with the file: staging tables carry it.
         rebuilt_from: where a damaged state was moved, if there was one.
 
     Raises:
-        BqsyncError: STATE_NEWER or STATE_UNWRITABLE.
+        BqsyncError: STATE_NEWER, STATE_UNWRITABLE, STATE_DAMAGED, or STATE_MISSING.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, rebuild: bool = True) -> None:
         self.path = path
         self.instance = ""
         self.rebuilt_from: Path | None = None
         self._read_only = read_only
+        self._rebuild = rebuild and not read_only
         self._lock = threading.RLock()
         self._engine = self._open_or_rebuild()
 
@@ -74,13 +80,12 @@ class Store:
 
     def _open_or_rebuild(self) -> Engine:
         if self._read_only and not self.path.exists():
-            raise BqsyncError(ErrorKind.STATE_UNWRITABLE, what=f"{self.path} does not exist",
-                              why="nothing was synced with this configuration yet", fix="run `bqsync sync`")
+            raise self._missing()
         try:
             return self._open()
         except (DatabaseError, sqlite3.DatabaseError) as exc:
             cause = exc.orig if isinstance(exc, DatabaseError) else exc
-            if self._read_only or getattr(cause, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            if not self._rebuild or getattr(cause, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
                 raise self._unwritable(cause or exc) from exc
             self.rebuilt_from = self._move_aside()
         return self._open()
@@ -127,8 +132,7 @@ class Store:
                 fix="upgrade bqsync; or move the file away, and the next sync reconciles every table anew",
             )
         if self._read_only and version == 0:
-            raise BqsyncError(ErrorKind.STATE_UNWRITABLE, what=f"{self.path} holds no state yet",
-                              why="the first sync has not begun", fix="run `bqsync sync`")
+            raise self._missing()
 
     def _move_aside(self) -> Path:
         aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
@@ -137,10 +141,14 @@ class Store:
                 os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - names, not paths
         return aside
 
+    def _missing(self) -> BqsyncError:
+        return BqsyncError(ErrorKind.STATE_MISSING, what=f"there is no state in {self.path} yet",
+                           why="nothing was synced with this configuration", fix="run `bqsync sync`")
+
     def _unwritable(self, cause: BaseException) -> BqsyncError:
         if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
             return BqsyncError(
-                ErrorKind.STATE_UNWRITABLE, what=f"the state file {self.path} is damaged", why=str(cause),
+                ErrorKind.STATE_DAMAGED, what=f"the state file {self.path} is damaged", why=str(cause),
                 fix=f"move it away (mv {self.path} {self.path}.damaged): the next sync makes a new one and reconciles "
                 "every table with its target; nothing that was delivered is lost",
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
@@ -27,6 +27,18 @@ class TableHealth:
     last_success_us: int | None
     last_attempt_us: int | None
     last_error: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedTarget:
+    """The table that a ledger speaks of."""
+
+    name: str
+    """`project.dataset.table`"""
+    created_us: int
+    """Unix microseconds: another time under the same name is another table."""
+    key_columns: str
+    """The key and its types: under another key, the ledger's keys mean nothing."""
 
 
 class TableState:
@@ -93,14 +105,32 @@ class TableState:
             )
             return {row.column: TargetType(row.target_type) for row in rows}
 
-    def trusted_target(self) -> tuple[str, int] | None:
-        """Name and creation time (Unix µs) of the target that the ledger speaks of; None while it can't be trusted."""
+    def trusted(self) -> TrustedTarget | None:
+        """What the ledger speaks of; None while it can't be trusted."""
         with self.store.transaction() as connection:
             row = connection.execute(
-                select(tables.c.target, tables.c.target_created_us, tables.c.reconcile_pending)
+                select(tables.c.target, tables.c.target_created_us, tables.c.key_columns, tables.c.reconcile_pending)
                 .where(tables.c.id == self.table_id)
             ).one()
-        return None if row.reconcile_pending or row.target is None else (row.target, row.target_created_us)
+        if row.reconcile_pending or row.target is None:
+            return None
+        return TrustedTarget(name=row.target, created_us=row.target_created_us, key_columns=row.key_columns)
+
+    def target_names(self) -> dict[str, str]:
+        """The target column of every source column that was ever delivered, also of those that are gone."""
+        with self.store.transaction() as connection:
+            rows = connection.execute(select(fields.c.column, fields.c.target_name).where(
+                fields.c.table_id == self.table_id, fields.c.target_name.is_not(None)
+            ).order_by(fields.c.number))
+            return {row.column: row.target_name for row in rows}
+
+    def record_target_names(self, names: Mapping[str, str]) -> None:
+        """Note the target column of each source column."""
+        with self.store.transaction() as connection:
+            for column, target_name in names.items():
+                connection.execute(update(fields).where(
+                    fields.c.table_id == self.table_id, fields.c.column == column
+                ).values(target_name=target_name))
 
     def distrust(self) -> None:
         """The ledger no longer says what the target holds: reconcile before anything is compared."""
@@ -144,8 +174,8 @@ def table_ids(store: Store, source_name: str) -> dict[str, int]:
         return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
 
 
-def table_health(store: Store, source_name: str) -> list[TableHealth]:
-    """Every table of a source that was ever synced, by name."""
+def table_health(store: Store, source_name: str, names: Collection[str]) -> list[TableHealth]:
+    """Those of the named tables of a source that were ever synced, by name."""
     count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
     count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
     with store.transaction() as connection:
@@ -161,7 +191,7 @@ def table_health(store: Store, source_name: str) -> list[TableHealth]:
             reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
             last_attempt_us=row.last_attempt_us, last_error=json.loads(row.last_error) if row.last_error else None,
         )
-        for row in rows
+        for row in rows if row.name in names
     ]
 
 

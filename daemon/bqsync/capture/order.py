@@ -1,0 +1,63 @@
+"""
+In which order a table is read page by page, so that no row falls between two pages.
+
+A page ends at a row and the next one begins behind it, which loses every row that compares as equal to that one. So the
+order has to be unique: that of a unique index over the key, with the index's own collations (a key may tell apart what
+its column's collation does not), or else the rowid, or a table's primary key where it has no rowid. A rowid that VACUUM
+renumbers meanwhile can hide a row from one sweep, never from the next; and no absence counts before a look by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from bqsync.capture.page_sql import OrderTerm, quote
+
+_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+"""Each may be taken by a column. Source: https://www.sqlite.org/lang_createtable.html#rowid"""
+
+Order = tuple[OrderTerm, ...]
+
+
+def page_order(connection: Connection, table: str, key: Sequence[str]) -> Order:
+    """
+    A unique order of the rows of a table.
+
+    Args:
+        connection: to the database.
+        table: the table, as it is spelled in the schema.
+        key: the columns that identify a row.
+    """
+    columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})").fetchall()
+    primary = sorted((row for row in columns if row.pk), key=lambda row: int(row.pk))
+    without_rowid = bool(connection.exec_driver_sql(f"PRAGMA table_list({quote(table)})").one().wr)
+    orders = _unique_orders(connection, table)
+    wanted = {name.lower() for name in key}
+    for order in orders:
+        if {term.name.lower() for term in order} == wanted:
+            return order
+    if without_rowid:
+        names = [row.name.lower() for row in primary]
+        return next(order for order in orders if [term.name.lower() for term in order] == names)
+    if [row.name.lower() for row in primary] == [*wanted] and primary[0].type.upper() == "INTEGER":
+        return (OrderTerm(primary[0].name),)  # the rowid itself: it has no index
+    taken = {row.name.lower() for row in columns}
+    free = next((name for name in _ROWID_NAMES if name not in taken), None)
+    return tuple(map(OrderTerm, key)) if free is None else (OrderTerm(free),)
+
+
+def _unique_orders(connection: Connection, table: str) -> list[Order]:
+    """The orders of all unique indexes over whole rows of the table; those over expressions are left out."""
+    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+    statement = "SELECT group_concat(sql) FROM sqlite_schema WHERE lower(tbl_name) = lower(?)"
+    has_collations = "collate" in str(connection.exec_driver_sql(statement, (table,)).scalar()).lower()
+    orders = []
+    for index in indexes:
+        if not index.unique or index.partial:
+            continue
+        rows = [row for row in connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(index.name)})") if row.key]
+        if all(row.name is not None for row in rows):
+            orders.append(tuple(OrderTerm(row.name, row.coll if has_collations else None) for row in rows))
+    return orders

@@ -1,0 +1,160 @@
+"""What BigQuery's REST interface may answer: what passes is tried again, what does not is told with the next step."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+
+import pytest
+from tests.bad_input.command import SENTINEL, run
+from tests.fakes.rest_server import Cut, Failure, RestServer
+from tests.workbench import Workbench
+
+from bqsync.config import BigQuerySection
+from bqsync.deliver.clients import connect
+from bqsync.deliver.retry import Policy
+from bqsync.deliver.target import check_dataset
+from bqsync.embedded import Endpoints
+from bqsync.errors import RULES, BqsyncError, ErrorKind
+
+GET_DATASET = r"^GET .*/datasets/\w+\?"
+CREATE_TABLE = r"^POST .*/tables\?"
+INSERT_JOB = r"^POST .*/jobs\?"
+ROLES = ("roles/bigquery.jobUser", "roles/bigquery.dataEditor")
+
+
+def denied(message: str) -> Failure:
+    return Failure(status=403, reason="accessDenied", message=f"Access Denied: {message}")
+
+
+@pytest.mark.parametrize(("pattern", "failure", "words"), [
+    (GET_DATASET, denied("Dataset demo:x: Permission bigquery.datasets.get denied"), ("datasets.get", "read dataset")),
+    (CREATE_TABLE, denied("Dataset demo:x: Permission bigquery.tables.create denied"), ("tables.create", "things")),
+    (INSERT_JOB, denied("Project demo: User does not have bigquery.jobs.create permission"), ("jobs.create", "merge")),
+    (INSERT_JOB, Failure(status=403, reason="billingNotEnabled", message="Billing has not been enabled"), ("billing",)),
+])
+def test_a_missing_permission_names_the_roles_to_grant(
+    relayed: Workbench, rest: RestServer, pattern: str, failure: Failure, words: tuple[str, ...],
+) -> None:
+    rest.misbehave(pattern, failure)
+    run(relayed.folder, "sync", "things").told(77, "E306", *ROLES, *words)
+    assert len(rest.matching(pattern)) == 1, "a refusal is not tried again"
+
+
+def test_refused_credentials_are_told_as_such(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(GET_DATASET, Failure(
+        status=401, reason="authError", message="Request had invalid authentication credentials."))
+    run(relayed.folder, "sync").told(77, "E307", "read dataset", "GOOGLE_APPLICATION_CREDENTIALS")
+
+
+def test_a_dataset_in_another_location_is_told_with_the_location(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(INSERT_JOB, Failure(status=404, reason="notFound", location="US", message=(
+        f"Not found: Dataset demo:{relayed.dataset} was not found in location US")))
+    run(relayed.folder, "sync", "things").told(78, "E309", relayed.dataset, "was not found in location US",
+                                               "bigquery.location")
+
+
+def test_a_dataset_that_is_missing_in_a_real_project_is_not_made_but_told_with_its_command(
+    emulator: Endpoints, rest: RestServer,
+) -> None:
+    section = BigQuerySection(project="demo", dataset="nowhere", location="EU", rest_endpoint=rest.endpoint,
+                              grpc_endpoint=emulator.grpc)
+    destination = connect(section, Policy())
+    try:
+        with pytest.raises(BqsyncError) as raised:
+            check_dataset(destination, create=False)
+    finally:
+        destination.close()
+    assert RULES[raised.value.kind].exit_code == 78
+    assert "bq --location=EU mk --dataset demo:nowhere" in raised.value.fix
+    assert "demo.nowhere" in raised.value.what
+    assert not rest.matching("^POST")
+
+
+def test_an_endpoint_that_accepts_and_says_nothing_ends_the_command_soon(
+    relayed: Workbench, rest: RestServer,
+) -> None:
+    rest.misbehave(".", 60.0)
+    begun = time.monotonic()
+    assert run(relayed.folder, "check", "--offline").code == 0
+    start_up = time.monotonic() - begun
+    done = run(relayed.folder, "sync")
+    done.told(69, "E301", rest.endpoint.removeprefix("http://"), "did not answer")
+    assert time.monotonic() - begun < 10 + 2 * start_up
+
+
+def test_an_endpoint_without_a_listener_ends_the_command_soon(relayed: Workbench, rest: RestServer) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        text = relayed.config_path.read_text(encoding="utf-8").replace(rest.endpoint, f"http://{address}")
+        relayed.config_path.write_text(text, encoding="utf-8")
+        begun = time.monotonic()
+        run(relayed.folder, "sync").told(69, "E301", address, "refused", "[bigquery]")
+        assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(("failure", "code", "times"), [
+    (Failure(status=403, reason="rateLimitExceeded", message="Exceeded rate limits: too many requests"), "E303", 2),
+    (Failure(status=503, reason="backendError", message="Error encountered during execution. Retry."), "E302", 3),
+    (Failure(status=500, reason="internalError", message="An internal error occurred."), "E302", 1),
+    (Cut.BEFORE, "E302", 2),
+])
+def test_what_passes_is_tried_again_and_logged(
+    relayed: Workbench, rest: RestServer, failure: Failure | Cut, code: str, times: int,
+) -> None:
+    rest.misbehave(CREATE_TABLE, failure, times=times)
+    done = run(relayed.folder, "sync", "things")
+    assert done.code == 0, done.errors
+    retries = done.events("retry.scheduled")
+    assert [(event["code"], event["attempt"]) for event in retries] == [(code, n + 1) for n in range(times)]
+    assert len(relayed.rows("things", "id")) == 3
+
+
+def test_a_quota_that_is_used_up_is_told_and_not_hammered(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(INSERT_JOB, Failure(
+        status=403, reason="quotaExceeded", message="Quota exceeded: Your project exceeded quota for query usage"))
+    run(relayed.folder, "sync", "things").told(69, "E304", "Quota exceeded", "merge", "Wait until the quota is renewed")
+    assert len(rest.matching(INSERT_JOB)) == 1
+
+
+def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_id(
+    relayed: Workbench, rest: RestServer,
+) -> None:
+    rest.misbehave(INSERT_JOB, Cut.AFTER, body="MERGE", times=1)
+    # The emulator would run the job again; BigQuery answers so.
+    rest.misbehave(INSERT_JOB, Failure(status=409, reason="duplicate", message="Already Exists: Job demo:US.j"),
+                   body="MERGE", first=2)
+    done = run(relayed.folder, "sync", "things")
+    assert done.code == 0, done.errors
+    assert [event["code"] for event in done.events("retry.scheduled")] == ["E302"]
+    ids = {json.loads(body)["jobReference"]["jobId"] for body in rest.matching(INSERT_JOB, "MERGE")}
+    assert (len(rest.matching(INSERT_JOB, "MERGE")), len(ids)) == (2, 1)
+    assert len(rest.matching(rf"^GET .*/jobs/{ids.pop()}")) == 1, "it is looked up instead"
+    assert [row["name"] for row in relayed.rows("things", "id")] == [f"{SENTINEL} {n}" for n in range(3)]
+
+
+def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(INSERT_JOB, Failure(status=403, reason="rateLimitExceeded", message="slow"), body="nothing has it")
+    rest.misbehave(r"^GET .*/queries/", denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
+    run(relayed.folder, "sync", "things").told(77, "E306", *ROLES)
+    done = run(relayed.folder, "sync", "things")
+    assert done.code == 0, done.errors
+    (settled,) = done.events("intent.settled")
+    assert (settled["table"], settled["outcome"]) == ("things", "done")
+    assert len(relayed.rows("things", "id")) == 3
+
+
+def test_what_one_table_meets_does_not_stop_the_other(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(CREATE_TABLE, denied("Table demo:x.others"), body='"others"')
+    run(relayed.folder, "sync").told(77, "E306", "others")
+    assert len(relayed.rows("things", "id")) == 3
+
+
+def test_an_answer_that_is_no_json_is_told_and_not_shown_as_a_fault(relayed: Workbench, rest: RestServer) -> None:
+    rest.misbehave(GET_DATASET, Failure(status=407, reason="", message="Proxy Authentication Required"))
+    assert RULES[ErrorKind.BIGQUERY_JOB_FAILED].exit_code == 1
+    done = run(relayed.folder, "sync")
+    assert done.code != 0
+    assert "  fix   " in done.errors

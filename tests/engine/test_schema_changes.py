@@ -1,0 +1,64 @@
+"""A source whose columns or key change keeps its target equal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.workbench import Workbench
+
+TABLE = '[[tables]]\nname = "t"\n'
+
+
+def test_a_dropped_column_stays_and_goes_null(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO t VALUES (1, 'x'), (2, NULL)")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.fill("ALTER TABLE t DROP COLUMN note; INSERT INTO t VALUES (3)")
+    outcome = workbench.sync()["t"]
+    assert outcome.error is None
+    assert outcome.rows_upserted == 2, "the row that had a value, and the new one"
+    assert workbench.rows("t", "id") == [{"id": number, "note": None} for number in (1, 2, 3)]
+    assert workbench.sync()["t"].merges == 0
+
+
+def test_a_renamed_column_moves_its_values(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.fill("ALTER TABLE t RENAME COLUMN note TO remark")
+    workbench.sync()
+    assert workbench.rows("t", "id") == [
+        {"id": 1, "note": None, "remark": "x"}, {"id": 2, "note": None, "remark": "y"},
+    ]
+
+
+def test_a_column_of_the_target_that_was_never_ours_is_left_alone(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO t VALUES (1, 'x')")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.query("ALTER TABLE {d}.t ADD COLUMN verdict STRING")
+    workbench.query("UPDATE {d}.t SET verdict = 'good' WHERE id = 1")
+    workbench.fill("UPDATE t SET note = 'z'")
+    workbench.sync()
+    assert workbench.query("SELECT note, verdict FROM {d}.t") == [{"note": "z", "verdict": "good"}]
+
+
+def test_another_key_is_reconciled_with_the_target(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT NOT NULL UNIQUE, n INTEGER);"
+                   "INSERT INTO t VALUES (1, 'a', 10), (2, 'b', 20), (3, 'c', 30)")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.configure(TABLE + 'key = ["code"]\n')
+    workbench.fill("DELETE FROM t WHERE id = 3; UPDATE t SET n = 21 WHERE id = 2")
+    outcome = workbench.sync()["t"]
+    assert outcome.error is None
+    assert workbench.rows("t", "id") == [{"id": 1, "code": "a", "n": 10}, {"id": 2, "code": "b", "n": 21}]
+    assert workbench.verify("t").rows_different == 0
+
+
+def test_rows_that_share_a_configured_key_collide_and_none_is_lost_in_silence(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (k TEXT, n INTEGER); INSERT INTO t VALUES ('a', 1), ('a', 2), ('b', 3)")
+    workbench.configure(TABLE + 'key = ["k"]\n', sync="page_rows = 1")
+    outcome = workbench.sync()["t"]
+    assert (outcome.rows_upserted, outcome.quarantine_total) == (2, 1)
