@@ -31,7 +31,7 @@ def denied(message: str) -> Failure:
 @pytest.mark.parametrize(("pattern", "failure", "words"), [
     (GET_DATASET, denied("Dataset demo:x: Permission bigquery.datasets.get denied"), ("datasets.get", "read dataset")),
     (CREATE_TABLE, denied("Dataset demo:x: Permission bigquery.tables.create denied"), ("tables.create", "things")),
-    (INSERT_JOB, denied("Project demo: User does not have bigquery.jobs.create permission"), ("jobs.create", "merge")),
+    (INSERT_JOB, denied("Project demo: User does not have bigquery.jobs.create permission"), ("jobs.create", "submit job")),
     (INSERT_JOB, Failure(status=403, reason="billingNotEnabled", message="Billing has not been enabled"), ("billing",)),
 ])
 def test_a_missing_permission_names_the_roles_to_grant(
@@ -115,7 +115,7 @@ def test_what_passes_is_tried_again_and_logged(
 def test_a_quota_that_is_used_up_is_told_and_not_hammered(relayed: Workbench, rest: RestServer) -> None:
     rest.misbehave(INSERT_JOB, Failure(
         status=403, reason="quotaExceeded", message="Quota exceeded: Your project exceeded quota for query usage"))
-    run(relayed.folder, "sync", "things").told(69, "E304", "Quota exceeded", "merge", "Wait until the quota is renewed")
+    run(relayed.folder, "sync", "things").told(69, "E304", "Quota exceeded", "submit job", "Wait until the quota is renewed")
     assert len(rest.matching(INSERT_JOB)) == 1
 
 

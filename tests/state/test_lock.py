@@ -95,6 +95,7 @@ def test_the_lock_file_is_private_and_names_its_holder(state_path: Path) -> None
 
 
 def test_a_lock_that_can_not_be_made_is_told(state_path: Path) -> None:
+    (state_path.parent / "nowhere").write_text("a file where the folder should be")
     error = refusal(StateLock(state_path.parent / "nowhere" / "state.db"))
     assert error.kind is ErrorKind.STATE_UNWRITABLE
-    assert "No such file" in error.why
+    assert "File exists" in error.why

@@ -25,7 +25,7 @@ from bqsync.deliver.schema import (
     target_fields,
     wire_expressions,
 )
-from bqsync.deliver.translate import failure
+from bqsync.deliver.translate import failure, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ColumnSpec, TableSpec, TargetRef, WireValue
 
@@ -69,7 +69,7 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
             destination.rest.get_dataset(name, retry=NO_RETRY, timeout=_FIRST_TIMEOUT_S)
         except requests.Timeout as error:
             # Something accepts connections and says nothing: as good as nobody, and to be told as soon.
-            raise failure(operation, ErrorKind.BIGQUERY_UNREACHABLE, str(error)) from error
+            raise failure(operation, ErrorKind.BIGQUERY_UNREACHABLE, translate(operation, error).why) from error
 
     try:
         destination.policy.call(operation, get)

@@ -96,7 +96,8 @@ _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
                                     "`gcloud auth application-default login`.",
     ErrorKind.BIGQUERY_NOT_FOUND: "Check project, dataset, table and location: what lies in another location is not "
                                   "found either.",
-    ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct bigquery.dataset and its location.",
+    ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct `bigquery.dataset`; one that is there is found only in "
+                                        "its own location: `bigquery.location`.",
     ErrorKind.BIGQUERY_STREAM_LOST: "Nothing to do: the next cycle sends the rows to a new staging table.",
     ErrorKind.BIGQUERY_ROWS_REFUSED: "Run `bqsync check`; if it finds nothing, report this with the log.",
     ErrorKind.BIGQUERY_JOB_FAILED: "Read the reason; the job's page in the BigQuery console shows the statement.",
@@ -108,6 +109,8 @@ _QUOTED = re.compile(r"['\"`].*['\"`]")
 """What a refusal quotes may be the value of a cell; from the first mark to the last, for values hold marks too."""
 
 
+_REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
+"""The clients begin with the request; the operation in hand says the same in words."""
 _POOLED = re.compile(
     r"HTTPS?ConnectionPool\(host='([^']+', port=\d+)\):"
     r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|(certificate verify failed[^'\")]*))"
@@ -201,6 +204,6 @@ def _message(error: BaseException) -> str:
     text = (error.message if isinstance(error, api.GoogleAPICallError) else str(error)) or type(error).__name__
     pooled = _POOLED.search(text)
     if pooled is None:
-        return text
+        return _REQUEST.sub("", text)
     host, *causes = pooled.groups()
     return f"{host.replace(_PORT, ':')} did not answer: {next(filter(None, causes))}"

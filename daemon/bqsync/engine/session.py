@@ -22,7 +22,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.lock import StateLock
+from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
 
 _log = get_logger()
@@ -106,6 +106,7 @@ def _open_store(config: Config, *, lock: bool) -> Iterator[Store]:
     path = config.state.file
     with ExitStack() as stack:
         if lock:
+            make_folder(path)
             state_lock = StateLock(path)
             state_lock.acquire()
             stack.callback(state_lock.release)

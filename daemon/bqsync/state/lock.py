@@ -10,6 +10,19 @@ from pathlib import Path
 from bqsync.errors import BqsyncError, ErrorKind
 
 
+def make_folder(state_file: Path) -> None:
+    """
+    Make the folder of a state file, where it is missing.
+
+    Raises:
+        BqsyncError: STATE_UNWRITABLE.
+    """
+    try:
+        state_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise _unwritable(state_file.parent, exc) from exc
+
+
 class StateLock:
     """
     An exclusive lock beside the state file, released by the kernel when the process ends, however it ends.
@@ -23,19 +36,15 @@ class StateLock:
 
     def acquire(self) -> None:
         """
-        Take the lock; the folder is made where it is missing.
+        Take the lock.
 
         Raises:
             BqsyncError: STATE_LOCKED, where another process has it; STATE_UNWRITABLE, where the file can't be made.
         """
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
-            raise BqsyncError(
-                ErrorKind.STATE_UNWRITABLE, what=f"cannot create {self._path}", why=exc.strerror or str(exc),
-                fix="give the user of bqsync write permission on that folder, or set `state.file` to another place",
-            ) from exc
+            raise _unwritable(self._path, exc) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -57,3 +66,10 @@ class StateLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _unwritable(path: Path, cause: OSError) -> BqsyncError:
+    return BqsyncError(
+        ErrorKind.STATE_UNWRITABLE, what=f"cannot create {path}", why=cause.strerror or str(cause),
+        fix="give the user of bqsync write permission on that folder, or set `state.file` to another place",
+    )
