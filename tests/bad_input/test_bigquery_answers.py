@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from tests.bad_input.command import SENTINEL, run
@@ -12,7 +14,7 @@ from tests.fakes.rest_server import Cut, Failure, RestServer
 from tests.workbench import Workbench
 
 from bqsync.config import BigQuerySection
-from bqsync.deliver.clients import connect
+from bqsync.deliver.clients import Destination, connect
 from bqsync.deliver.retry import Policy
 from bqsync.deliver.target import check_dataset
 from bqsync.embedded import Endpoints
@@ -55,20 +57,24 @@ def test_a_dataset_in_another_location_is_told_with_the_location(relayed: Workbe
                                                "bigquery.location")
 
 
+@contextmanager
+def destination_at(endpoints: Endpoints) -> Iterator[Destination]:
+    """The clients as a command makes them, but for the time that they spend on an endpoint that is none."""
+    section = BigQuerySection(project="demo", dataset="nowhere", location="EU", rest_endpoint=endpoints.rest,
+                              grpc_endpoint=endpoints.grpc)
+    destination = connect(section, Policy(connect_budget_s=0.2))
+    yield destination
+    destination.close()
+
+
 def test_a_dataset_that_is_missing_in_a_real_project_is_not_made_but_told_with_its_command(
     emulator: Endpoints, rest: RestServer,
 ) -> None:
-    section = BigQuerySection(project="demo", dataset="nowhere", location="EU", rest_endpoint=rest.endpoint,
-                              grpc_endpoint=emulator.grpc)
-    destination = connect(section, Policy())
-    try:
-        with pytest.raises(BqsyncError) as raised:
+    with destination_at(Endpoints(rest=rest.endpoint, grpc=emulator.grpc)) as destination:
+        with pytest.raises(BqsyncError, match="dataset demo.nowhere does not exist") as raised:
             check_dataset(destination, create=False)
-    finally:
-        destination.close()
     assert RULES[raised.value.kind].exit_code == 78
     assert "bq --location=EU mk --dataset demo:nowhere" in raised.value.fix
-    assert "demo.nowhere" in raised.value.what
     assert not rest.matching("^POST")
 
 
@@ -136,7 +142,6 @@ def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_id(
 
 
 def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(INSERT_JOB, Failure(status=403, reason="rateLimitExceeded", message="slow"), body="nothing has it")
     rest.misbehave(r"^GET .*/queries/", denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
     run(relayed.folder, "sync", "things").told(77, "E306", *ROLES)
     done = run(relayed.folder, "sync", "things")
@@ -152,9 +157,25 @@ def test_what_one_table_meets_does_not_stop_the_other(relayed: Workbench, rest: 
     assert len(relayed.rows("things", "id")) == 3
 
 
-def test_an_answer_that_is_no_json_is_told_and_not_shown_as_a_fault(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(GET_DATASET, Failure(status=407, reason="", message="Proxy Authentication Required"))
-    assert RULES[ErrorKind.BIGQUERY_JOB_FAILED].exit_code == 1
-    done = run(relayed.folder, "sync")
-    assert done.code != 0
-    assert "  fix   " in done.errors
+@pytest.mark.parametrize("answer", [
+    Failure(status=200, reason="", message="{}"), Failure(status=200, reason="", message="[]"),
+    Failure(status=200, reason="", message="<html>Welcome to the guest network</html>"),
+    Failure(status=407, reason="", message="<html>Proxy Authentication Required</html>"),
+])
+def test_what_is_not_bigquery_is_told_as_such(emulator: Endpoints, rest: RestServer, answer: Failure) -> None:
+    rest.misbehave(".", answer)
+    with destination_at(Endpoints(rest=rest.endpoint, grpc=emulator.grpc)) as destination:
+        with pytest.raises(BqsyncError, match="Could not read dataset demo.nowhere") as raised:
+            check_dataset(destination, create=True)
+    assert raised.value.kind is ErrorKind.BIGQUERY_UNREACHABLE
+    assert "not BigQuery" in raised.value.why or "Proxy" in raised.value.why
+    assert not rest.matching("^POST")
+
+
+def test_endpoints_that_are_swapped_are_told_soon(emulator: Endpoints) -> None:
+    swapped = Endpoints(rest=f"http://{emulator.grpc}", grpc=emulator.rest.removeprefix("http://"))
+    with destination_at(swapped) as destination, pytest.raises(BqsyncError, match="Could not read dataset") as raised:
+        check_dataset(destination, create=True)
+    assert (raised.value.kind, raised.value.why) == (
+        ErrorKind.BIGQUERY_UNREACHABLE, "what answers there is not BigQuery")
+    assert "endpoints under [bigquery]" in raised.value.fix

@@ -63,7 +63,7 @@ def test_verify_names_what_was_edited_by_hand(home: Path) -> None:
 
 def test_status_before_the_first_sync_says_what_to_do(home: Path) -> None:
     error = run(home, "status", code=74)["error"]
-    assert (error["kind"], error["fix"]) == ("state_unwritable", "run `bqsync sync`")
+    assert (error["kind"], error["fix"]) == ("state_missing", "run `bqsync sync`")
 
 
 def test_check_finds_the_shipped_configuration_in_order(home: Path) -> None:

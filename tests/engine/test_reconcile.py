@@ -13,6 +13,8 @@ from google.cloud import bigquery
 from structlog.testing import capture_logs
 from tests.workbench import PROJECT, Workbench
 
+from bqsync.errors import BqsyncError
+
 ROWS = [(n, f"v{n}") for n in range(10)]
 
 
@@ -65,6 +67,24 @@ def test_half_a_state_is_moved_aside_and_rebuilt(bench: Workbench) -> None:
     with capture_logs() as lines:
         assert bench.sync()["t"].error is None
     assert "state.rebuilt" in {line["event"] for line in lines}
+    assert_converged(bench)
+
+
+def test_a_state_that_is_damaged_within_is_told_with_its_remedy_and_nothing_is_deleted(bench: Workbench) -> None:
+    with closing(sqlite3.connect(bench.state_path)) as state:
+        (page,) = state.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'ledger'").fetchone()
+        (size,) = state.execute("PRAGMA page_size").fetchone()
+    whole = bytearray(bench.state_path.read_bytes())
+    whole[(page - 1) * size : page * size] = b"\xff" * size
+    bench.state_path.write_bytes(whole)
+    try:
+        error = bench.sync()["t"].error or {}
+    except BqsyncError as failure:
+        error = failure.as_dict()
+    assert (error["kind"], target(bench)) == ("state_damaged", ROWS)
+    assert "mv " in error["fix"]
+    bench.state_path.rename(bench.folder / "moved away")
+    assert bench.sync()["t"].error is None
     assert_converged(bench)
 
 

@@ -101,6 +101,24 @@ def test_a_new_column_full_of_nulls_sends_no_row(bench: Workbench) -> None:
     assert target(bench) == [(1, "one", None), (2, "two", 0.3)]
 
 
+def test_a_column_that_is_dropped_stays_and_goes_null(bench: Workbench) -> None:
+    bench.sync()
+    bench.db.execute("ALTER TABLE t DROP COLUMN v")
+    assert bench.sync()["t"].error is None
+    assert target(bench) == [(1, None), (2, None)]
+    bench.fill("ALTER TABLE t ADD COLUMN v TEXT; UPDATE t SET v = 'again' WHERE id = 1")
+    assert bench.sync()["t"].error is None
+    assert target(bench) == [(1, "again"), (2, None)]
+    assert bench.verify("t").rows_different == 0
+
+
+def test_a_renamed_column_takes_its_values_along(bench: Workbench) -> None:
+    bench.sync()
+    bench.db.execute("ALTER TABLE t RENAME COLUMN v TO w")
+    assert bench.sync()["t"].error is None
+    assert [(row["id"], row["w"]) for row in bench.rows("t", "id")] == [(1, "one"), (2, "two")]
+
+
 def test_columns_of_the_target_that_the_source_never_had_are_left_alone(bench: Workbench) -> None:
     make_target(bench, ID, V, bigquery.SchemaField("note", "STRING"), labels={"bqsync": "target"})
     bench.query("INSERT INTO {d}.t (id, v, note) VALUES (1, 'old', 'by hand')")

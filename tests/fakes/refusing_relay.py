@@ -45,7 +45,7 @@ class RefusingRelay:
             bad = self._marked_rows(request)
             if bad:
                 self.refusals += 1
-                yield _refusal(bad)
+                yield _refusal(bad, self._marker.decode(errors="replace"))
             else:
                 waiting.put(request)
                 yield next(answers)
@@ -56,9 +56,10 @@ class RefusingRelay:
         return [index for index, row in enumerate(rows) if self._marker in row]
 
 
-def _refusal(rows: list[int]) -> bytes:
+def _refusal(rows: list[int], value: str) -> bytes:
+    """BigQuery quotes the cell that it dislikes."""
     answer: bytes = types.AppendRowsResponse.serialize(types.AppendRowsResponse(
-        error=status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message="Errors found while processing rows."),
-        row_errors=[types.RowError(index=index, code=types.RowError.RowErrorCode.FIELDS_ERROR, message="bad")
+        error=status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=f"Errors found while processing rows. Bad value: '{value}'"),
+        row_errors=[types.RowError(index=index, code=types.RowError.RowErrorCode.FIELDS_ERROR, message=f"Bad value: {value}")
                     for index in rows]))
     return answer

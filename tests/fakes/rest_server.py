@@ -29,7 +29,11 @@ class Cut(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """An answer in the form of BigQuery's errors. Source: https://docs.cloud.google.com/bigquery/docs/error-messages"""
+    """
+    An answer in the form of BigQuery's errors; without a reason it is the message as it stands, as others answer.
+
+    Source: https://docs.cloud.google.com/bigquery/docs/error-messages
+    """
 
     status: int
     reason: str
@@ -38,6 +42,8 @@ class Failure:
 
     @property
     def body(self) -> bytes:
+        if not self.reason:
+            return self.message.encode()
         domain = "usageLimits" if self.reason in _USAGE else "global"
         error = {"message": self.message, "domain": domain, "reason": self.reason}
         if self.location:

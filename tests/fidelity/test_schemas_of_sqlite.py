@@ -75,6 +75,20 @@ def test_a_nocase_key_that_changes_its_case_leaves_no_old_row_behind(workbench: 
     assert_equal(expected_rows(workbench.db, "t", ["k"], {}), by_key(workbench.rows("t", "v"), ["k"]))
 
 
+@pytest.mark.parametrize("page_rows", [1, 2, 5000])
+def test_keys_that_the_column_takes_for_equal_and_its_index_does_not_all_arrive(
+    workbench: Workbench, page_rows: int,
+) -> None:
+    workbench.fill("CREATE TABLE t (k TEXT COLLATE NOCASE NOT NULL, v INTEGER);"
+                   "CREATE UNIQUE INDEX i ON t (k COLLATE BINARY);",
+                   ("INSERT INTO t VALUES (?, ?)", [(k, n) for n, k in enumerate(["a", "A", "b", "Ab", "aB", "AB"])]))
+    workbench.configure('[[tables]]\nname = "t"', sync=f"page_rows = {page_rows}")
+    assert workbench.sync()["t"].rows_upserted == 6
+    workbench.db.execute("DELETE FROM t WHERE v IN (1, 4)")
+    assert workbench.sync()["t"].rows_deleted == 2
+    assert_equal(expected_rows(workbench.db, "t", ["k"], {}), by_key(workbench.rows("t", "v"), ["k"]))
+
+
 def test_an_untyped_key_that_changes_its_type_leaves_no_old_row_behind(workbench: Workbench) -> None:
     workbench.fill("CREATE TABLE t (k PRIMARY KEY, v INTEGER)", ("INSERT INTO t VALUES (?, ?)", [(1, 1), (2, 2)]))
     sync_alone(workbench, "t")

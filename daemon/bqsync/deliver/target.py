@@ -25,7 +25,7 @@ from bqsync.deliver.schema import (
     target_fields,
     wire_expressions,
 )
-from bqsync.deliver.translate import failure, translate
+from bqsync.deliver.translate import failure, speaks_no_http, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ColumnSpec, TableSpec, TargetRef, WireValue
 
@@ -70,6 +70,10 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
         except requests.Timeout as error:
             # Something accepts connections and says nothing: as good as nobody, and to be told as soon.
             raise failure(operation, ErrorKind.BIGQUERY_UNREACHABLE, translate(operation, error).why) from error
+        except (requests.RequestException, LookupError, TypeError, AttributeError) as error:
+            if isinstance(error, requests.ConnectionError) and not speaks_no_http(error):
+                raise
+            raise failure(operation, ErrorKind.BIGQUERY_UNREACHABLE, "what answers there is not BigQuery") from error
 
     try:
         destination.policy.call(operation, get)

@@ -61,6 +61,7 @@ _BY_HTTP_STATUS: Mapping[int, ErrorKind] = MappingProxyType({
     401: ErrorKind.BIGQUERY_CREDENTIALS,
     403: ErrorKind.BIGQUERY_PERMISSION,
     404: ErrorKind.BIGQUERY_NOT_FOUND,
+    407: ErrorKind.BIGQUERY_UNREACHABLE,
     408: ErrorKind.BIGQUERY_TRANSIENT,
     409: ErrorKind.BIGQUERY_JOB_UNSETTLED,
     412: ErrorKind.BIGQUERY_CONFLICT,
@@ -96,8 +97,8 @@ _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
                                     "`gcloud auth application-default login`.",
     ErrorKind.BIGQUERY_NOT_FOUND: "Check project, dataset, table and location: what lies in another location is not "
                                   "found either.",
-    ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct `bigquery.dataset`; one that is there is found only in "
-                                        "its own location: `bigquery.location`.",
+    ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct `bigquery.dataset` and `bigquery.location`: "
+                                        "a dataset is found only in its own location.",
     ErrorKind.BIGQUERY_STREAM_LOST: "Nothing to do: the next cycle sends the rows to a new staging table.",
     ErrorKind.BIGQUERY_ROWS_REFUSED: "Run `bqsync check`; if it finds nothing, report this with the log.",
     ErrorKind.BIGQUERY_JOB_FAILED: "Read the reason; the job's page in the BigQuery console shows the statement.",
@@ -107,8 +108,6 @@ _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
 _WHY_MAX = 400
 _QUOTED = re.compile(r"['\"`].*['\"`]")
 """What a refusal quotes may be the value of a cell; from the first mark to the last, for values hold marks too."""
-
-
 _REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
 """The clients begin with the request; the operation in hand says the same in words."""
 _POOLED = re.compile(
@@ -158,6 +157,14 @@ def reason_of(error: BaseException) -> str:
     errors = error.errors if isinstance(error, api.GoogleAPICallError) else []
     first = errors[0] if errors else None
     return str(first.get("reason", "")) if isinstance(first, dict) else ""
+
+
+def speaks_no_http(error: requests.ConnectionError) -> bool:
+    """Whether the other end answered in some other protocol; to hang up without a word is not an answer."""
+    cause = error.args[0] if error.args else None
+    reasons = cause.args if isinstance(cause, urllib3.exceptions.ProtocolError) else ()
+    return any(isinstance(reason, http.client.BadStatusLine) and not isinstance(reason, http.client.RemoteDisconnected)
+               for reason in reasons)
 
 
 def readable(error: grpc.RpcError) -> api.GoogleAPICallError:
