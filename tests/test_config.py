@@ -233,9 +233,9 @@ def test_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [("a b", "a b"), ("a.b/c", "a_b_c"), ("größe-2", "größe-2"), ("a😀b\n", "a_b_"), ("`;--", "__--")],
+    [("a b", "a_b"), ("a.b/c", "a_b_c"), ("größe-2", "gr__e_2"), ("a😀b\n", "a_b_"), ("`;--", "____")],
 )
-def test_target_is_the_name_without_what_bigquery_refuses(tmp_path: Path, name: str, target: str) -> None:
+def test_target_is_the_name_in_plain_letters(tmp_path: Path, name: str, target: str) -> None:
     escaped = name.replace("\n", "\\n")
     assert read(tmp_path, document("tables", f'name = "{escaped}"')).tables[0].target == target
 

@@ -20,7 +20,7 @@ EVERY: dict[str, type[Section]] = {**SECTIONS, "tables": TableSection}
 WORDS = {
     "source.name": "stem of `db`",
     "bigquery.staging_dataset": "the value of `dataset`",
-    "tables.target": "`name`, with `_` for every character that BigQuery refuses",
+    "tables.target": "`name`, with `_` for all but ASCII letters, digits and `_`",
 }
 
 

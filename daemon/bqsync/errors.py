@@ -119,7 +119,7 @@ RULES: dict[ErrorKind, ErrorRule] = {
     ErrorKind.SOURCE_EMPTY: ErrorRule("E204", ExitCode.IO),
     ErrorKind.SOURCE_BUSY: ErrorRule("E205", ExitCode.IO),
     ErrorKind.SOURCE_CORRUPT: ErrorRule("E206", ExitCode.IO, scope=Scope.TABLE),
-    ErrorKind.SOURCE_CHANGED: ErrorRule("E207", ExitCode.FAILED),
+    ErrorKind.SOURCE_CHANGED: ErrorRule("E207", ExitCode.FAILED, scope=Scope.TABLE),
     ErrorKind.BIGQUERY_UNREACHABLE: ErrorRule("E301", ExitCode.UNAVAILABLE, Retry.CONNECT),
     ErrorKind.BIGQUERY_TRANSIENT: ErrorRule("E302", ExitCode.UNAVAILABLE, Retry.SOON, Scope.TABLE),
     ErrorKind.BIGQUERY_RATE_LIMITED: ErrorRule("E303", ExitCode.UNAVAILABLE, Retry.SLOWLY, Scope.TABLE),

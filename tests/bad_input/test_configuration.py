@@ -1,4 +1,4 @@
-"""What can be wrong with the configuration and the files it names: the file, the line, the nearest name, the next step."""
+"""What can be wrong with the configuration and the files it names: file, line, nearest name and next step are told."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ KEY = {"type": "service_account", "project_id": "demo", "private_key": "-----BEG
 def database(tmp_path: Path) -> Path:
     file = tmp_path / "app.db"
     with closing(sqlite3.connect(file)) as db:
-        db.executescript(f"CREATE TABLE things (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO things VALUES (1, '{SENTINEL}')")
+        db.executescript("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT);"
+                         f"INSERT INTO things VALUES (1, '{SENTINEL}')")
     return file
 
 
@@ -79,7 +80,7 @@ def test_a_folder_or_an_unreadable_file_is_no_configuration(tmp_path: Path) -> N
 
 
 def test_a_word_that_is_no_command_or_option_is_a_matter_of_usage(tmp_path: Path) -> None:
-    for arguments in (["snyc"], ["sync", "--fully"], ["sync", "--log-level", "loud"], ["sync", "--confirm-deletes", "x"]):
+    for arguments in (["snyc"], ["sync", "--fully"], ["sync", "--log-level", "loud"]):
         done = run(tmp_path, *arguments)
         assert (done.code, done.output) == (2, "")
         assert "Usage:" in done.errors

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 
-import pytest
 from tests.bad_input.command import SENTINEL, Done, run
 from tests.fakes.refusing_relay import RefusingRelay
 from tests.fakes.rest_server import Failure, RestServer
@@ -18,33 +19,39 @@ class Case:
     """A table whose cells make trouble."""
 
     columns: str
+    """Beside the key `id`."""
     rows: str
     entry: str = ""
-    codes: tuple[str, ...] = ()
-    """Errors that the first sync shows."""
+    """More lines of its [[tables]] entry."""
+    later: str = ""
+    """A column that is added when the rows are there."""
+    code: str | None = None
+    """Of the error that it fails with."""
     quarantined: int = 0
 
 
 CASES = {
-    "text in a column of numbers": Case(
+    "numbers": Case(
         columns="n INTEGER, r REAL, b BOOLEAN",
         rows=f"(1, '{SENTINEL}', 1, 1), (2, 1, '{SENTINEL}', 1), (3, 1, 1, '{SENTINEL}')", quarantined=3),
-    "a blob, a NUL and broken UTF-8 in a column of texts": Case(
+    "texts": Case(
         columns="name TEXT",
         rows=f"(1, CAST('{SENTINEL}' AS BLOB)), (2, CAST(CAST('{SENTINEL}' AS BLOB) || x'ff' AS TEXT)),"
              f" (3, '{SENTINEL}' || char(0) || 'x')", quarantined=2),
-    "texts that are not of the chosen types": Case(
+    "chosen_types": Case(
         columns="a TEXT, b TEXT, c TEXT, d TEXT, e TEXT",
-        rows=", ".join(f"({n}, '{SENTINEL}', '{SENTINEL}', '{SENTINEL}', '{SENTINEL}', '{SENTINEL}')" for n in (1, 2)),
-        entry='types = { a = "NUMERIC", b = "DATE", c = "JSON", d = "DATETIME", e = "TIME" }', quarantined=2),
-    "texts where instants have to be": Case(
+        rows=f"(1, '{SENTINEL}', NULL, NULL, NULL, NULL), (2, NULL, '{SENTINEL}', NULL, NULL, NULL),"
+             f" (3, NULL, NULL, '{SENTINEL}', NULL, NULL), (4, NULL, NULL, NULL, '{SENTINEL}', NULL),"
+             f" (5, NULL, NULL, NULL, NULL, '{SENTINEL}')",
+        entry='types = { a = "NUMERIC", b = "DATE", c = "JSON", d = "DATETIME", e = "TIME" }', quarantined=5),
+    "unclear_instants": Case(
         columns="made_at TEXT", rows=f"(1, '{SENTINEL}'), (2, '2026-01-01T00:00:00Z')",
-        entry='types = { made_at = "TIMESTAMP" }', codes=("E105",)),
-    "instants of a fixed form that are none": Case(
+        entry='types = { made_at = "TIMESTAMP" }', code="E105"),
+    "wrong_instants": Case(
         columns="made_at TEXT", rows=f"(1, '{SENTINEL}'), (2, '2026-02-30 {SENTINEL}')",
         entry='timestamps = { made_at = "iso8601" }', quarantined=2),
-    "a column that SQLite can't compute": Case(
-        columns="doc TEXT, x TEXT AS (json_extract(doc, '$.x'))", rows=f"(1, '{{{SENTINEL}')", codes=("E207",)),
+    "not_computable": Case(
+        columns="doc TEXT", rows=f"(1, '{{{SENTINEL}')", later="x TEXT AS (json_extract(doc, '$.x'))", code="E207"),
 }
 
 
@@ -53,15 +60,20 @@ def talk(bench: Workbench) -> list[Done]:
     return [run(bench.folder, *command, "--log-level", "debug") for command in COMMANDS]
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_no_command_prints_a_cell_that_makes_trouble(workbench: Workbench, case: Case) -> None:
-    names = ", ".join(part.split()[0] for part in case.columns.split(", ") if " AS " not in part and ")" not in part)
-    workbench.fill(f"CREATE TABLE things (id INTEGER PRIMARY KEY, {case.columns});"
-                   f"INSERT INTO things (id, {names}) VALUES {case.rows};")
-    workbench.configure(f'[[tables]]\nname = "things"\n{case.entry}')
-    synced, *_ = talk(workbench)
-    assert synced.codes == set(case.codes), synced.errors
-    assert len(workbench.quarantine()) == case.quarantined
+def test_no_command_prints_a_cell_that_makes_trouble(workbench: Workbench) -> None:
+    for name, case in CASES.items():
+        workbench.db.execute(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, {case.columns})")
+        workbench.db.execute(f"INSERT INTO {name} VALUES {case.rows}")
+        if case.later:
+            workbench.db.execute(f"ALTER TABLE {name} ADD COLUMN {case.later}")
+    workbench.configure("\n\n".join(f'[[tables]]\nname = "{name}"\n{case.entry}' for name, case in CASES.items()))
+    synced, as_json, *_ = talk(workbench)
+    tables = json.loads(as_json.output)["tables"]
+    failed = {table["table"]: table["error"]["code"] for table in tables if table["error"]}
+    assert failed == {name: case.code for name, case in CASES.items() if case.code}
+    assert synced.codes == set(failed.values())
+    assert Counter(table for table, _, _ in workbench.quarantine()) == {
+        name: case.quarantined for name, case in CASES.items() if case.quarantined}
 
 
 def test_no_command_that_syncs_prints_a_key(workbench: Workbench) -> None:
@@ -75,14 +87,15 @@ def test_no_command_that_syncs_prints_a_key(workbench: Workbench) -> None:
 
 
 def test_a_cell_that_bigquery_quotes_in_a_refusal_is_not_passed_on(workbench: Workbench) -> None:
-    rows = [(1, f"{SENTINEL} refused"), (2, "fine")]
-    workbench.fill("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT);", ("INSERT INTO things VALUES (?, ?)", rows))
+    workbench.fill("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT);", (
+        "INSERT INTO things VALUES (?, ?)", [(1, f"{SENTINEL} refused"), (2, "fine")]))
     workbench.configure('[[tables]]\nname = "things"')
     relay = RefusingRelay(workbench.endpoints.grpc, f"{SENTINEL} refused".encode())
     try:
         text = workbench.config_path.read_text(encoding="utf-8")
         workbench.config_path.write_text(text.replace(workbench.endpoints.grpc, relay.endpoint), encoding="utf-8")
-        talk(workbench)
+        run(workbench.folder, "sync", "--log-level", "debug")
+        run(workbench.folder, "quarantine")
     finally:
         relay.stop()
     assert relay.refusals
@@ -91,8 +104,12 @@ def test_a_cell_that_bigquery_quotes_in_a_refusal_is_not_passed_on(workbench: Wo
 
 def test_a_cell_that_a_failed_merge_quotes_is_not_passed_on(relayed: Workbench, rest: RestServer) -> None:
     rest.misbehave(r"^POST .*/jobs\?", Failure(
-        status=400, reason="invalidQuery", message=f"Bad int64 value: '{SENTINEL} 1'; field \"{SENTINEL}\""), body="MERGE")
-    run(relayed.folder, "sync", "things", "--log-level", "debug").told(1, "E312", "Bad int64 value", "things")
+        status=400, reason="invalidQuery", message=(
+            f"Bad int64 value: {SENTINEL} 1; field `name` is '{SENTINEL}'")), body="MERGE", times=1)
+    rest.misbehave(r"^POST .*/jobs\?", Failure(status=400, reason="invalidQuery", message=(
+            f'Could not cast "{SENTINEL}" in column `name`')), body="MERGE")
+    run(relayed.folder, "sync", "things", "--log-level", "debug").told(1, "E312", "Bad int64 value: …")
+    run(relayed.folder, "sync", "things").told(1, "E312", "Could not cast '…' in column `name`")
 
 
 def test_differences_are_told_by_key_and_column(bench: Workbench) -> None:

@@ -111,7 +111,7 @@ def test_the_second_process_is_turned_away(relayed: Workbench, rest: RestServer)
     rest.misbehave(r"^GET .*/datasets/", 4.0, times=1)
     with start(relayed.folder, "sync") as first:
         assert within(30, lambda: rest.requests)
-        run(relayed.folder, "sync").told(75, "E401", str(relayed.state_path), f"process {first.pid}", "wait for it to end")
+        run(relayed.folder, "sync").told(75, "E401", str(relayed.state_path), f"process {first.pid}", "wait for it")
         assert finish(first).code == 0
 
 

@@ -1,5 +1,5 @@
 """
-Google's own GoogleSQL analyzer: resolves and type-checks a statement against a catalog, as BigQuery does before it runs.
+Google's own GoogleSQL analyzer: resolves and type-checks a statement against a catalog, as BigQuery does first.
 
 It is the package `zetasql`, a WebAssembly module. Compiling that takes half a minute and more of computing, so the
 machine code is kept in a folder; later starts take less than a second.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wasmtime import Config, Engine, Linker, Module, Store, WasiConfig
+from wasmtime import Config, Engine, Func, Linker, Module, SharedMemory, Store, WasiConfig
 from zetasql.core.exceptions import ServerError
 from zetasql.core.wasm_client import WasmClient, get_tzinfo_dir
 from zetasql.wasi import get_wasm_path
@@ -79,7 +79,7 @@ class Analyzer:
 
 
 class _Client(WasmClient):  # type: ignore[misc]
-    """The package's client, but for two things: compiled code is kept, and bytes are copied whole and not one by one."""
+    """The package's client, but for two things: compiled code is kept, and bytes are copied whole."""
 
     def __init__(self, cache: Path) -> None:
         settings = cache / "cache.toml"
@@ -95,8 +95,11 @@ class _Client(WasmClient):  # type: ignore[misc]
         linker = Linker(engine)
         linker.define_wasi()
         self.exports = linker.instantiate(self.store, self.module).exports(self.store)
-        self.exports["_initialize"](self.store)
-        self.memory = self.exports["memory"]
+        initialize, memory = self.exports["_initialize"], self.exports["memory"]
+        if not isinstance(initialize, Func) or not isinstance(memory, SharedMemory):
+            raise TypeError("this is another module than the one that was tried")
+        initialize(self.store)
+        self.memory = memory
 
     def write_bytes(self, ptr: int, data: bytes) -> None:
         ctypes.memmove(self._address(ptr), data, len(data))
@@ -119,8 +122,8 @@ def _bigquery(client: WasmClient) -> Any:  # noqa: ANN401 - a message without an
     """
     The dialect: all released features, but those that BigQuery's documentation excludes.
 
-    Sources: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#floating_point_types (no grouping),
-    https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#json_type (no comparison).
+    FLOAT64 can't be grouped by, JSON can't be compared.
+    Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#data_type_properties
     """
     options = client.call_grpc_func(
         "ZetaSqlLocalService_GetLanguageOptions", service.LanguageOptionsRequest(maximum_features=True),

@@ -21,7 +21,8 @@ from bqsync.model import Affinity, SourceColumn, SourceTable, StagingColumn, Tab
 STAGING = TargetRef(project="acme-prod", dataset="mirror", table="_bqsync_staging_1a2b_things_20260101000000_0f0f0f0f")
 WIRE_TYPES = {
     TargetType.TIMESTAMP: "INT64", TargetType.DATE: "INT64", TargetType.NUMERIC: "STRING",
-    TargetType.BIGNUMERIC: "STRING", TargetType.DATETIME: "STRING", TargetType.TIME: "STRING", TargetType.JSON: "STRING",
+    TargetType.BIGNUMERIC: "STRING", TargetType.DATETIME: "STRING", TargetType.TIME: "STRING",
+    TargetType.JSON: "STRING",
 }
 """What the values of a column are on the wire, where it is not their own type."""
 NEVER_CLUSTERED = {TargetType.FLOAT64, TargetType.BYTES, TargetType.TIME, TargetType.JSON}
@@ -45,14 +46,16 @@ def spec_of(columns: Mapping[str, TargetType], key: tuple[str, ...], target: str
 
 @st.composite
 def specs(draw: st.DrawFn) -> TableSpec:
-    """Tables of 1 to 30 columns and 1 to 4 key columns, in any order, with any legal name."""
+    """Tables of 1 to 30 columns and 1 to 4 key columns, in any order, with any legal name; some lost columns."""
     plain = st.text("abcXYZ019_", min_size=1, max_size=12)
     names = draw(st.lists(st.sampled_from(ODD_NAMES) | plain, min_size=1, max_size=30,
                           unique_by=lambda name: legal_name(name).lower()))
     key = draw(st.lists(st.sampled_from(names), min_size=1, max_size=4, unique=True))
     columns = {name: draw(st.sampled_from(KEY_TYPES if name in key else list(TargetType))) for name in names}
     target = draw(st.sampled_from(["things", "T", "select", "Ä ö-1", "2024", *map(legal_name, names)]))
-    return spec_of(columns, tuple(key), target)
+    taken = {legal_name(name).lower() for name in names}
+    gone = draw(st.lists(st.sampled_from(["T", "s", "left", "gone"]), max_size=2, unique=True))
+    return replace(spec_of(columns, tuple(key), target), gone=tuple(name for name in gone if name.lower() not in taken))
 
 
 def target_of(spec: TableSpec) -> TargetRef:
@@ -62,6 +65,7 @@ def target_of(spec: TableSpec) -> TargetRef:
 def tables(spec: TableSpec, **other_types: str) -> Tables:
     """Target and staging table as they are created; `other_types` are those of staging columns."""
     target = [(field["name"], field["type"]) for field in schema.target_fields(spec)]
+    target += [(name, "TIMESTAMP") for name in spec.gone]
     staging = [(field["name"], other_types.get(field["name"], field["type"])) for field in schema.staging_fields(spec)]
     return {target_of(spec): target, STAGING: staging}
 
@@ -82,9 +86,8 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
 
 
 @pytest.fixture(scope="module")
-def analyzer(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Analyzer:
-    cache = pytestconfig.cache
-    return Analyzer(Path(cache.mkdir("zetasql") if cache else tmp_path_factory.mktemp("zetasql")))
+def analyzer(pytestconfig: pytest.Config) -> Analyzer:
+    return Analyzer(Path(pytestconfig.cache.mkdir("zetasql")))
 
 
 ALL_TYPES = spec_of({kind.value.lower(): kind for kind in TargetType}, ("int64", "bytes"))
@@ -95,7 +98,7 @@ ALL_TYPES = spec_of({kind.value.lower(): kind for kind in TargetType}, ("int64",
 @example(spec=ALL_TYPES)
 @example(spec=spec_of({"id": TargetType.INT64, "T": TargetType.STRING, "t_": TargetType.JSON}, ("id",)))
 @example(spec=spec_of({"id": TargetType.INT64, "things": TargetType.TIMESTAMP, "S": TargetType.BYTES}, ("id",)))
-@example(spec=spec_of({"things": TargetType.FLOAT64}, ("things",)))
+@example(spec=replace(spec_of({"things": TargetType.FLOAT64}, ("things",)), gone=("T",)))
 def test_every_statement_of_every_mapping_is_accepted_and_reads_what_was_sent(
     analyzer: Analyzer, spec: TableSpec,
 ) -> None:
@@ -117,7 +120,7 @@ def test_only_types_that_bigquery_takes_are_clustered_or_a_primary_key(spec: Tab
 
 
 def test_json_is_never_a_key() -> None:
-    with pytest.raises(BqsyncError, match="key column things.id is JSON"):
+    with pytest.raises(BqsyncError, match="is JSON in BigQuery"):
         spec_of({"id": TargetType.JSON}, ("id",))
 
 
@@ -162,7 +165,7 @@ def test_keys_of_json_are_refused_by_the_analyzer_too(analyzer: Analyzer) -> Non
     spec = spec_of({"id": TargetType.INT64, "x": TargetType.STRING}, ("id",))
     columns = tuple(replace(column, target_type=TargetType.JSON) for column in spec.columns)
     spec = replace(spec, columns=columns)
-    with pytest.raises(RefusedError, match="Equality is not defined|No matching signature"):
+    with pytest.raises(RefusedError, match="Equality is not defined"):
         analyzer.resolve(merge_sql.merge_statement(spec, target_of(spec), STAGING), tables(spec))
 
 

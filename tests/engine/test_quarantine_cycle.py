@@ -10,6 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 from tests.workbench import Workbench
 
+from bqsync.engine.quarantine import list_quarantine
+
 TABLE = '[[tables]]\nname = "t"\n'
 
 
@@ -171,3 +173,26 @@ def test_a_flood_of_bad_rows_stops_its_table_and_no_other(workbench: Workbench) 
     workbench.db.execute("UPDATE t SET n = 1 WHERE id = 0")
     outcome = workbench.sync()["t"]
     assert (outcome.error, outcome.quarantine_total) == (None, 1000), "1,000 bad rows are no flood"
+
+
+def test_a_flood_is_refused_and_its_first_rows_are_listed(workbench: Workbench) -> None:
+    rows = [(number, "text" if number < 1_100 else number) for number in range(1_200)]
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)", ("INSERT INTO t VALUES (?, ?)", rows))
+    workbench.configure('[[tables]]\nname = "t"\n')
+    outcome = workbench.sync()["t"]
+    assert outcome.error is not None
+    assert outcome.error["code"] == "E502"
+    _, listed = list_quarantine(workbench.config, ["t"], 10)
+    assert listed == 1_000
+    workbench.fill("UPDATE t SET n = id")
+    assert workbench.sync()["t"].rows_upserted == 1_200
+    assert list_quarantine(workbench.config, ["t"], 10)[1] == 0
+
+
+def test_verify_counts_rows_that_collide_as_quarantined(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (k PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), ('1', 2), ('b', 3)")
+    workbench.configure('[[tables]]\nname = "t"\n')
+    workbench.sync()
+    compared = workbench.verify("t")
+    assert (compared.rows_source, compared.rows_target, compared.rows_quarantined) == (3, 2, 1)
+    assert compared.rows_different == 0

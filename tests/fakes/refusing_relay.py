@@ -59,7 +59,7 @@ class RefusingRelay:
 def _refusal(rows: list[int], value: str) -> bytes:
     """BigQuery quotes the cell that it dislikes."""
     answer: bytes = types.AppendRowsResponse.serialize(types.AppendRowsResponse(
-        error=status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=f"Errors found while processing rows. Bad value: '{value}'"),
-        row_errors=[types.RowError(index=index, code=types.RowError.RowErrorCode.FIELDS_ERROR, message=f"Bad value: {value}")
+        error=status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=f"Errors found: bad value '{value}'"),
+        row_errors=[types.RowError(index=index, code=types.RowError.RowErrorCode.FIELDS_ERROR, message=f"Bad: {value}")
                     for index in rows]))
     return answer

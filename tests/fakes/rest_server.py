@@ -1,4 +1,4 @@
-"""BigQuery's REST interface on a loopback port: passes requests on to an emulator, and misbehaves where a rule says so."""
+"""BigQuery's REST interface on a loopback port: passes requests on to an emulator, and misbehaves where told to."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._handle()
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
     def log_message(self, *_: object) -> None:
         """Nothing: a test's output is its own."""

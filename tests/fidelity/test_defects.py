@@ -130,6 +130,16 @@ def test_one_bad_cell_holds_back_its_row_and_nothing_else(
     assert (ids(workbench), ids(workbench, "later")) == ([1, 3], [9])
 
 
+def test_a_table_that_sqlite_can_not_read_stops_no_other(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE broken (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO broken VALUES (1, 'not json');"
+                   "ALTER TABLE broken ADD COLUMN x TEXT AS (json_extract(v, '$.x')) VIRTUAL;"
+                   "CREATE TABLE later (id INTEGER PRIMARY KEY); INSERT INTO later VALUES (9);")
+    workbench.configure('[[tables]]\nname = "broken"\n[[tables]]\nname = "later"', sync="parallel_tables = 1")
+    outcomes = workbench.sync()
+    assert outcomes["broken"].error is not None
+    assert (outcomes["later"].error, ids(workbench, "later")) == (None, [9])
+
+
 @pytest.mark.parametrize("sync", ["", "batch_rows = 50000"])
 def test_rows_of_40_kb_are_bounded_by_bytes_and_copied(workbench: Workbench, sync: str) -> None:
     # Of four bytes a character: what counts characters, as SQLite and Python do, takes them for a quarter.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec.structs import FieldInfo, fields
 
 from bqsync.config import rules
-from bqsync.config.convert import UnfitValueError, convert, found, replace_refused_characters
+from bqsync.config.convert import UnfitValueError, convert, found, plain_table_name
 from bqsync.config.environment import VARIABLES, Setting
 from bqsync.config.locate import Locator
 from bqsync.config.schema import SECTIONS, Config, Section, TableSection
@@ -162,7 +162,7 @@ class Collector:
             bigquery.setdefault("staging_dataset", bigquery["dataset"])
         for table in self._tables:
             if "name" in table:
-                table.setdefault("target", replace_refused_characters(table["name"]))
+                table.setdefault("target", plain_table_name(table["name"]))
 
     def _build(self, declared: type[_Section], values: dict[str, Any], label: str) -> _Section:
         for field in fields(declared):

@@ -71,9 +71,9 @@ def found(value: object) -> str:
     return "a date or time" if name in {"datetime", "date", "time"} else _TYPE_NAMES.get(name, name)
 
 
-def replace_refused_characters(name: str) -> str:
-    """`name` as a BigQuery table name: `_` for every character that BigQuery refuses."""
-    return "".join(character if _allowed_in_target(character) else "_" for character in name)
+def plain_table_name(name: str) -> str:
+    """`name` as a BigQuery table name that needs no quoting anywhere: `_` for all but ASCII letters, digits and `_`."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
 def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401
@@ -177,7 +177,7 @@ def _target_name(value: object, _folder: Path) -> str:
     if not name or len(name.encode("utf-8", "surrogatepass")) > _TARGET_MAX_BYTES:
         raise UnfitValueError("a table name has 1 to 1024 bytes", "choose a shorter name, or leave the key out")
     if refused := next((character for character in name if not _allowed_in_target(character)), None):
-        fix = f"use {replace_refused_characters(name)!r}"
+        fix = f"use {plain_table_name(name)!r}"
         raise UnfitValueError(f"BigQuery refuses {refused!r} in a table name", fix)
     if name.lower().startswith("_bqsync"):
         raise UnfitValueError("names that start with _bqsync are staging tables", "choose another name")

@@ -108,6 +108,8 @@ _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
 _WHY_MAX = 400
 _QUOTED = re.compile(r"['\"`].*['\"`]")
 """What a refusal quotes may be the value of a cell; from the first mark to the last, for values hold marks too."""
+_VALUE = re.compile(r"(?<=\bvalue: ).+?(?= Location: |$)|(['\"]).*\1")
+"""The same of a failed statement: what follows "value:" or stands in quotes. Names stay, they stand in backticks."""
 _REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
 """The clients begin with the request; the operation in hand says the same in words."""
 _POOLED = re.compile(
@@ -134,6 +136,8 @@ def failure(operation: str, kind: ErrorKind, message: str) -> BqsyncError:
     why = " ".join(message.split())
     if kind is ErrorKind.BIGQUERY_ROWS_REFUSED:
         why = _QUOTED.sub("'…'", why)
+    elif kind is ErrorKind.BIGQUERY_JOB_FAILED:
+        why = _VALUE.sub(lambda found: "'…'" if found[1] else "…", why)
     why = why if len(why) <= _WHY_MAX else f"{why[:_WHY_MAX]} …"
     fix = _FIXES.get(kind, "Report this with the log; it is a fault of bqsync.")
     return BqsyncError(kind, what=f"Could not {operation}.", why=why or "no reason was given", fix=fix)

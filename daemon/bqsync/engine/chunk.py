@@ -111,6 +111,10 @@ class Chunk:
         """Note that a row leaves the quarantine."""
         self._commit.recovered.append(source_key)
 
+    def note_rejected(self, limit: int) -> None:
+        """Commit so many of the rejected rows by themselves, for the list that an operator is pointed to."""
+        self._lane.ledger.commit(ChunkCommit(rejected=self._commit.rejected[:limit]), self._lane.mapping_version)
+
     def deliver(self) -> Delivered:
         """
         Merge what was staged and commit the state.

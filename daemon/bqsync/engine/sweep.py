@@ -173,6 +173,7 @@ class Sweep:
         rows = len(self._met)
         if rows > FLOOD_ROWS and rows > FLOOD_FRACTION * self.outcome.rows_read:
             table = self.outcome.table
+            self._chunk.note_rejected(FLOOD_ROWS)
             raise BqsyncError(
                 ErrorKind.QUARANTINE_FLOOD,
                 what=f"{rows} of {self.outcome.rows_read} rows of table {table} can't be delivered",

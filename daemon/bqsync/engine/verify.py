@@ -126,7 +126,9 @@ class _Comparison:
     def run(self) -> VerifyOutcome:
         with Scratch(self._session.config.state.file.parent) as scratch:
             for page in self._reader.pages():
-                scratch.add(self._prints(page))
+                prints = list(self._prints(page))
+                # A key that was there before belongs to another row: such a collision waits in quarantine.
+                self._outcome.rows_quarantined += len(prints) - max(0, scratch.add(prints))
             for portion in target.rows(self._session.destination, self._found.ref, self._spec.columns):
                 self._outcome.rows_target += len(portion)
                 self._meet(scratch, [self._encoder.reread(values) for values in portion])

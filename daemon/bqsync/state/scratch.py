@@ -40,13 +40,18 @@ class Scratch:
         self._connection.close()
         self._folder.cleanup()
 
-    def add(self, rows: Iterable[tuple[bytes, int | None, bytes | None]]) -> None:
-        """Add (key, fingerprint, source key); a fingerprint of None is equal to any. The first of a key stays."""
+    def add(self, rows: Iterable[tuple[bytes, int | None, bytes | None]]) -> int:
+        """
+        Add (key, fingerprint, source key); a fingerprint of None is equal to any. The first of a key stays.
+
+        Returns:
+            How many were added.
+        """
         with self._connection:
             self._connection.execute("BEGIN")
-            self._connection.executemany(
+            return self._connection.executemany(
                 "INSERT OR IGNORE INTO rows (key, fingerprint, source_key) VALUES (?, ?, ?)", rows
-            )
+            ).rowcount
 
     def meet(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int | None, bytes | None, bool]]:
         """For those keys that were added: fingerprint, source key, and whether it was met before. Crosses them off."""
