@@ -79,8 +79,10 @@ def progress_bars(config: Config) -> Iterator[Progress | None]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        # Standard error is the bars' now: the log writes above them.
-        configure(config.log.level.value, config.log.format.value, stream=sys.stderr, is_terminal=True)
+        # Standard error is the bars' now: the log writes above them. Who watches the bars and gets the table at the end
+        # needs no line for every table, unless a level was asked for.
+        level = "warning" if config.origins.get("log.level") == "default" else config.log.level.value
+        configure(level, config.log.format.value, stream=sys.stderr, is_terminal=True)
         yield _Bars(bars)
     configure(config.log.level.value, config.log.format.value)
 
