@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from tests.capture.files import application, make
 
 from bqsync.capture.source import Source
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,3 +243,18 @@ def test_texts_that_are_no_utf8_keep_their_bytes(path: Path) -> None:
     assert texts[:2] == ["a", "b"]
     assert texts[2].encode("utf-8", "surrogateescape") == b"a\xff\0\xc3"
     assert len(calls) == 2, "the exact decoding is for those reads that need it"
+
+
+def test_a_wal_that_was_left_without_its_shm_is_told_and_no_trace_is_left(tmp_path: Path) -> None:
+    writer = sqlite3.connect(tmp_path / "app.db")
+    writer.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+    left = tmp_path / "left"
+    left.mkdir()
+    for name in ("app.db", "app.db-wal"):
+        shutil.copy(tmp_path / name, left / name)
+    writer.close()
+    with pytest.raises(BqsyncError) as caught:
+        count(Source(left / "app.db"))
+    assert caught.value.kind is ErrorKind.SOURCE_BUSY
+    assert "open the database once" in caught.value.fix
+    assert sorted(file.name for file in left.iterdir()) == ["app.db", "app.db-wal"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ _HEADER_BYTES = 20
 _WRITE_VERSION_AT = 18
 _WAL_VERSION = 2
 """Source: https://www.sqlite.org/fileformat.html#the_database_header"""
+_SHM_LOOKS, _SHM_LOOK_S = 10, 0.05
+"""For half a second, a `-wal` without a `-shm` may be an application that is opening its database."""
 _IMMUTABLE_ATTEMPTS = 10
 """An immutable read is discarded when the file moved meanwhile; so many in a row means a writer that never rests."""
 
@@ -129,6 +132,24 @@ class Source:
             wal = (log.st_ino, log.st_size, log.st_mtime_ns)
         return FileState(main.st_dev, main.st_ino, main.st_size, main.st_mtime_ns, wal)
 
+    def _settled_state(self) -> FileState:
+        """
+        The state of the file, once reading it leaves no trace.
+
+        A `-wal` without a `-shm` is one that the application is just opening, or one that a crash or a copy left
+        behind. Reading the latter would make the `-shm`, as our user.
+        """
+        for _ in range(_SHM_LOOKS):
+            state = self._file_state()
+            if state.wal is None or Path(f"{self.path}-shm").exists():
+                return state
+            time.sleep(_SHM_LOOK_S)
+        raise BqsyncError(
+            ErrorKind.SOURCE_BUSY, what=f"{self.path} has a -wal file and no -shm file",
+            why="a crash or a copy left the -wal behind; reading it would create the -shm in the application's folder",
+            fix="open the database once with the application, or `sqlite3 FILE 'SELECT 1'` as its owner",
+        )
+
     def _read_decoding(self, work: Callable[[Connection], T]) -> T:
         """Invalid UTF-8 fails a whole fetch; only then texts are decoded by the slower way that keeps their bytes."""
         try:
@@ -140,7 +161,7 @@ class Source:
 
     def _read_undisturbed(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
         for _ in range(_IMMUTABLE_ATTEMPTS):
-            before = self._file_state()
+            before = self._settled_state()
             immutable = before.wal is None and self._in_wal_mode()
             with self._transaction(immutable=immutable, exact_text=exact_text) as connection:
                 result = work(connection)
