@@ -69,7 +69,21 @@ class DeletePolicy(StrEnum):
     """What happens in the target when a row leaves the source."""
 
     DELETE = "delete"
+    MARK = "mark"
+    """The row stays and `MARK_COLUMN` tells since when it is gone; whatever is marked counts as absent."""
     IGNORE = "ignore"
+
+
+MARK_COLUMN = "_bqsync_deleted_at"
+"""TIMESTAMP column of a target under `DeletePolicy.MARK`."""
+
+
+class SweepPolicy(StrEnum):
+    """Whether a table is ever compared whole."""
+
+    ON = "on"
+    OFF = "off"
+    """Watermark passes alone, and a ledger of the overlap alone: for tables too large for more."""
 
 
 class NullValues(StrEnum):
@@ -221,6 +235,11 @@ class EncodedRow(NamedTuple):
     source_key: bytes | None = None
     """Encoded source key, only where `key` does not lead back to it."""
 
+    @property
+    def owner(self) -> bytes:
+        """The encoded source key, wherever it stands."""
+        return self.key if self.source_key is None else self.source_key
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
@@ -237,12 +256,76 @@ class RejectedRow:
 
 
 class LedgerEntry(NamedTuple):
-    """What is known of a delivered row."""
+    """What is known of a delivered row. A tuple in the order of the ledger's columns, because millions are read."""
 
+    key: bytes
     fingerprint: int | None
     """None: the row is in the target, what it holds there is not known (after reconciliation)."""
     slot: int
     """Small number of the row, for marks of one bit."""
+    source_print: int | None
+    """Of the source row that was encoded into these bytes, under this mapping: the same print needs no encoding."""
+    source_key: bytes | None
+    """As in `EncodedRow`."""
+
+    @property
+    def owner(self) -> bytes:
+        """The encoded source key of the row that the target holds under this key."""
+        return self.key if self.source_key is None else self.source_key
+
+
+RawEntry = tuple[bytes, int | None, int, int | None, bytes | None]
+"""A `LedgerEntry` as the ledger reads it: in the hot path nothing is made of it."""
+
+
+class Delivery(NamedTuple):
+    """What the ledger keeps of a delivered row."""
+
+    key: bytes
+    fingerprint: int
+    source_key: bytes | None
+    source_print: int
+    instant_us: int | None = None
+    """Unix microseconds of its watermark, where the ledger keeps only rows of the overlap."""
+
+    @property
+    def owner(self) -> bytes:
+        """The encoded source key of the row."""
+        return self.key if self.source_key is None else self.source_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """Up to where a column has been dealt with."""
+
+    column: str
+    source_value: SqlValue
+    """The source's own value, exact."""
+    instant_us: int
+    """The same in Unix microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceIdentity:
+    """What tells one database file from another, and a restored one from its later self."""
+
+    device: int
+    inode: int
+    application_id: int
+    schema_cookie: int
+    """`PRAGMA schema_version`: moves forward with every change of the schema."""
+    change_counter: int
+    """Of the file header: never moves back. Source: https://www.sqlite.org/fileformat.html#file_change_counter"""
+
+    def difference_from(self, earlier: SourceIdentity) -> str | None:
+        """In words, why this file is not the later self of the other; None if it may be."""
+        if (self.device, self.inode) != (earlier.device, earlier.inode):
+            return "another file stands in its place"
+        if self.application_id != earlier.application_id:
+            return "its application_id is another"
+        if self.schema_cookie < earlier.schema_cookie or self.change_counter < earlier.change_counter:
+            return "its contents are older than before"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +352,10 @@ class CycleOutcome:
 
     table: str
     target: str
+    swept: bool = False
+    """The whole table was compared, to its end."""
+    skipped: str = ""
+    """Why nothing was read, where nothing was."""
     rows_read: int = 0
     rows_upserted: int = 0
     rows_deleted: int = 0
@@ -276,6 +363,8 @@ class CycleOutcome:
     rows_quarantined: int = 0
     """Rows newly in quarantine."""
     quarantine_total: int = 0
+    deletes_deferred: int = 0
+    """Rows that are gone from the source and not yet deleted."""
     bytes_sent: int = 0
     bytes_billed: int = 0
     merges: int = 0

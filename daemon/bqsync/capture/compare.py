@@ -1,22 +1,27 @@
-"""Which rows of a page have to be sent: those whose bytes the ledger does not have. Pure: no I/O."""
+"""Which rows of a page have to be looked at: those that the ledger does not have as they are. Pure: no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
-from bqsync.model import EncodedRow, LedgerEntry
+from bqsync.model import RawEntry
 
 
 class Marks:
-    """One bit for each row of the ledger, by its slot: was it seen in this sweep?"""
+    """
+    One bit for each row of the ledger, by its slot: was it seen in this sweep?
 
-    def __init__(self) -> None:
+    Args:
+        first_new_slot: slots from here on were given after the sweep began: rows that nobody can miss yet.
+    """
+
+    def __init__(self, first_new_slot: int) -> None:
+        self.first_new_slot = first_new_slot
         self._bits = bytearray()
         self._count = 0
 
     def __len__(self) -> int:
-        """How many slots are marked."""
+        """How many of the old slots are marked."""
         return self._count
 
     def add(self, slot: int) -> bool:
@@ -27,8 +32,13 @@ class Marks:
         if self._bits[byte] & bit:
             return False
         self._bits[byte] |= bit
-        self._count += 1
+        self._count += slot < self.first_new_slot
         return True
+
+    def update(self, slots: Iterable[int]) -> None:
+        """Mark some slots."""
+        for slot in slots:
+            self.add(slot)
 
     def __contains__(self, slot: int) -> bool:
         """Whether a slot is marked."""
@@ -36,39 +46,23 @@ class Marks:
         return byte < len(self._bits) and bool(self._bits[byte] >> (slot & 7) & 1)
 
 
-@dataclass(slots=True)
-class Comparison:
-    """A page, sorted by what has to be done with its rows."""
-
-    changed: list[EncodedRow] = field(default_factory=list)
-    collided: list[EncodedRow] = field(default_factory=list)
-    """Rows whose key another row of the source already has in BigQuery's eyes."""
-    unchanged_rows: int = 0
-
-
-def compare(
-    rows: Iterable[EncodedRow], known: Mapping[bytes, LedgerEntry], seen: Marks, fresh: set[bytes]
-) -> Comparison:
+def unknown_rows(
+    keys: Sequence[bytes | None], prints: Sequence[int], salt: int, known: Mapping[bytes | None, RawEntry],
+    seen: Marks | None,
+) -> list[int]:
     """
-    Compare a page with the ledger.
+    The places of the rows that the ledger does not have, or not as they are. The others need no encoding.
 
     Args:
-        rows: the page.
-        known: the ledger's entries for its keys.
-        seen: the ledger's rows met in this sweep; the page's are marked.
-        fresh: keys met in this sweep that the ledger does not have yet; the page's are added.
+        keys: the target keys of the page; None where there is none.
+        prints: of the source rows.
+        salt: of the mapping: under another one, no print is known.
+        known: the ledger's entries for those keys.
+        seen: where the rows that are known as they are get their mark; one that has it already is looked at.
     """
-    result = Comparison()
-    for row in rows:
-        key = row.key
+    places = []
+    for place, (key, source_print) in enumerate(zip(keys, prints, strict=True)):
         entry = known.get(key)
-        if key in fresh or (entry is not None and not seen.add(entry.slot)):
-            result.collided.append(row)
-        elif entry is None:
-            fresh.add(key)
-            result.changed.append(row)
-        elif entry.fingerprint == row.fingerprint:
-            result.unchanged_rows += 1
-        else:
-            result.changed.append(row)
-    return result
+        if entry is None or entry[3] != source_print ^ salt or (seen is not None and not seen.add(entry[2])):
+            places.append(place)
+    return places

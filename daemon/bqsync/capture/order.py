@@ -10,6 +10,8 @@ renumbers meanwhile can hide a row from one sweep, never from the next; and no a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,31 +23,71 @@ _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 Order = tuple[OrderTerm, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOrders:
+    """The orders in which one table is read."""
+
+    pages: Order
+    """Of the whole table."""
+    ranges: Order
+    """Of the rows of a range, behind its own column where that is indexed."""
+    key_is_unique: bool
+    """The source itself keeps two rows from having the same key."""
+
+
+def read_orders(connection: Connection, table: str, key: Sequence[str]) -> TableOrders:
+    """The orders of a table; see `page_order`."""
+    pages = page_order(connection, table, key)
+    return TableOrders(pages=pages, ranges=physical_order(connection, table) or pages,
+                       key_is_unique=unique_key_order(connection, table, key) is not None)
+
+
 def page_order(connection: Connection, table: str, key: Sequence[str]) -> Order:
     """
-    A unique order of the rows of a table.
+    A unique order of the rows of a table: that of its key where the table keeps it unique.
 
     Args:
         connection: to the database.
         table: the table, as it is spelled in the schema.
         key: the columns that identify a row.
     """
-    columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})").fetchall()
-    primary = sorted((row for row in columns if row.pk), key=lambda row: int(row.pk))
-    without_rowid = bool(connection.exec_driver_sql(f"PRAGMA table_list({quote(table)})").one().wr)
-    orders = _unique_orders(connection, table)
+    return unique_key_order(connection, table, key) or physical_order(connection, table) or tuple(map(OrderTerm, key))
+
+
+def unique_key_order(connection: Connection, table: str, key: Sequence[str]) -> Order | None:
+    """The order of the key, by the index that keeps it unique; None where nothing does."""
     wanted = {name.lower() for name in key}
-    for order in orders:
+    for order in _unique_orders(connection, table):
         if {term.name.lower() for term in order} == wanted:
             return order
-    if without_rowid:
-        names = [row.name.lower() for row in primary]
-        return next(order for order in orders if [term.name.lower() for term in order] == names)
+    primary = _primary_columns(connection, table)
     if [row.name.lower() for row in primary] == [*wanted] and primary[0].type.upper() == "INTEGER":
         return (OrderTerm(primary[0].name),)  # the rowid itself: it has no index
-    taken = {row.name.lower() for row in columns}
+    return None
+
+
+def physical_order(connection: Connection, table: str) -> Order | None:
+    """
+    The order in which rows with equal values stand in every index: by rowid, or by primary key where there is none.
+
+    None where all names of the rowid are taken by columns.
+    """
+    if _is_without_rowid(connection, table):
+        names = [row.name.lower() for row in _primary_columns(connection, table)]
+        return next(order for order in _unique_orders(connection, table)
+                    if [term.name.lower() for term in order] == names)
+    taken = {row.name.lower() for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})")}
     free = next((name for name in _ROWID_NAMES if name not in taken), None)
-    return tuple(map(OrderTerm, key)) if free is None else (OrderTerm(free),)
+    return None if free is None else (OrderTerm(free),)
+
+
+def _primary_columns(connection: Connection, table: str) -> list[Any]:
+    columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})").fetchall()
+    return sorted((row for row in columns if row.pk), key=lambda row: int(row.pk))
+
+
+def _is_without_rowid(connection: Connection, table: str) -> bool:
+    return bool(connection.exec_driver_sql(f"PRAGMA table_list({quote(table)})").one().wr)
 
 
 def _unique_orders(connection: Connection, table: str) -> list[Order]:

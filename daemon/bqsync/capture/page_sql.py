@@ -69,6 +69,80 @@ def page_query(
     return Query(sql, (*parameters, limit_rows))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """The rows of a table from a value of one column onward."""
+
+    column: str
+    is_text: bool
+    """Its values are texts; else they are numbers. Values of another class are no part of the range."""
+    least: SqlValue
+    """None: from the beginning."""
+    is_indexed: bool
+    """An index begins with the column: the range is read in its order; else in that of the table."""
+
+    @property
+    def condition(self) -> str:
+        """What tells the values that count."""
+        classes = "'text'" if self.is_text else "'integer', 'real'"
+        return f"typeof({quote(self.column)}) IN ({classes})"
+
+
+def range_query(
+    table: str, columns: Sequence[str], key: Sequence[str], part: Range, *, after: Sequence[SqlValue] | None,
+    limit_rows: int, order: Sequence[OrderTerm],
+) -> Query:
+    """
+    The next rows of a range; those with a NULL in the key are left out.
+
+    Args:
+        table: the table.
+        columns: what is read of each row.
+        key: the key columns.
+        part: the range.
+        after: the last row of the page before, by its values of the order; None for the first page.
+        limit_rows: how many rows at most.
+        order: unique for the table's rows; where the range is indexed, its column comes first.
+    """
+    conditions = [part.condition, *(f"{quote(name)} IS NOT NULL" for name in key)]
+    parameters: list[SqlValue] = []
+    if part.least is not None:
+        conditions.append(f"{quote(part.column)} >= ?")
+        parameters.append(part.least)
+    terms = ", ".join(term.sql for term in order)
+    if after is not None:
+        places, bound = _bind(after)
+        conditions.append(f"({terms}) > ({places})")
+        parameters += bound
+    sql = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
+    return Query(sql, (*parameters, limit_rows))
+
+
+def newest_query(table: str, part: Range, greatest: SqlValue, look: str | None) -> Query:
+    """
+    The greatest value of a column that counts as a watermark.
+
+    Args:
+        table: the table.
+        part: names the column and the class of its values.
+        greatest: no greater ones count.
+        look: a GLOB pattern that texts have to match.
+    """
+    name = quote(part.column)
+    glob = "" if look is None else f" AND {name} GLOB '{look}'"
+    sql = f"SELECT {name} FROM {quote(table)} WHERE {part.condition} AND {name} <= ?{glob} ORDER BY {name} DESC LIMIT 1"
+    return Query(sql, (greatest,))
+
+
+def text_forms_query(table: str, column: str) -> Query:
+    """One text of each look that the texts of a column have, and how many there are of it."""
+    name = quote(column)
+    return Query(
+        f"SELECT min({name}), count(*) FROM {quote(table)} WHERE typeof({name}) = 'text' GROUP BY length({name}),"
+        f" substr({name}, 11, 1), substr({name}, 20, 1), ltrim(substr({name}, 20), '.,0123456789')"
+    )
+
+
 def null_key_query(table: str, columns: Sequence[str], key: Sequence[str], limit_rows: int) -> Query:
     """The rows that no key finds: a NULL stands in theirs."""
     conditions = " OR ".join(f"{quote(name)} IS NULL" for name in key)

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import xxhash
 from sqlalchemy import Connection
 
 from bqsync.capture.order import Order
-from bqsync.capture.page_sql import Query, lookup_query, null_key_query, page_query, quote
+from bqsync.capture.page_sql import (
+    OrderTerm,
+    Query,
+    Range,
+    lookup_query,
+    newest_query,
+    null_key_query,
+    page_query,
+    quote,
+    range_query,
+)
 from bqsync.capture.source import Source
 from bqsync.model import SqlValue
 
 Row = tuple[SqlValue, ...]
+
+_MARSHAL_VERSION = 2
+"""The newest in which equal rows have equal bytes: later ones write an object that was met before as a reference."""
+_INT64_OFFSET = 1 << 63
+
+
+class Page(NamedTuple):
+    """Rows that were read together."""
+
+    rows: list[Row]
+    prints: list[int]
+    """Signed 64-bit xxh3 of each source row: equal rows, cell by cell and type by type, have equal prints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,39 +60,56 @@ class TableReader:
         key: the key columns.
         bounds: of one page.
         order: from `page_order`; empty where no two rows have equal keys.
+        range_order: from `physical_order`, for reads of ranges; empty to take `order`.
+
+    Attributes:
+        key_is_unique: the source itself keeps two rows from having the same key.
     """
 
     def __init__(
         self, source: Source, table: str, columns: Sequence[str], key: Sequence[str], bounds: PageBounds,
-        *, order: Order = (),
+        *, order: Order = (), range_order: Order = (), key_is_unique: bool = True,
     ) -> None:
+        self.key_is_unique = key_is_unique
         self._source = source
         self._table = table
         self._columns = tuple(columns)
         self._key = tuple(key)
         self._bounds = bounds
-        self._order = order
-        # What the order needs and nobody asked for is read behind the columns, and cut off again.
-        names = [term.name for term in order] or list(key)
-        self._read_columns = (*self._columns, *(name for name in names if name not in self._columns))
-        self._order_positions = tuple(self._read_columns.index(name) for name in names)
+        self._order = order or tuple(map(OrderTerm, key))
+        self._range_order = range_order or self._order
 
-    def pages(self) -> Iterator[list[Row]]:
+    def pages(self) -> Iterator[Page]:
         """All rows whose key has no NULL, each once, page by page."""
-        after: Row | None = None
-        width = len(self._columns)
-        while True:
-            query = page_query(self._table, self._read_columns, self._key, after, self._bounds.rows,
-                               order=self._order)
-            rows = self._fetch(query)
-            if not rows:
-                return
-            after = tuple(rows[-1][position] for position in self._order_positions)
-            yield rows if len(self._read_columns) == width else [row[:width] for row in rows]
+        def query(columns: Sequence[str], after: Row | None) -> Query:
+            return page_query(self._table, columns, self._key, after, self._bounds.rows, order=self._order)
+
+        return self._walk(self._order, query)
+
+    def range_pages(self, part: Range) -> Iterator[Page]:
+        """The rows of a range whose key has no NULL, page by page; in the order of its column where it is indexed."""
+        order = (OrderTerm(part.column), *self._range_order) if part.is_indexed else self._range_order
+
+        def query(columns: Sequence[str], after: Row | None) -> Query:
+            return range_query(self._table, columns, self._key, part, after=after, limit_rows=self._bounds.rows,
+                               order=order)
+
+        return self._walk(order, query)
+
+    def newest(self, part: Range, greatest: SqlValue, look: str | None) -> SqlValue:
+        """The greatest value of a watermark column that counts; None where there is none. See `newest_query`."""
+        query = newest_query(self._table, part, greatest, look)
+
+        def read(connection: Connection) -> SqlValue:
+            row = _cursor(connection).execute(query.sql, query.parameters).fetchone()
+            value: SqlValue = None if row is None else row[0]
+            return value
+
+        return self._source.read(read)
 
     def null_key_rows(self, limit_rows: int) -> list[Row]:
         """Rows with a NULL in the key, so many at most."""
-        return self._fetch(null_key_query(self._table, self._columns, self._key, limit_rows))
+        return self._fetch(null_key_query(self._table, self._columns, self._key, limit_rows)).rows
 
     def present(self, keys: Sequence[Row]) -> list[bool]:
         """
@@ -95,7 +136,22 @@ class TableReader:
 
         return self._source.read(look)
 
-    def _fetch(self, query: Query) -> list[Row]:
+    def _walk(self, order: Order, query: Callable[[Sequence[str], Row | None], Query]) -> Iterator[Page]:
+        # What the order needs and nobody asked for is read behind the columns, and cut off again.
+        names = [term.name for term in order]
+        columns = (*self._columns, *(name for name in names if name not in self._columns))
+        positions = tuple(columns.index(name) for name in names)
+        width = len(self._columns)
+        after: Row | None = None
+        while True:
+            page = self._fetch(query(columns, after))
+            if not page.rows:
+                return
+            last = page.rows[-1]
+            after = tuple(last[position] for position in positions)
+            yield page if len(columns) == width else _cut(page, width)
+
+    def _fetch(self, query: Query) -> Page:
         return self._source.read(lambda connection: _fetch_bounded(connection, query, self._bounds.size_bytes))
 
 
@@ -112,22 +168,28 @@ def _cursor(connection: Connection) -> sqlite3.Cursor:
     return raw.cursor()
 
 
-def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> list[Row]:
+def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> Page:
     """Rows until one reaches the bound: fetched one by one, since the size of the next is anybody's guess."""
     rows: list[Row] = []
+    prints: list[int] = []
     size_bytes = 0
+    # Every row of a sweep comes by here: what is done with it is written out.
     for row in _cursor(connection).execute(query.sql, query.parameters):
+        cells = marshal.dumps(row, _MARSHAL_VERSION)
         rows.append(row)
-        size_bytes += _size_bytes(row)
+        prints.append(xxhash.xxh3_64_intdigest(cells) - _INT64_OFFSET)
+        size_bytes += len(cells)
         if size_bytes >= limit_bytes:
             break
-    return rows
+    return Page(rows, prints)
+
+
+def _cut(page: Page, width: int) -> Page:
+    """Without what only the order asked for; a rowid that VACUUM changes is no change of the row."""
+    rows = [row[:width] for row in page.rows]
+    prints = [xxhash.xxh3_64_intdigest(marshal.dumps(row, _MARSHAL_VERSION)) - _INT64_OFFSET for row in rows]
+    return Page(rows, prints)
 
 
 def _identical(one: Row, other: Row) -> bool:
     return one == other and list(map(type, one)) == list(map(type, other))
-
-
-def _size_bytes(row: Row) -> int:
-    """About the size of its cells: the cheapest way that looks at all of them, five bytes more for each."""
-    return len(marshal.dumps(row))

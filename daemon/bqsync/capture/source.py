@@ -28,14 +28,18 @@ from sqlalchemy.pool import NullPool
 
 from bqsync.capture.faults import source_error, undecodable_text
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import SourceIdentity
 
 T = TypeVar("T")
 
 _SMALLEST_BYTES = 512
-_HEADER_BYTES = 20
+_HEADER_BYTES = 28
 _WRITE_VERSION_AT = 18
+_COUNTER_AT = 24
 _WAL_VERSION = 2
 """Source: https://www.sqlite.org/fileformat.html#the_database_header"""
+_POSITIVE = (1 << 63) - 1
+"""Device and inode are unsigned; the state keeps signed integers."""
 _SHM_LOOKS, _SHM_LOOK_S = 10, 0.05
 """For half a second, a `-wal` without a `-shm` may be an application that is opening its database."""
 _IMMUTABLE_ATTEMPTS = 10
@@ -95,6 +99,24 @@ class Source:
             return self._file_state()
         except OSError as exc:
             raise source_error(self.path, exc) from exc
+
+    def identity(self) -> SourceIdentity:
+        """
+        What tells this database from another one, and from its earlier self.
+
+        Raises:
+            BqsyncError: one of the SOURCE_… kinds.
+        """
+        application_id, schema_cookie = self.read(_numbers_of_the_database)
+        with self._lock:
+            try:
+                state, header = self._file_state(), self._header()
+            except OSError as exc:
+                raise source_error(self.path, exc) from exc
+        return SourceIdentity(
+            device=state.device & _POSITIVE, inode=state.inode & _POSITIVE, application_id=application_id,
+            schema_cookie=schema_cookie, change_counter=int.from_bytes(header[_COUNTER_AT : _COUNTER_AT + 4], "big"),
+        )
 
     def journal_mode(self) -> str:
         """
@@ -175,9 +197,13 @@ class Source:
         )
 
     def _in_wal_mode(self) -> bool:
-        with self.path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
+        header = self._header()
         return len(header) == _HEADER_BYTES and header[_WRITE_VERSION_AT] == _WAL_VERSION
+
+    def _header(self) -> bytes:
+        """The first bytes of the file. Only under the lock: closing a descriptor of it drops the locks of a reader."""
+        with self.path.open("rb") as file:
+            return file.read(_HEADER_BYTES)
 
     @contextmanager
     def _transaction(self, *, immutable: bool, exact_text: bool) -> Iterator[Connection]:
@@ -208,6 +234,11 @@ class Source:
             return connection
 
         return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+
+def _numbers_of_the_database(connection: Connection) -> tuple[int, int]:
+    application_id = int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
+    return application_id, int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
 
 
 def _keep_bytes(text: bytes) -> str:

@@ -23,6 +23,7 @@ _INTERRUPTED = 130
 
 @click.command()
 @click.argument("tables", nargs=-1)
+@click.option("--no-sweep", is_flag=True, help="The watermark pass alone: what no timestamp tells has to wait.")
 @click.option("--full", is_flag=True, help="Trust nothing: read the target's keys anew and send every row.")
 @click.option("--adopt", is_flag=True, help="Take over a target that holds rows and was not made by bqsync.")
 @click.option("--confirm-deletes", type=click.IntRange(min=0), default=0, metavar="N",
@@ -30,15 +31,20 @@ _INTERRUPTED = 130
 @json_option
 @common_options
 def sync(
-    tables: tuple[str, ...], *, full: bool, adopt: bool, confirm_deletes: int, as_json: bool, config: Config
+    tables: tuple[str, ...], *, no_sweep: bool, full: bool, adopt: bool, confirm_deletes: int, as_json: bool,
+    config: Config,
 ) -> int:
     """Bring the target tables up to their sources, once. TABLES: all that are configured, if none is named."""
     from bqsync.engine.cycle import CycleOptions
+    from bqsync.engine.schedule import SweepMode
     from bqsync.engine.session import chosen_tables, open_session
     from bqsync.engine.sync import exit_code, sweep_orphans, sync_tables
 
     chosen_tables(config, tables)
-    options = CycleOptions(full=full, adopt=adopt, confirmed_deletes=confirm_deletes)
+    if full and no_sweep:
+        raise click.UsageError("--full compares every row: it can't go without a sweep")
+    options = CycleOptions(full=full, adopt=adopt, confirmed_deletes=confirm_deletes,
+                           sweep=SweepMode.NEVER if no_sweep else SweepMode.ALWAYS)
     with stop_on_signals() as stop, progress_bars(config) as progress, open_session(config, stop=stop) as session:
         sweep_orphans(session)
         outcomes = sync_tables(session, tables, options, progress)
@@ -55,7 +61,7 @@ def show(outcomes: Sequence[CycleOutcome], *, as_json: bool) -> None:
         ["table", "read", "upserted", "deleted", "unchanged", "quarantine", "bytes sent", "seconds", ""],
         [
             [o.table, o.rows_read, o.rows_upserted, o.rows_deleted, o.rows_unchanged, o.quarantine_total, o.bytes_sent,
-             f"{sum(o.durations_s.values()):.2f}", f"failed: {o.error['code']}" if o.error else "ok"]
+             f"{sum(o.durations_s.values()):.2f}", f"failed: {o.error['code']}" if o.error else o.skipped or "ok"]
             for o in outcomes
         ],
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bqsync.errors import Problem
-from bqsync.model import TargetType
+from bqsync.model import SweepPolicy, TargetType
 
 _Values = Mapping[str, Any]
 _Line = Callable[..., int | None]
@@ -24,6 +24,7 @@ def check(sections: Mapping[str, _Values], tables: Sequence[_Values], line: _Lin
     for index, table in enumerate(tables):
         yield from _check_message(index, table, sections["protos"], line)
         yield from _check_columns(index, table, line)
+        yield from _check_sweep(index, table, line)
 
 
 def _check_files(source: _Values, state: _Values, line: _Line) -> Iterator[Problem]:
@@ -85,6 +86,15 @@ def _check_message(index: int, table: _Values, protos: _Values, line: _Line) -> 
             f"tables[{index}].message names a message, and there are no .proto files to find it in",
             "add files = [...] and descriptor_set to [protos], or remove message",
             line("tables", index, "message"),
+        )
+
+
+def _check_sweep(index: int, table: _Values, line: _Line) -> Iterator[Problem]:
+    if table.get("sweep") is SweepPolicy.OFF and not table.get("watermark"):
+        yield Problem(
+            f'tables[{index}].sweep is "off" and the table has no watermark: nothing would ever be read',
+            "name a watermark column, or remove sweep",
+            line("tables", index, "sweep"),
         )
 
 

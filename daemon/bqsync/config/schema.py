@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bqsync.model import DeletePolicy, NullValues, TargetType, TimestampFormat
+from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TargetType, TimestampFormat
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -132,6 +132,16 @@ class SyncSection(Section, frozen=True, kw_only=True):
     parallel_tables: Annotated[int, Meta(ge=1, le=32)] = 4
     max_delete_fraction: Annotated[float, Meta(gt=0, le=1)] = 0.5
     """Larger fractions of a table are not deleted without a confirmation."""
+    overlap_s: Annotated[float, Meta(ge=0, le=30 * 86_400, extra={"kind": "duration"})] = field(
+        default=60.0, name="overlap"
+    )
+    """Seconds before its watermark that a pass begins to read: a row committed so late is still found."""
+    sweep_interval_s: Annotated[float, Meta(ge=1, le=30 * 86_400, extra={"kind": "duration"})] = field(
+        default=3600.0, name="sweep_interval"
+    )
+    """Seconds between two sweeps of a table that has a watermark."""
+    sweep_duty: Annotated[float, Meta(gt=0, le=1)] = 0.05
+    """The fraction of one core that the sweeps of one table may take in the long run."""
 
 
 class LogSection(Section, frozen=True, kw_only=True):
@@ -154,6 +164,8 @@ class TableSection(Section, frozen=True, kw_only=True):
     watermark: Names = ()
     """Timestamp columns of which one moves with every write of a row; empty leaves it to sweeps."""
     deletes: DeletePolicy = DeletePolicy.DELETE
+    sweep: SweepPolicy = SweepPolicy.ON
+    """`off`: watermark passes alone, and a ledger of the overlap alone; deletes and late changes are given up."""
     null_values: NullValues = NullValues.NULL
     types: Mapping[str, TargetType] = field(default_factory=dict)
     """BigQuery type by column, where the mapping's own choice is not wanted."""

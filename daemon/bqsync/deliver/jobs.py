@@ -17,6 +17,7 @@ from google.cloud.bigquery.retry import DEFAULT_RETRY
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.translate import translate
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         intent = Intent(job_id=f"{staging.table.lstrip('_')}_{attempts}", staging_table=str(staging))
         intents.record_intent(intent)
         job = _submit_merge(destination, statement, intent, intents)
+        reached("merge.submitted")
         failure = _wait(destination, job)
         if failure is not None:
             intents.clear_intent()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bqsync.model import Operation, StagingColumn, TableSpec, TargetRef
+from bqsync.model import MARK_COLUMN, DeletePolicy, Operation, StagingColumn, TableSpec, TargetRef
 
 ROW = "T"
 """The alias of a target: without one, a column that has the name of its table would stand for the whole row."""
@@ -32,11 +32,12 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         "  ) = 1",
         ") AS S",
         "ON " + " AND ".join(f"{alias}.{quote(name)} = S.{quote(name)}" for name in keys),
-        f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.DELETE.value}' THEN",
-        "  DELETE",
+        *_deletion(alias, spec.deletes),
     ]
-    if updated or spec.gone:
-        lines += ["WHEN MATCHED THEN", "  UPDATE SET", _assignments(updated, spec.gone)]
+    cleared = [*spec.gone, *([MARK_COLUMN] if spec.deletes is DeletePolicy.MARK else [])]
+    if updated or cleared:
+        lines += [f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.UPSERT.value}' THEN",
+                  "  UPDATE SET", _assignments(updated, cleared)]
     lines += [
         f"WHEN NOT MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.UPSERT.value}' THEN",
         f"  INSERT ({', '.join(map(quote, names))})",
@@ -51,9 +52,10 @@ def add_columns_statement(target: TargetRef, columns: Sequence[tuple[str, str]])
     return f"ALTER TABLE {target.sql}\n{clauses}"
 
 
-def select_statement(target: TargetRef, expressions: Sequence[str]) -> str:
-    """Read the whole of a target; the expressions name its columns by the alias `ROW`."""
-    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}"
+def select_statement(target: TargetRef, expressions: Sequence[str], *, unmarked_only: bool = False) -> str:
+    """Read the whole of a target, or what is not marked as deleted; expressions name its columns by the alias `ROW`."""
+    condition = f" WHERE {ROW}.{quote(MARK_COLUMN)} IS NULL" if unmarked_only else ""
+    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}{condition}"
 
 
 def any_row_statement(target: TargetRef) -> str:
@@ -73,6 +75,16 @@ def _free_alias(names: Sequence[str]) -> str:
     while alias in taken:
         alias += "_"
     return alias
+
+
+def _deletion(alias: str, policy: DeletePolicy) -> list[str]:
+    is_delete = f"S.{quote(StagingColumn.OPERATION)} = '{Operation.DELETE.value}'"
+    if policy is not DeletePolicy.MARK:
+        return [f"WHEN MATCHED AND {is_delete} THEN", "  DELETE"]
+    # A mark that stands is kept: it tells since when, and a repeated MERGE must not move it.
+    mark = quote(MARK_COLUMN)
+    return [f"WHEN MATCHED AND {is_delete} AND {alias}.{mark} IS NULL THEN", "  UPDATE SET",
+            f"    {mark} = CURRENT_TIMESTAMP()"]
 
 
 def _assignments(names: Sequence[str], gone: Sequence[str]) -> str:

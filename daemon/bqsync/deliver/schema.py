@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bqsync.deliver.merge_sql import ROW, quote
-from bqsync.model import ColumnSpec, StagingColumn, TableSpec, TargetType
+from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, StagingColumn, TableSpec, TargetType
 
 MANAGED_LABEL = "bqsync"
 """A target with this label was created or adopted by bqsync."""
@@ -33,12 +33,7 @@ def standard_type(name: str) -> str:
 
 def target_fields(spec: TableSpec) -> list[dict[str, Any]]:
     """The columns of a target that is created."""
-    return [_target_field(column) for column in spec.columns]
-
-
-def added_fields(columns: Iterable[ColumnSpec]) -> list[dict[str, Any]]:
-    """Columns that an existing target gets: NULLABLE, since its rows have no value for them."""
-    return [{**_target_field(column), "mode": "NULLABLE"} for column in columns]
+    return [*(_target_field(column) for column in spec.columns), *_mark_fields(spec)]
 
 
 def staging_fields(spec: TableSpec) -> list[dict[str, Any]]:
@@ -68,9 +63,13 @@ def primary_key(spec: TableSpec) -> list[str]:
     return []
 
 
-def missing_columns(spec: TableSpec, existing: Mapping[str, str]) -> list[ColumnSpec]:
-    """The columns that a target lacks; `existing` is type by lower-case name."""
-    return [column for column in spec.columns if column.target_name.lower() not in existing]
+def missing_fields(spec: TableSpec, existing: Mapping[str, str]) -> list[dict[str, Any]]:
+    """
+    The columns that an existing target has to get: NULLABLE, since its rows have no value for them.
+
+    `existing` is type by lower-case name.
+    """
+    return [{**field, "mode": "NULLABLE"} for field in target_fields(spec) if field["name"].lower() not in existing]
 
 
 def incompatible_columns(spec: TableSpec, existing: Mapping[str, str]) -> list[tuple[ColumnSpec, str]]:
@@ -98,6 +97,13 @@ def _wire_expression(column: ColumnSpec) -> str:
             return f"TO_JSON_STRING({cell}) AS {name}"
         case _:
             return cell
+
+
+def _mark_fields(spec: TableSpec) -> list[dict[str, Any]]:
+    if spec.deletes is not DeletePolicy.MARK:
+        return []
+    return [{"name": MARK_COLUMN, "type": TargetType.TIMESTAMP.value, "mode": "NULLABLE",
+             "description": "Since when the row is gone from the source; NULL while it is there."}]
 
 
 def _target_field(column: ColumnSpec) -> dict[str, Any]:

@@ -16,10 +16,9 @@ from bqsync.deliver.merge_sql import add_columns_statement, any_row_statement, s
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
     MANAGED_VALUE,
-    added_fields,
     clustering,
     incompatible_columns,
-    missing_columns,
+    missing_fields,
     primary_key,
     standard_type,
     target_fields,
@@ -27,7 +26,7 @@ from bqsync.deliver.schema import (
 )
 from bqsync.deliver.translate import failure, speaks_no_http, translate
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import ColumnSpec, TableSpec, TargetRef, WireValue
+from bqsync.model import ColumnSpec, DeletePolicy, TableSpec, TargetRef, WireValue
 
 _READ_ROWS = 5_000
 _FIRST_TIMEOUT_S = cast("float", (3.0, 8.0))
@@ -142,17 +141,16 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
         raise _incompatible(state.ref, wrong)
     if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
         raise _unknown_required(state.ref, sorted(unknown))
-    missing = missing_columns(spec, state.types)
+    missing = missing_fields(spec, state.types)
     if not missing:
         return state, []
-    columns = [(column.target_name, column.target_type.value) for column in missing]
-    jobs.query(destination, add_columns_statement(state.ref, columns))
+    jobs.query(destination, add_columns_statement(state.ref, [(field["name"], field["type"]) for field in missing]))
     after = _read_existing(destination, state.ref)
-    if left := missing_columns(spec, after.types):
+    if left := missing_fields(spec, after.types):
         # Some engines change the table and not its resource: say it there as well.
         _patch_schema(destination, state.ref, left)
         after = _read_existing(destination, state.ref)
-    return after, [column.target_name for column in missing]
+    return after, [field["name"] for field in missing]
 
 
 def has_rows(destination: Destination, ref: TargetRef) -> bool:
@@ -174,11 +172,12 @@ def adopt(destination: Destination, state: TargetState) -> None:
 
 
 def rows(
-    destination: Destination, ref: TargetRef, columns: Sequence[ColumnSpec]
+    destination: Destination, ref: TargetRef, columns: Sequence[ColumnSpec], *, policy: DeletePolicy
 ) -> Iterator[list[tuple[WireValue, ...]]]:
-    """The wire values of those columns for every row of the target, in portions."""
+    """The wire values of those columns for every row of the target, in portions; rows that are marked are absent."""
     portion: list[tuple[WireValue, ...]] = []
-    for row in jobs.query(destination, select_statement(ref, wire_expressions(columns))):
+    unmarked_only = policy is DeletePolicy.MARK
+    for row in jobs.query(destination, select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only)):
         portion.append(tuple(row.values()))
         if len(portion) == _READ_ROWS:
             yield portion
@@ -195,10 +194,10 @@ def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:
     return state
 
 
-def _patch_schema(destination: Destination, ref: TargetRef, missing: Sequence[ColumnSpec]) -> None:
+def _patch_schema(destination: Destination, ref: TargetRef, missing: Sequence[dict[str, Any]]) -> None:
     def patch() -> None:
         table = destination.rest.get_table(str(ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        added: list[Any] = [bigquery.SchemaField.from_api_repr(field) for field in added_fields(missing)]
+        added: list[Any] = [bigquery.SchemaField.from_api_repr(field) for field in missing]
         table.schema = [*table.schema, *added]
         destination.rest.update_table(table, ["schema"], retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
 

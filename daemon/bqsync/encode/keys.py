@@ -32,10 +32,11 @@ def encode_key(values: Iterable[WireValue]) -> bytes:
         values: integers within 64 bits. Text may carry surrogate escapes: they stand for the bytes they escaped.
             -0.0 is 0.0, since every database compares them as equal.
     """
-    return b"".join(map(_encode_component, values))
+    return b"".join(map(encode_component, values))
 
 
-def _encode_component(value: WireValue) -> bytes:
+def encode_component(value: WireValue) -> bytes:
+    """Encode one value of a tuple."""
     if type(value) is str:
         body = value.encode("utf-8", "surrogateescape")
         return b"\x05" + (body.replace(b"\0", b"\0\xff") if b"\0" in body else body) + b"\0\0"

@@ -17,14 +17,17 @@ from typing import TypeVar
 from bqsync.config import TableSection
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
+    MARK_COLUMN,
     Affinity,
     ColumnSpec,
+    DeletePolicy,
     NullValues,
     ProtoField,
     ProtoScalar,
     SourceColumn,
     SourceTable,
     StagingColumn,
+    SweepPolicy,
     TableSpec,
     TargetType,
     TimestampFormat,
@@ -148,7 +151,8 @@ def finish(
             for column, number in zip(settled, numbers, strict=True)
         ),
         key=table.key,
-        deletes=table.section.deletes,
+        # Without sweeps nothing tells what is gone.
+        deletes=DeletePolicy.IGNORE if table.section.sweep is SweepPolicy.OFF else table.section.deletes,
     )
 
 
@@ -280,7 +284,7 @@ def _existing(source: SourceTable, name: str, setting: str) -> SourceColumn:
 
 
 def _check_target_names(source: SourceTable, columns: Sequence[ColumnDraft]) -> None:
-    taken: dict[str, str] = {name.value: "bqsync's own column" for name in StagingColumn}
+    taken: dict[str, str] = dict.fromkeys((*StagingColumn, MARK_COLUMN), "bqsync's own column")
     for column in columns:
         name = column.target_name.lower()
         if name in taken:

@@ -21,6 +21,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bqsync.encode.keys import decode_key, encode_key
 from bqsync.encode.rejection import Rejected
+from bqsync.encode.target_keys import check_key, target_key_reader
 from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, Converter, converter, rereader
 from bqsync.model import (
     ColumnSpec,
@@ -35,6 +36,8 @@ from bqsync.model import (
     WireValue,
 )
 
+ENCODING_VERSION = 1
+"""To be raised with every change of the bytes that a row becomes: the ledger then has every row encoded once more."""
 MAX_ROW_BYTES = 9_800_000
 """
 A larger row, its key included, goes to quarantine. The service refuses append requests over 10 MB (20 MB by newer
@@ -104,6 +107,7 @@ class RowEncoder:
         positions = {column.source_name: index for index, column in enumerate(spec.columns)}
         self._key_positions = tuple(positions[name] for name in spec.key)
         self._key_names = tuple(column.target_name for column in spec.key_columns)
+        self.target_keys = target_key_reader(spec, zone)
         self._rereaders = tuple(rereader(column) for column in spec.columns)
         self._key_rereaders = tuple(rereader(column) for column in spec.key_columns)
 
@@ -119,7 +123,7 @@ class RowEncoder:
                 fields[name] = convert(row[position])
             data = self._serialize(self._message(**fields, **shape.zeros))
             key_values = [fields[name] for name in self._key_names]
-            _check_key(key_values)
+            check_key(key_values)
         except (Rejected, ValueError):
             return self._rejection(row)
         key = encode_key(key_values)
@@ -152,7 +156,7 @@ class RowEncoder:
             try:
                 wire = cell.convert(value)
                 if cell.name in self._key_names:
-                    _check_key([wire])
+                    check_key([wire])
                     key_values[cell.name] = wire
             except Rejected as rejected:
                 first = first or (cell.source_name, rejected.reason)
@@ -170,9 +174,17 @@ class RowEncoder:
             key_values.append(fingerprint)
         return RejectedRow(encode_key(key_values), key, column, reason, fingerprint)
 
-    def refuse(self, row: EncodedRow, reason: Reason) -> RejectedRow:
-        """The verdict on a row that can be encoded and is not to be delivered all the same."""
-        return RejectedRow(row.source_key or row.key, row.key, self.spec.key[0], reason, row.fingerprint)
+    def refuse(self, row: EncodedRow, reason: Reason, *, is_copy: bool = False) -> RejectedRow:
+        """
+        The verdict on a row that can be encoded and is not to be delivered all the same.
+
+        Args:
+            row: the row.
+            reason: why.
+            is_copy: another row has the very same source key; its contents tell this one from it.
+        """
+        source_key = row.owner + (encode_key([row.fingerprint]) if is_copy else b"")
+        return RejectedRow(source_key, row.key, self.spec.key[0], reason, row.fingerprint)
 
     def reread(self, values: Sequence[WireValue]) -> tuple[WireValue, ...]:
         """
@@ -277,19 +289,6 @@ def _picker(positions: Sequence[int]) -> Callable[[Sequence[SqlValue]], tuple[Wi
         return itemgetter(*positions)
     # For a single position itemgetter would return the cell and not a tuple.
     return lambda row: tuple(row[at] for at in positions)
-
-
-def _check_key(values: Sequence[WireValue]) -> None:
-    """
-    Refuse key values that no equality in BigQuery finds again.
-
-    A text with a NUL is one of them: tools and engines that treat it as the end of the text see another key.
-    """
-    for value in values:
-        if value is None:
-            raise Rejected(Reason.NULL_KEY)
-        if type(value) is str and "\0" in value:
-            raise Rejected(Reason.INVALID_TEXT)
 
 
 def _message_class(descriptor: descriptor_pb2.DescriptorProto) -> Any:  # noqa: ANN401 - built at run time

@@ -7,8 +7,9 @@ rows into the same MERGE again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Self
 
 from bqsync.deliver import jobs, staging
@@ -20,8 +21,10 @@ from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import EncodedRow, RejectedRow, TargetRef
-from bqsync.state.ledger import ChunkCommit, Ledger, delivered_entry
+from bqsync.failpoints import reached
+from bqsync.model import Delivery, EncodedRow, RejectedRow, TargetRef, Watermark
+from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.quarantine import Quarantine
 from bqsync.state.tables import TableState
 
 
@@ -34,6 +37,7 @@ class Lane:
     encoder: RowEncoder
     state: TableState
     ledger: Ledger
+    quarantine: Quarantine
     mapping_version: str
     append_rows: int
     """Rows in one append request, at most."""
@@ -54,7 +58,7 @@ class RefusedKeysError(Exception):
 class Delivered:
     """What a chunk did."""
 
-    upserted_slots: list[int] = field(default_factory=list)
+    upserted_slots: Sequence[int] = ()
     rows_upserted: int = 0
     rows_deleted: int = 0
     bytes_sent: int = 0
@@ -82,19 +86,37 @@ class Chunk:
         # While an intent stands, its MERGE may be running and reading the staging table.
         if self._staging is not None and self._lane.state.intent() is None:
             staging.drop(self._lane.destination, str(self._staging))
+            reached("chunk.cleaned")
 
     @property
     def rows(self) -> int:
-        """How many rows are staged."""
-        return len(self._staged_keys)
+        """How many rows are to be merged, or only to be noted."""
+        return len(self._staged_keys) + len(self._commit.rejected) + len(self._commit.refreshed)
 
-    def upsert(self, rows: Sequence[EncodedRow]) -> None:
-        """Stage rows to insert or update."""
+    @property
+    def pending(self) -> Mapping[bytes, Delivery]:
+        """The rows that are staged and not merged yet, by target key."""
+        return self._commit.delivered
+
+    def upsert(self, rows: Sequence[EncodedRow], deliveries: Sequence[Delivery]) -> None:
+        """Stage rows to insert or update, each with what the ledger keeps of it; of one key, the last one counts."""
         encoder, first = self._lane.encoder, self._sequence
         self._sequence += len(rows)
         self._append([encoder.stage_upsert(row, first + index) for index, row in enumerate(rows)],
                      [row.key for row in rows])
-        self._commit.delivered.extend(map(delivered_entry, rows))
+        self._commit.delivered.update((delivery.key, delivery) for delivery in deliveries)
+
+    def refresh(self, key: bytes, source_print: int) -> None:
+        """Note another source row that has become the very bytes which the ledger has."""
+        self._commit.refreshed.append((key, source_print))
+
+    def move(self, watermark: Watermark) -> None:
+        """Note up to where a column is dealt with, once this chunk is committed."""
+        self._commit.watermarks[watermark.column] = watermark
+
+    def forget_before(self, instant_us: int) -> None:
+        """Have the commit drop the ledger's rows of earlier instants."""
+        self._commit.forget_before_us = instant_us
 
     def delete(self, keys: Sequence[bytes]) -> None:
         """Stage deletes."""
@@ -105,15 +127,16 @@ class Chunk:
 
     def reject(self, row: RejectedRow) -> None:
         """Note a row for the quarantine."""
-        self._commit.rejected.append(row)
+        self._commit.rejected[row.source_key] = row
 
     def recover(self, source_key: bytes) -> None:
         """Note that a row leaves the quarantine."""
-        self._commit.recovered.append(source_key)
+        self._commit.recovered.add(source_key)
 
     def note_rejected(self, limit: int) -> None:
         """Commit so many of the rejected rows by themselves, for the list that an operator is pointed to."""
-        self._lane.ledger.commit(ChunkCommit(rejected=self._commit.rejected[:limit]), self._lane.mapping_version)
+        rejected = dict(islice(self._commit.rejected.items(), limit))
+        self._lane.ledger.commit(ChunkCommit(rejected=rejected), self._lane.mapping_version)
 
     def deliver(self) -> Delivered:
         """
@@ -142,11 +165,13 @@ class Chunk:
         with self._lane.stopwatch.stage("append"), self._refusals():
             for batch in split(rows, self._lane.append_rows, self._lane.append_bytes):
                 stream.append(batch)
+        reached("chunk.appended")
 
     def _open_stream(self) -> AppendStream:
         lane = self._lane
         with lane.stopwatch.stage("stage"):
             self._staging = staging.create(lane.destination, lane.encoder.spec, lane.state.store.instance)
+        reached("chunk.staging_created")
         ref = self._staging
         path = f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}"
         self._stream = AppendStream(lane.destination.write, path, lane.encoder.descriptor,
@@ -159,6 +184,7 @@ class Chunk:
         with self._lane.stopwatch.stage("append"), self._refusals():
             self._stream.finish()
         self._close_stream()
+        reached("chunk.finished")
 
     def _close_stream(self) -> None:
         if self._stream is not None:
@@ -170,6 +196,7 @@ class Chunk:
         with lane.stopwatch.stage("merge"):
             statement = merge_statement(lane.encoder.spec, lane.target, source)
             result = jobs.run_merge(lane.destination, statement, source, lane.state)
+        reached("merge.ended")
         upserts = len(self._commit.delivered)
         if result.affected_rows < upserts:
             # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered.

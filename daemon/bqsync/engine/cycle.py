@@ -1,26 +1,32 @@
-"""One cycle of one table: plan, prepare the target, settle what was left, sweep."""
+"""One cycle of one table: plan, settle what was left, prepare the target, then a watermark pass, a sweep, or both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bqsync.config import TableSection
-from bqsync.deliver import jobs, staging, target
-from bqsync.deliver.target import TargetState
-from bqsync.encode.mapping import with_target
+from bqsync.deliver import jobs, staging
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.absence import DeleteLimits
 from bqsync.engine.chunk import Lane, RefusedKeysError
+from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import mapping_version, plan_table, table_reader
+from bqsync.engine.prepare import TargetPreparation
+from bqsync.engine.schedule import Facts, SweepMode, Work, plan_work
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
-from bqsync.engine.sweep import Sweep, SweepBounds
+from bqsync.engine.sweep import Sweep
+from bqsync.engine.watermark_pass import WatermarkPass
+from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, TableSpec
+from bqsync.failpoints import reached
+from bqsync.model import CycleOutcome, SweepPolicy
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
-from bqsync.state.tables import TableState, TrustedTarget
+from bqsync.state.quarantine import Quarantine
+from bqsync.state.tables import SweepRequest, TableState
 
 _log = get_logger()
 
@@ -29,6 +35,8 @@ APPEND_BYTES = 2_000_000
 """A first copy is bounded by bytes: larger requests gain nothing, smaller ones cost a round trip each."""
 _MAX_REFUSALS = 20
 """A cycle starts again without the rows that BigQuery refused, so often at most."""
+_OWN_STAGES = ("read", "compare", "encode", "commit")
+"""What the duty cycle counts: the time in which this machine works, not BigQuery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,9 @@ class CycleOptions:
     adopt: bool = False
     """Take over a target that somebody else made."""
     confirmed_deletes: int = 0
+    sweep: SweepMode = SweepMode.ALWAYS
+    is_alone: bool = False
+    """No other table has lost more rows than the guard lets pass unasked."""
 
 
 class TableCycle:
@@ -50,7 +61,7 @@ class TableCycle:
         session: open source, state and destination.
         section: the table's configuration.
         options: of this cycle.
-        progress: told of the number of rows read so far.
+        progress: told of the number of rows that the sweep has read so far.
     """
 
     def __init__(
@@ -61,10 +72,13 @@ class TableCycle:
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch()
-        self.outcome: CycleOutcome | None = None
-        """What was done so far: of a cycle that fails, too."""
         self._state = TableState(session.store, session.source_id, section.name)
         self._ledger = Ledger(session.store, self._state.table_id)
+        self._quarantine = Quarantine(session.store, self._state.table_id)
+        self._overlap_us = int(session.config.sync.overlap_s * 1_000_000)
+        self._bounds = ChunkBounds(rows=session.config.sync.chunk_rows, size_bytes=session.config.sync.chunk_bytes)
+        self.outcome = CycleOutcome(table=section.name, target=section.target)
+        """What was done so far: of a cycle that fails, too."""
 
     def run(self) -> CycleOutcome:
         """
@@ -78,98 +92,131 @@ class TableCycle:
             for warning in plan.warnings:
                 _log.warning(Event.SCHEMA_WARNING, table=self._section.name, what=warning)
             self._settle_intent()
-            if self._options.full:
-                self._state.distrust()
-            spec, encoder, found = self._prepare_target(plan.spec)
-        refused: frozenset[bytes] = frozenset()
-        for _ in range(_MAX_REFUSALS):
-            try:
-                return self._sweep(spec, encoder, found, refused)
-            except RefusedKeysError as error:
-                refused |= error.keys
-        raise BqsyncError(
-            ErrorKind.QUARANTINE_FLOOD, what=f"BigQuery keeps refusing rows of table {self._section.name}",
-            why=f"{len(refused)} rows were refused in {_MAX_REFUSALS} attempts",
-            fix="compare the types of source and target: bqsync check",
-        )
+            preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
+            prepared = preparation.prepare(plan.spec, adopt=self._options.adopt, full=self._options.full)
+            self._encoder = prepared.encoder
+            self._lane = Lane(
+                destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
+                state=self._state, ledger=self._ledger, quarantine=self._quarantine,
+                mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
+                append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
+            )
+            self._reader = table_reader(self._session, prepared.encoder.spec)
+            self._book = self._watermark_book(prepared.encoder)
+        self.outcome.target = str(prepared.found.ref)
+        self._work_without_refused()
+        self.outcome.durations_s = self._stopwatch.durations_s
+        self.outcome.quarantine_total = self._quarantine.count()
+        return self.outcome
 
-    def _sweep(
-        self, spec: TableSpec, encoder: RowEncoder, found: TargetState, refused: frozenset[bytes]
-    ) -> CycleOutcome:
-        settings = self._session.config.sync
-        first_copy = self._ledger.count() == 0
-        lane = Lane(
-            destination=self._session.destination, target=found.ref, encoder=encoder, state=self._state,
-            ledger=self._ledger, mapping_version=mapping_version(spec),
-            append_rows=FIRST_COPY_APPEND_ROWS if first_copy else settings.batch_rows, append_bytes=APPEND_BYTES,
-            stopwatch=self._stopwatch,
-        )
-        reader = table_reader(self._session, spec)
-        bounds = SweepBounds(chunk_rows=settings.chunk_rows, chunk_bytes=settings.chunk_bytes,
-                             max_delete_fraction=settings.max_delete_fraction,
-                             confirmed_deletes=self._options.confirmed_deletes)
-        sweep = Sweep(lane, reader, bounds, refused=refused, progress=self._progress,
-                      is_stopped=self._session.stop.is_set)
-        self.outcome = sweep.outcome
-        return sweep.run()
+    def _append_rows(self) -> int:
+        return FIRST_COPY_APPEND_ROWS if self._ledger.is_empty() else self._session.config.sync.batch_rows
+
+    def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
+        # Two rows of one key can't be told apart by a pass, which may read one of them alone.
+        names = self._section.watermark if self._reader.key_is_unique else ()
+        return WatermarkBook(self._session.source, encoder.spec, names, self._reader, self._state,
+                             zone=self._session.zone, overlap_us=self._overlap_us)
 
     def _settle_intent(self) -> None:
         intent = self._state.intent()
         if intent is None:
             return
         outcome = jobs.settle(self._session.destination, intent)
+        reached("intent.settled")
         # Whatever it did is done once more by the sweep; what counts is that it can do nothing any later.
         self._state.clear_intent()
         staging.drop(self._session.destination, intent.staging_table)
         _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
 
-    def _prepare_target(self, spec: TableSpec) -> tuple[TableSpec, RowEncoder, TargetState]:
-        destination = self._session.destination
-        found = target.read(destination, target.target_ref(destination, spec))
-        is_new = found is None
-        if found is None:
-            found = target.create(destination, spec)
-            _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
-        elif not found.managed:
-            self._adopt(found)
-        found, added = target.evolve(destination, spec, found)
-        if added:
-            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
-        spec = with_target(spec, found.required, self._gone_columns(spec, found))
-        encoder = RowEncoder(spec, self._session.zone)
-        self._trust(encoder, found, is_new=is_new)
-        return spec, encoder, found
+    def _work_without_refused(self) -> None:
+        refused: frozenset[bytes] = frozenset()
+        for _ in range(_MAX_REFUSALS):
+            try:
+                self._work(refused)
+            except RefusedKeysError as error:
+                refused |= error.keys
+                self.outcome.rows_read = self.outcome.rows_unchanged = 0
+            else:
+                return
+        raise BqsyncError(
+            ErrorKind.QUARANTINE_FLOOD, what=f"BigQuery keeps refusing rows of table {self._section.name}",
+            why=f"{len(refused)} rows were refused in {_MAX_REFUSALS} attempts",
+            fix="compare the types of source and target: bqsync check",
+        )
 
-    def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
-        """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
-        known = self._state.target_names()
-        self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
-        present = {column.target_name.lower() for column in spec.columns}
-        return tuple(dict.fromkeys(
-            name for name in known.values() if name.lower() not in present and name.lower() in found.types
-        ))
+    def _work(self, refused: frozenset[bytes]) -> None:
+        now_us = self._session.now_us()
+        self._book.watch(now_us, self._state.sweep_request().last_attempt_us)
+        if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
+            self._book.decide(now_us, from_newest=False)
+        request = self._state.sweep_request()
+        work = plan_work(self._facts(request, now_us))
+        if work.watermark_pass:
+            self._pass(refused)
+        if work.sweep:
+            self._sweep(refused, request)
+        self.outcome.skipped = self._why_skipped(work)
 
-    def _adopt(self, found: TargetState) -> None:
-        destination = self._session.destination
-        if not self._options.adopt and target.has_rows(destination, found.ref):
-            raise BqsyncError(
-                ErrorKind.TARGET_FOREIGN, what=f"table {found.ref} exists, holds rows, and was not made by bqsync",
-                why="rows that the source lacks would be deleted from it",
-                fix=f"if it is meant to become a copy: bqsync sync {self._section.name} --adopt; else choose another "
-                "`target` for the table",
-            )
-        target.adopt(destination, found)
+    @property
+    def _sweeps_off(self) -> bool:
+        return self._section.sweep is SweepPolicy.OFF
 
-    def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
-        """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
-        key_columns = ", ".join(f"{column.target_name} {column.target_type}" for column in encoder.spec.key_columns)
-        target_now = TrustedTarget(name=str(found.ref), created_us=found.created_us, key_columns=key_columns)
-        if self._state.trusted() == target_now:
-            return
-        keys = iter(()) if is_new else self._target_keys(encoder, found)
-        self._ledger.reconcile(target_now, keys)
+    def _facts(self, request: SweepRequest, now_us: int) -> Facts:
+        settings, looks, name = self._session.config.sync, self._session.looks, self._section.name
+        tracked = self._book.tracked()
+        found = self._session.source.file_state()
+        return Facts(
+            mode=self._options.sweep, sweeps_off=self._sweeps_off, has_watermark=bool(tracked),
+            is_indexed=all(item.is_indexed for item in tracked), is_first_copy=self._ledger.is_empty(),
+            is_asked=request.is_due or request.swept_mapping not in (None, self._lane.mapping_version),
+            changed_since_sweep=looks.get((name, "sweep")) != found,
+            changed_since_pass=looks.get((name, "pass")) != found,
+            last_sweep=request.last_sweep, last_pass=request.last_pass, now_us=now_us,
+            sweep_interval_us=int(settings.sweep_interval_s * 1_000_000), duty=settings.sweep_duty,
+        )
 
-    def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
-        for portion in target.rows(self._session.destination, found.ref, encoder.spec.key_columns):
-            keys = map(encoder.reread_key, portion)
-            yield [key for key in keys if key is not None]
+    def _pass(self, refused: frozenset[bytes]) -> None:
+        """Deliver what the watermarks tell."""
+        found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
+        WatermarkPass(
+            self._lane, self._reader, self.outcome, bounds=self._bounds, overlap_us=self._overlap_us,
+            keeps_overlap_only=self._sweeps_off, refused=refused, now_us=self._session.now_us,
+            is_stopped=self._session.stop.is_set,
+        ).run(self._book.tracked())
+        self._session.looks[self._section.name, "pass"] = found
+        self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
+
+    def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
+        """Compare the whole table."""
+        self._book.decide(self._session.now_us(), from_newest=True)
+        found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
+        settings = self._session.config.sync
+        limits = DeleteLimits(max_fraction=settings.max_delete_fraction, confirmed=self._options.confirmed_deletes,
+                              is_alone=self._options.is_alone)
+        sweep = Sweep(
+            self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused,
+            key_is_unique=self._reader.key_is_unique, progress=self._progress,
+            is_stopped=self._session.stop.is_set, between=lambda: self._pass_if_changed(refused),
+        )
+        if sweep.run():
+            self.outcome.swept = True
+            self._session.looks[self._section.name, "sweep"] = found
+            self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us(),
+                                     self._cost_us(own_s))
+
+    def _pass_if_changed(self, refused: frozenset[bytes]) -> None:
+        """Between two chunks of a sweep: what was written meanwhile must not wait for its end."""
+        looked = self._session.looks.get((self._section.name, "pass"))
+        if self._book.tracked() and looked != self._session.source.file_state():
+            self._pass(refused)
+
+    def _cost_us(self, before_s: float) -> int:
+        return int((self._stopwatch.total_s(*_OWN_STAGES) - before_s) * 1_000_000)
+
+    def _why_skipped(self, work: Work) -> str:
+        if work.watermark_pass or work.sweep:
+            return ""
+        if self._options.sweep is SweepMode.NEVER:
+            return "no watermark column can be used: only a sweep finds changes"
+        return "nothing is due"

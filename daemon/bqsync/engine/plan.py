@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
-from bqsync.capture.order import page_order
+from bqsync.capture.order import read_orders
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.probe import odd_places, probe_instants
 from bqsync.capture.schema import read_table
 from bqsync.capture.source import Source
 from bqsync.config import TableSection
 from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
+from bqsync.encode.rows import ENCODING_VERSION
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec, TargetType, TimestampFormat
@@ -55,16 +57,21 @@ def draft_table(
 def table_reader(session: Session, spec: TableSpec) -> TableReader:
     """Reads the columns of a mapping, in an order that loses no row."""
     settings = session.config.sync
+    orders = session.source.read(lambda connection: read_orders(connection, spec.source_name, spec.key))
     return TableReader(
         session.source, spec.source_name, [column.source_name for column in spec.columns], spec.key,
         PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes),
-        order=session.source.read(lambda connection: page_order(connection, spec.source_name, spec.key)),
+        order=orders.pages, range_order=orders.ranges, key_is_unique=orders.key_is_unique,
     )
 
 
-def mapping_version(spec: TableSpec) -> str:
-    """A short name of a mapping: a row in quarantine is worth another try when it changes."""
-    return hashlib.sha256(repr(spec).encode()).hexdigest()[:16]
+def mapping_version(spec: TableSpec, zone: ZoneInfo) -> str:
+    """
+    A short name of all that decides which bytes become of a source row.
+
+    A row in quarantine is worth another try when it changes, and a source row that was seen before has to be encoded.
+    """
+    return hashlib.sha256(f"{ENCODING_VERSION} {zone.key} {spec!r}".encode()).hexdigest()[:16]
 
 
 def _formats(source: Source, table: TableDraft, state: TableState) -> dict[str, TimestampFormat | None]:

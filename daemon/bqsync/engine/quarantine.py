@@ -9,7 +9,7 @@ from bqsync.config import Config
 from bqsync.encode.keys import key_text
 from bqsync.encode.rejection import EXPLANATIONS
 from bqsync.model import Reason
-from bqsync.state.ledger import Ledger, QuarantineEntry
+from bqsync.state.quarantine import Quarantine, QuarantineEntry
 from bqsync.state.store import Store
 from bqsync.state.tables import table_ids
 
@@ -48,7 +48,7 @@ def list_quarantine(config: Config, names: Sequence[str], limit: int) -> tuple[l
         total = 0
         for name, table_id in table_ids(store, config.source.name).items():
             if name in names:
-                found = [_row(name, entry) for entry in Ledger(store, table_id).quarantined().values()]
+                found = [_row(name, entry) for entry in Quarantine(store, table_id).entries().values()]
                 total += len(found)
                 rows += found[:limit]
     finally:
@@ -61,7 +61,7 @@ def forget(config: Config, names: Sequence[str]) -> int:
     store = Store(config.state.file, rebuild=False)
     try:
         ids = table_ids(store, config.source.name)
-        return sum(Ledger(store, ids[name]).forget_quarantine() for name in names if name in ids)
+        return sum(Quarantine(store, ids[name]).forget() for name in names if name in ids)
     finally:
         store.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from bqsync.capture.schema import table_names
-from bqsync.capture.source import Source
+from bqsync.capture.source import FileState, Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination, connect
 from bqsync.deliver.retry import Policy
@@ -22,6 +22,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.clock import now_us
 from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
 
@@ -40,6 +41,10 @@ class Session:
     messages: Mapping[str, tuple[ProtoField, ...]]
     zone: ZoneInfo
     stop: StopEvent = field(default_factory=StopEvent)
+    now_us: Callable[[], int] = now_us
+    """The wall clock, in Unix microseconds."""
+    looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
+    """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
 
 
 @contextmanager
@@ -114,7 +119,7 @@ def _open_store(config: Config, *, lock: bool) -> Iterator[Store]:
         stack.callback(store.close)
         if store.rebuilt_from is not None:
             _log.warning(Event.STATE_REBUILT, file=str(path), moved_to=str(store.rebuilt_from),
-                         why="the file was damaged; every table is reconciled with its target")
+                         why=f"{store.rebuilt_because}; every table is reconciled with its target")
         yield store
 
 

@@ -14,6 +14,10 @@ class Stopwatch:
         self._clock = clock
         self.durations_s: dict[str, float] = {}
 
+    def total_s(self, *stages: str) -> float:
+        """Seconds of some stages together."""
+        return sum(self.durations_s.get(name, 0.0) for name in stages)
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the block to a stage."""

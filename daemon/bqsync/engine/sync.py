@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
 from bqsync.deliver import staging
+from bqsync.engine.absence import held_back
 from bqsync.engine.cycle import CycleOptions, TableCycle
 from bqsync.engine.session import Session, chosen_tables
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope, internal_error
 from bqsync.model import CycleOutcome, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.sources import note_identity
 from bqsync.state.tables import TableState
 
 _log = get_logger()
@@ -55,9 +58,41 @@ def sync_tables(
         BqsyncError: CONFIG_INVALID for a name that is not configured.
     """
     tables = chosen_tables(session.config, names)
+    _watch_identity(session)
     outage: list[BqsyncError] = []
     with ThreadPoolExecutor(session.config.sync.parallel_tables, thread_name_prefix="table") as pool:
-        return list(pool.map(lambda name: _sync_table(session, name, options, progress, outage), tables))
+        outcomes = list(pool.map(lambda name: _sync_table(session, name, options, progress, outage), tables))
+    return _decide_deferred(session, outcomes, options, outage)
+
+
+def _watch_identity(session: Session) -> None:
+    """Another file under the same name, or an older state of the same one: every table is to be swept."""
+    why = note_identity(session.store, session.source_id, session.source.identity())
+    if why is not None:
+        _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
+
+
+def _decide_deferred(
+    session: Session, outcomes: list[CycleOutcome], options: CycleOptions, outage: list[BqsyncError]
+) -> list[CycleOutcome]:
+    """
+    Many deletes of a small table pass if it is the only one that lost so much; several at once look like a wrong file.
+
+    Such a table has less than twice the free deletes: sweeping it again costs little.
+    """
+    deferred = [outcome for outcome in outcomes if outcome.deletes_deferred and outcome.error is None]
+    if len(deferred) == 1:
+        name = deferred[0].table
+        again = _sync_table(session, name, replace(options, is_alone=True), None, outage)
+        again.rows_upserted += deferred[0].rows_upserted
+        return [again if outcome.table == name else outcome for outcome in outcomes]
+    others = ", ".join(outcome.table for outcome in deferred)
+    for outcome in deferred:
+        failure = held_back(outcome, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
+                            f"several tables have lost as much at once: {others}")
+        outcome.error = failure.as_dict()
+        _record_attempt(session, outcome.table, outcome.error)
+    return outcomes
 
 
 def sweep_orphans(session: Session) -> None:
@@ -94,7 +129,7 @@ def _sync_table(
             outage.append(failure)
     else:
         # Idle is silent: a cycle that found nothing is worth a line only to those who debug.
-        moved = outcome.merges or outcome.rows_quarantined
+        moved = outcome.merges or outcome.rows_quarantined or outcome.deletes_deferred
         (_log.info if moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(outcome))
     if progress is not None:
         progress.end(name)
@@ -132,13 +167,13 @@ def _failed(section: TableSection, failure: Exception, begun: CycleOutcome | Non
 
 def _fields(outcome: CycleOutcome) -> dict[str, object]:
     names = [name for name in CycleOutcome.__slots__ if name != "error"]
-    fields = {name: getattr(outcome, name) for name in names}
+    fields = {name: getattr(outcome, name) for name in names if name != "skipped" or outcome.skipped}
     fields["durations_s"] = {stage: round(seconds, 4) for stage, seconds in outcome.durations_s.items()}
     return fields
 
 
 def _record_attempt(session: Session, name: str, error: Mapping[str, str] | None) -> None:
     try:
-        TableState(session.store, session.source_id, name).record_attempt(error)
+        TableState(session.store, session.source_id, name).record_attempt(error, session.now_us())
     except BqsyncError as failure:
         _log.error(Event.SYNC_FAILED, table=name, **failure.as_dict())

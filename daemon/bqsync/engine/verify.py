@@ -20,7 +20,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import DeletePolicy, EncodedRow, Reason, RejectedRow, SqlValue, TargetRef, WireValue
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.ledger import Ledger
+from bqsync.state.quarantine import Quarantine
 from bqsync.state.scratch import Scratch
 from bqsync.state.tables import TableState
 
@@ -117,7 +117,7 @@ class _Comparison:
         self._found = _existing_target(session, section, target.target_ref(session.destination, spec))
         self._spec = with_target(spec, self._found.required)
         self._encoder = RowEncoder(self._spec, session.zone)
-        self._quarantined = Ledger(session.store, state.table_id).quarantined()
+        self._quarantined = Quarantine(session.store, state.table_id).entries()
         self._reader = table_reader(session, spec)
         names = [column.source_name for column in spec.columns]
         self._key_positions = [names.index(name) for name in spec.key]
@@ -126,10 +126,11 @@ class _Comparison:
     def run(self) -> VerifyOutcome:
         with Scratch(self._session.config.state.file.parent) as scratch:
             for page in self._reader.pages():
-                prints = list(self._prints(page))
+                prints = list(self._prints(page.rows))
                 # A key that was there before belongs to another row: such a collision waits in quarantine.
                 self._outcome.rows_quarantined += len(prints) - max(0, scratch.add(prints))
-            for portion in target.rows(self._session.destination, self._found.ref, self._spec.columns):
+            for portion in target.rows(self._session.destination, self._found.ref, self._spec.columns,
+                                       policy=self._spec.deletes):
                 self._outcome.rows_target += len(portion)
                 self._meet(scratch, [self._encoder.reread(values) for values in portion])
             for key, _ in scratch.unmet():
@@ -152,7 +153,7 @@ class _Comparison:
                 yield result.key, self._encoder.fingerprint(self._wire(row)), result.source_key
 
     def _is_refused(self, row: EncodedRow) -> bool:
-        entry = self._quarantined.get(row.source_key or row.key)
+        entry = self._quarantined.get(row.owner)
         return entry is not None and entry.reason is Reason.REFUSED_BY_BIGQUERY
 
     def _wire(self, row: Sequence[SqlValue]) -> tuple[WireValue, ...]:

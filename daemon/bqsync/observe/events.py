@@ -20,6 +20,8 @@ class Event(StrEnum):
     STAGING_SWEPT = "staging.swept"
     DELETES_HELD_BACK = "deletes.held_back"
     STATE_REBUILT = "state.rebuilt"
+    SOURCE_REPLACED = "source.replaced"
+    WATERMARK_ANOMALY = "watermark.anomaly"
     EMBEDDED_STARTED = "bigquery.embedded_started"
     VERIFY_COMPLETED = "verify.completed"
     SCHEMA_WARNING = "schema.warning"
@@ -94,10 +96,16 @@ SPECIFICATIONS = MappingProxyType(
         Event.DELETES_HELD_BACK: EventSpecification(
             "error",
             "More deletes than the guard lets pass wait for a confirmation.",
-            ("table", "deletes", "rows", "fix"),
+            ("table", "deletes", "rows", "why", "fix"),
         ),
         Event.STATE_REBUILT: EventSpecification(
             "warning", "The state file was damaged; it was moved aside and is built anew.", ("file", "moved_to", "why")
+        ),
+        Event.SOURCE_REPLACED: EventSpecification(
+            "warning", "The database file is not the one of the last cycle; every table is swept.", ("file", "why")
+        ),
+        Event.WATERMARK_ANOMALY: EventSpecification(
+            "warning", "The clock or a watermark column went back; the table is swept.", ("table", "column", "what")
         ),
         Event.EMBEDDED_STARTED: EventSpecification(
             "info", "The BigQuery on this machine answers.", ("rest_endpoint", "grpc_endpoint", "directory")

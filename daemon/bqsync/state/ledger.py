@@ -1,5 +1,5 @@
 """
-The ledger and the quarantine: what was delivered, what could not be.
+The ledger: what was delivered, row by row.
 
 The hot path of the state. It speaks to the driver directly, a page or a chunk at a time.
 """
@@ -10,14 +10,17 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-
-from bqsync.model import EncodedRow, LedgerEntry, Reason, RejectedRow
-from bqsync.state.store import Store
-from bqsync.state.tables import TrustedTarget, now_us
+from bqsync.failpoints import reached
+from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
+from bqsync.state import quarantine, watermarks
+from bqsync.state.store import Store, driver_cursor
+from bqsync.state.tables import TrustedTarget
 
 _LOOKUP_KEYS = 500
 _SCAN_ROWS = 5_000
+_ENTRY = "key, fingerprint, slot, source_print, source_key"
+_RANGE_PAUSE = 16
+"""After a range that held too much beside the wanted keys, so many lookups go by single keys at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +32,29 @@ class LedgerRow:
     source_key: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineEntry:
-    """A row in quarantine as it is listed."""
-
-    source_key: bytes
-    column: str
-    reason: Reason
-    fingerprint: int
-    mapping_version: str
-    since_us: int
-    delivered: bool
-    """An earlier version of the row stands in the target."""
-
-
 @dataclass(slots=True)
 class ChunkCommit:
     """What one delivered chunk changes in the state, all in one transaction."""
 
-    delivered: list[tuple[bytes, int, bytes | None]] = field(default_factory=list)
-    """Target key, fingerprint, source key."""
+    delivered: dict[bytes, Delivery] = field(default_factory=dict)
+    """By target key."""
     deleted: list[bytes] = field(default_factory=list)
-    rejected: list[RejectedRow] = field(default_factory=list)
-    recovered: list[bytes] = field(default_factory=list)
+    refreshed: list[tuple[bytes, int]] = field(default_factory=list)
+    """Target key and source print of rows whose bytes the ledger has, from a source row that it has not seen."""
+    rejected: dict[bytes, RejectedRow] = field(default_factory=dict)
+    """By source key."""
+    recovered: set[bytes] = field(default_factory=set)
     """Source keys that leave the quarantine."""
+    watermarks: dict[str, Watermark] = field(default_factory=dict)
+    """By column."""
+    forget_before_us: int | None = None
+    """Where only the overlap is kept: rows of earlier instants leave the ledger."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to note."""
-        return not (self.delivered or self.deleted or self.rejected or self.recovered)
+        return not (self.delivered or self.deleted or self.refreshed or self.rejected or self.recovered
+                    or self.watermarks)
 
 
 class Ledger:
@@ -66,37 +63,75 @@ class Ledger:
     def __init__(self, store: Store, table_id: int) -> None:
         self._store = store
         self._table_id = table_id
+        self._range_pause = 0
 
-    def lookup(self, keys: Sequence[bytes]) -> dict[bytes, LedgerEntry]:
-        """The entries of those keys that were delivered."""
-        found: dict[bytes, LedgerEntry] = {}
+    def lookup(self, keys: Iterable[bytes | None]) -> dict[bytes | None, RawEntry]:
+        """
+        The entries of those keys that were delivered, and perhaps some of other keys. None is no key.
+
+        A page that was read in the order of its keys is one range of the ledger, which is read ten times as fast as
+        single keys are found. Whether it is one shows when the range holds too much.
+        """
+        wanted = [key for key in keys if key is not None]
+        if not wanted:
+            return {}
         with self._store.transaction() as connection:
-            cursor = _cursor(connection)
-            for start in range(0, len(keys), _LOOKUP_KEYS):
-                portion = keys[start : start + _LOOKUP_KEYS]
-                places = ",".join("?" * len(portion))
-                rows = cursor.execute(
-                    f"SELECT key, fingerprint, slot FROM ledger WHERE table_id = ? AND key IN ({places})",
-                    (self._table_id, *portion),
-                )
-                for key, fingerprint, slot in rows:
-                    found[key] = LedgerEntry(fingerprint, slot)
+            cursor = driver_cursor(connection)
+            rows = self._read_range(cursor, wanted)
+            if rows is None:
+                rows = self._read_keys(cursor, wanted)
+        return {row[0]: row for row in rows}
+
+    def _read_range(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> list[RawEntry] | None:
+        if self._range_pause:
+            self._range_pause -= 1
+            return None
+        limit = 2 * len(keys) + 16
+        rows: list[RawEntry] = cursor.execute(
+            f"SELECT {_ENTRY} FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ? LIMIT ?",
+            (self._table_id, min(keys), max(keys), limit),
+        ).fetchall()
+        if len(rows) < limit:
+            return rows
+        self._range_pause = _RANGE_PAUSE
+        return None
+
+    def _read_keys(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> list[RawEntry]:
+        found: list[RawEntry] = []
+        for start in range(0, len(keys), _LOOKUP_KEYS):
+            portion = keys[start : start + _LOOKUP_KEYS]
+            places = ",".join("?" * len(portion))
+            found += cursor.execute(f"SELECT {_ENTRY} FROM ledger WHERE table_id = ? AND key IN ({places})",
+                                    (self._table_id, *portion)).fetchall()
         return found
 
-    def count(self) -> int:
-        """How many rows were delivered and not deleted."""
+    def is_empty(self) -> bool:
+        """Whether nothing was ever delivered, as far as the ledger knows."""
         with self._store.transaction() as connection:
-            statement = "SELECT count(*) FROM ledger WHERE table_id = ?"
+            statement = "SELECT NOT EXISTS (SELECT 1 FROM ledger WHERE table_id = ?)"
+            return bool(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one())
+
+    def next_slot(self) -> int:
+        """The slot of the next new row: every row that is known now has a lower one."""
+        with self._store.transaction() as connection:
+            statement = "SELECT next_slot FROM tables WHERE id = ?"
             return int(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one())
 
-    def scan(self) -> Iterator[list[LedgerRow]]:
-        """All entries in key order, page by page; what is committed between two pages is seen by the later one."""
+    def count(self, below_slot: int | None = None) -> int:
+        """How many rows were delivered and not deleted; those with a lower slot alone, where one is named."""
+        limit = (1 << 62) if below_slot is None else below_slot
+        with self._store.transaction() as connection:
+            statement = "SELECT count(*) FROM ledger WHERE table_id = ? AND slot < ?"
+            return int(connection.exec_driver_sql(statement, (self._table_id, limit)).scalar_one())
+
+    def scan(self, below_slot: int) -> Iterator[list[LedgerRow]]:
+        """The entries with a lower slot in key order, page by page; each page sees what was committed before it."""
         after = b""
         while True:
             with self._store.transaction() as connection:
-                rows = _cursor(connection).execute(
-                    "SELECT key, slot, source_key FROM ledger WHERE table_id = ? AND key > ? ORDER BY key LIMIT ?",
-                    (self._table_id, after, _SCAN_ROWS),
+                rows = driver_cursor(connection).execute(
+                    "SELECT key, slot, source_key FROM ledger WHERE table_id = ? AND key > ? AND slot < ?"
+                    " ORDER BY key LIMIT ?", (self._table_id, after, below_slot, _SCAN_ROWS),
                 ).fetchall()
             if not rows:
                 return
@@ -105,45 +140,46 @@ class Ledger:
 
     def commit(self, chunk: ChunkCommit, mapping_version: str) -> list[int]:
         """
-        Note a delivered chunk and forget its intent, in one transaction.
+        Note a delivered chunk, move its watermarks and forget its intent, in one transaction.
 
         Returns:
             The slots of `chunk.delivered`, in its order.
         """
         with self._store.transaction() as connection:
-            cursor = _cursor(connection)
-            slots = self._upsert(cursor, chunk.delivered)
+            cursor = driver_cursor(connection)
+            reached("commit.begun")
+            slots = self._upsert(cursor, list(chunk.delivered.values()))
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
                                [(self._table_id, key) for key in chunk.deleted])
-            cursor.executemany("DELETE FROM quarantine WHERE table_id = ? AND source_key = ?",
-                               [(self._table_id, key) for key in chunk.recovered])
-            cursor.executemany(
-                'INSERT INTO quarantine (table_id, source_key, key, "column", reason, fingerprint, mapping_version,'
-                " since_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET key = excluded.key,"
-                ' "column" = excluded."column", reason = excluded.reason, fingerprint = excluded.fingerprint,'
-                " mapping_version = excluded.mapping_version",
-                [(self._table_id, row.source_key, row.key, row.column, row.reason.value, row.fingerprint,
-                  mapping_version, now_us()) for row in chunk.rejected],
-            )
+            cursor.executemany("UPDATE ledger SET source_print = ? WHERE table_id = ? AND key = ?",
+                               [(source_print, self._table_id, key) for key, source_print in chunk.refreshed])
+            reached("commit.half")
+            quarantine.note(cursor, self._table_id, chunk.rejected.values(), chunk.recovered, mapping_version)
+            watermarks.move(cursor, self._table_id, chunk.watermarks.values())
+            if chunk.forget_before_us is not None:
+                cursor.execute("DELETE FROM ledger WHERE table_id = ? AND instant_us < ?",
+                               (self._table_id, chunk.forget_before_us))
             cursor.execute("DELETE FROM intents WHERE table_id = ?", (self._table_id,))
+            reached("commit.written")
+        reached("commit.done")
         return slots
 
-    def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[tuple[bytes, int, bytes | None]]) -> list[int]:
-        known = _slots(cursor, self._table_id, [key for key, _, _ in delivered])
+    def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
+        known = {entry[0]: entry[2] for entry in self._read_keys(cursor, [row.key for row in delivered])}
         (next_slot,) = cursor.execute("SELECT next_slot FROM tables WHERE id = ?", (self._table_id,)).fetchone()
         slots: list[int] = []
-        for key, _, _ in delivered:
-            slot = known.get(key)
+        for row in delivered:
+            slot = known.get(row.key)
             if slot is None:
-                slot = known[key] = next_slot
+                slot = known[row.key] = next_slot
                 next_slot += 1
             slots.append(slot)
         cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (next_slot, self._table_id))
         cursor.executemany(
-            "INSERT INTO ledger (table_id, key, fingerprint, slot, source_key) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, source_key = excluded.source_key",
-            [(self._table_id, key, fingerprint, slot, source_key)
-             for (key, fingerprint, source_key), slot in zip(delivered, slots, strict=True)],
+            "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
+            " source_key = excluded.source_key, source_print = excluded.source_print, instant_us = excluded.instant_us",
+            [(self._table_id, slot, *row) for row, slot in zip(delivered, slots, strict=True)],
         )
         return slots
 
@@ -152,74 +188,38 @@ class Ledger:
         Replace the ledger by the keys that the target really holds, with nothing known of their rows.
 
         Portions are committed as they arrive; the ledger is trusted again with the last commit only, so that a crash
-        in between has it reconciled once more.
+        in between has it reconciled once more. From then on it holds every key of the target, with a fingerprint that
+        no row has: whichever sweep comes to its end first sends every row, and deletes what the source lacks.
 
         Args:
             target: what the ledger speaks of from then on.
             keys: encoded keys, in portions.
 
         Returns:
-            How many keys the target holds.
+            How many keys stand in the target more than once.
         """
         with self._store.transaction() as connection:
             connection.exec_driver_sql("UPDATE tables SET reconcile_pending = 1 WHERE id = ?", (self._table_id,))
             connection.exec_driver_sql("DELETE FROM ledger WHERE table_id = ?", (self._table_id,))
-        slot = 0
+        slot = repeated = 0
         for portion in keys:
+            reached("reconcile.portion")
             with self._store.transaction() as connection:
-                _cursor(connection).executemany(
+                added = driver_cursor(connection).executemany(
                     "INSERT OR IGNORE INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?)",
                     [(self._table_id, key, slot + index) for index, key in enumerate(portion)],
-                )
+                ).rowcount
+            repeated += len(portion) - max(0, added)
             slot += len(portion)
+        if not repeated:
+            self._trust(target, slot)
+        return repeated
+
+    def _trust(self, target: TrustedTarget, next_slot: int) -> None:
         with self._store.transaction() as connection:
             connection.exec_driver_sql(
                 "UPDATE tables SET target = ?, target_created_us = ?, key_columns = ?, reconcile_pending = 0,"
-                " next_slot = ? WHERE id = ?",
-                (target.name, target.created_us, target.key_columns, slot, self._table_id),
+                " next_slot = ?, sweeps_asked = sweeps_asked + 1, sweep_reason = 'reconciled' WHERE id = ?",
+                (target.name, target.created_us, target.key_columns, next_slot, self._table_id),
             )
-        return slot
-
-    def forget_quarantine(self) -> int:
-        """Drop every verdict, so that the rows are tried again; returns how many there were."""
-        with self._store.transaction() as connection:
-            return connection.exec_driver_sql("DELETE FROM quarantine WHERE table_id = ?", (self._table_id,)).rowcount
-
-    def quarantined(self) -> dict[bytes, QuarantineEntry]:
-        """The rows in quarantine by source key. Bounded: a table with too many of them is stopped."""
-        with self._store.transaction() as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT q.*, l.key IS NOT NULL AS delivered FROM quarantine q"
-                " LEFT JOIN ledger l ON l.table_id = q.table_id AND l.key = q.key WHERE q.table_id = ?",
-                (self._table_id,),
-            ).all()
-        return {
-            row.source_key: QuarantineEntry(
-                source_key=row.source_key, column=row.column, reason=Reason(row.reason), fingerprint=row.fingerprint,
-                mapping_version=row.mapping_version, since_us=row.since_us, delivered=bool(row.delivered),
-            )
-            for row in rows
-        }
-
-
-def delivered_entry(row: EncodedRow) -> tuple[bytes, int, bytes | None]:
-    """What the ledger keeps of a delivered row."""
-    return row.key, row.fingerprint, row.source_key
-
-
-def _slots(cursor: sqlite3.Cursor, table_id: int, keys: Sequence[bytes]) -> dict[bytes, int]:
-    slots: dict[bytes, int] = {}
-    for start in range(0, len(keys), _LOOKUP_KEYS):
-        portion = keys[start : start + _LOOKUP_KEYS]
-        places = ",".join("?" * len(portion))
-        slots.update(cursor.execute(
-            f"SELECT key, slot FROM ledger WHERE table_id = ? AND key IN ({places})", (table_id, *portion)
-        ).fetchall())
-    return slots
-
-
-def _cursor(connection: Connection) -> sqlite3.Cursor:
-    raw = connection.connection.driver_connection
-    if not isinstance(raw, sqlite3.Connection):
-        raise TypeError(type(raw))
-    return raw.cursor()
+        reached("reconcile.done")

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 1
-"""Written to `PRAGMA user_version`. A state of a higher version is refused."""
+STATE_VERSION = 2
+"""Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
 
@@ -24,6 +24,11 @@ sources = Table(
     "sources", metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    Column("device", Integer),
+    Column("inode", Integer),
+    Column("application_id", Integer),
+    Column("schema_cookie", Integer),
+    Column("change_counter", Integer),
 )
 
 tables = Table(
@@ -37,6 +42,17 @@ tables = Table(
     Column("reconcile_pending", Integer, nullable=False, server_default="1"),
     Column("next_field_number", Integer, nullable=False),
     Column("next_slot", Integer, nullable=False, server_default="0"),
+    # A sweep is due while more were asked for than were served. Both only count up: a request that comes during a sweep
+    # is not taken for the one that the sweep serves.
+    Column("sweeps_asked", Integer, nullable=False, server_default="1"),
+    Column("sweeps_served", Integer, nullable=False, server_default="0"),
+    Column("sweep_reason", Text, nullable=False, server_default="first sync"),
+    Column("suspicion", Text),
+    Column("swept_mapping", Text),
+    Column("last_sweep_us", Integer),
+    Column("last_sweep_cost_us", Integer),
+    Column("last_pass_us", Integer),
+    Column("last_pass_cost_us", Integer),
     Column("last_success_us", Integer),
     Column("last_attempt_us", Integer),
     Column("last_error", Text),
@@ -58,8 +74,11 @@ watermarks = Table(
     "watermarks", metadata,
     Column("table_id", ForeignKey("tables.id"), primary_key=True),
     Column("column", Text, primary_key=True),
+    Column("timestamp_format", Text),
+    Column("form", Text),
+    Column("unfit", Text),
     Column("source_value", LargeBinary),
-    Column("instant_us", Integer, nullable=False),
+    Column("instant_us", Integer),
 )
 
 ledger = Table(
@@ -68,8 +87,9 @@ ledger = Table(
     Column("key", LargeBinary, primary_key=True),
     Column("fingerprint", Integer),
     Column("slot", Integer, nullable=False),
+    Column("source_print", Integer),
     Column("source_key", LargeBinary),
-    Column("partition", Text),
+    Column("instant_us", Integer),
     sqlite_with_rowid=False,
 )
 

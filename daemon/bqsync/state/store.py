@@ -26,7 +26,12 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
 _SIDE_FILES = ("", "-wal", "-shm")
+_DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class _OutdatedError(Exception):
+    """The file was written by an older bqsync."""
 
 
 class Store:
@@ -36,11 +41,12 @@ class Store:
     Args:
         path: the file; made if it is missing.
         read_only: look, change nothing, make nothing.
-        rebuild: move a damaged file aside and begin anew; only for who holds the lock.
+        rebuild: move a damaged or outdated file aside and begin anew; only for who holds the lock.
 
     Attributes:
         instance: a short random name, made with the file: staging tables carry it.
-        rebuilt_from: where a damaged state was moved, if there was one.
+        rebuilt_from: where a damaged or outdated state was moved, if there was one.
+        rebuilt_because: why, in words.
 
     Raises:
         BqsyncError: STATE_NEWER, STATE_UNWRITABLE, STATE_DAMAGED, or STATE_MISSING.
@@ -50,6 +56,7 @@ class Store:
         self.path = path
         self.instance = ""
         self.rebuilt_from: Path | None = None
+        self.rebuilt_because = ""
         self._read_only = read_only
         self._rebuild = rebuild and not read_only
         self._lock = threading.RLock()
@@ -87,7 +94,12 @@ class Store:
             cause = exc.orig if isinstance(exc, DatabaseError) else exc
             if not self._rebuild or getattr(cause, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
                 raise self._unwritable(cause or exc) from exc
-            self.rebuilt_from = self._move_aside()
+            self.rebuilt_because = _DAMAGE
+        except _OutdatedError as exc:
+            if not self._rebuild:
+                raise self._missing() from exc
+            self.rebuilt_because = _AGE
+        self.rebuilt_from = self._move_aside()
         return self._open()
 
     def _open(self) -> Engine:
@@ -133,9 +145,12 @@ class Store:
             )
         if self._read_only and version == 0:
             raise self._missing()
+        if 0 < version < STATE_VERSION:
+            raise _OutdatedError
 
     def _move_aside(self) -> Path:
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.strftime('%Y%m%dT%H%M%S')}")
+        word = "damaged" if self.rebuilt_because == _DAMAGE else "outdated"
+        aside = self.path.with_name(f"{self.path.name}.{word}-{time.strftime('%Y%m%dT%H%M%S')}")
         for suffix in _SIDE_FILES:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - names, not paths
@@ -157,6 +172,14 @@ class Store:
             fix="check free space and permissions of its folder (mode 0700, owned by the user of bqsync); what was "
             "delivered stays delivered, and rows whose delivery could not be noted are sent again",
         )
+
+
+def driver_cursor(connection: Connection) -> sqlite3.Cursor:
+    """The driver's own cursor: SQLAlchemy's rows cost more than the read where thousands of them are read."""
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, sqlite3.Connection):
+        raise TypeError(type(raw))
+    return raw.cursor()
 
 
 def _create_tables(connection: Connection) -> None:

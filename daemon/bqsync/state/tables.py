@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
+from bqsync.failpoints import reached
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
+from bqsync.state.clock import now_us
 from bqsync.state.schema import fields, intents, sources, tables
 from bqsync.state.store import Store
 
@@ -39,6 +40,31 @@ class TrustedTarget:
     """Unix microseconds: another time under the same name is another table."""
     key_columns: str
     """The key and its types: under another key, the ledger's keys mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When something was last done, and what it took. Both in microseconds."""
+
+    ended_us: int
+    cost_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepRequest:
+    """What a table's next cycle has to know of its sweeps."""
+
+    number: int
+    """How many sweeps were ever asked for: noted as served by the sweep that begins now."""
+    is_due: bool
+    reason: str
+    suspicion: str | None
+    """Why many deletes are to be held back."""
+    swept_mapping: str | None
+    """Version of the mapping that the last complete sweep compared with."""
+    last_attempt_us: int | None
+    last_sweep: Pace | None
+    last_pass: Pace | None
 
 
 class TableState:
@@ -132,6 +158,49 @@ class TableState:
                     fields.c.table_id == self.table_id, fields.c.column == column
                 ).values(target_name=target_name))
 
+    def sweep_request(self) -> SweepRequest:
+        """What is asked of sweeps, and how the last ones were."""
+        with self.store.transaction() as connection:
+            row = connection.execute(select(tables).where(tables.c.id == self.table_id)).one()
+        return SweepRequest(
+            number=row.sweeps_asked, is_due=row.sweeps_asked > row.sweeps_served, reason=row.sweep_reason,
+            suspicion=row.suspicion, swept_mapping=row.swept_mapping, last_attempt_us=row.last_attempt_us,
+            last_sweep=_pace(row.last_sweep_us, row.last_sweep_cost_us),
+            last_pass=_pace(row.last_pass_us, row.last_pass_cost_us),
+        )
+
+    def ask_sweep(self, reason: str, *, suspicion: str | None = None) -> None:
+        """
+        Make a sweep due.
+
+        Args:
+            reason: in words, for the log.
+            suspicion: why many deletes that it finds are to be held back; it stands until a sweep has ended well.
+        """
+        values: dict[str, object] = {"sweeps_asked": tables.c.sweeps_asked + 1, "sweep_reason": reason}
+        if suspicion is not None:
+            values["suspicion"] = suspicion
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
+
+    def record_sweep(self, request: SweepRequest, mapping_version: str, ended_us: int, cost_us: int) -> None:
+        """A sweep has ended well: the whole table was compared, and what was found is delivered."""
+        # A suspicion that arose meanwhile came with a request of its own, and stands.
+        suspicion = case((tables.c.sweeps_asked > request.number, tables.c.suspicion), else_=None)
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(
+                sweeps_served=request.number, suspicion=suspicion, swept_mapping=mapping_version,
+                last_sweep_us=ended_us, last_sweep_cost_us=cost_us,
+            ))
+        reached("sweep.noted")
+
+    def record_pass(self, ended_us: int, cost_us: int) -> None:
+        """A watermark pass has ended well."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(
+                last_pass_us=ended_us, last_pass_cost_us=cost_us,
+            ))
+
     def distrust(self) -> None:
         """The ledger no longer says what the target holds: reconcile before anything is compared."""
         with self.store.transaction() as connection:
@@ -151,18 +220,20 @@ class TableState:
                 insert(intents).values(table_id=self.table_id, **values)
                 .on_conflict_do_update(index_elements=["table_id"], set_=values)
             )
+        reached("merge.intended")
 
     def clear_intent(self) -> None:
         """The job of the intent has ended, and its outcome does not count: the rows will be sent again."""
         with self.store.transaction() as connection:
             connection.execute(delete(intents).where(intents.c.table_id == self.table_id))
 
-    def record_attempt(self, error: Mapping[str, str] | None) -> None:
-        """How the last cycle ended."""
-        now = now_us()
-        values: dict[str, object] = {"last_attempt_us": now, "last_error": json.dumps(dict(error)) if error else None}
+    def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
+        """How the last cycle ended, and when."""
+        values: dict[str, object] = {
+            "last_attempt_us": ended_us, "last_error": json.dumps(dict(error)) if error else None,
+        }
         if error is None:
-            values["last_success_us"] = now
+            values["last_success_us"] = ended_us
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
 
@@ -195,6 +266,5 @@ def table_health(store: Store, source_name: str, names: Collection[str]) -> list
     ]
 
 
-def now_us() -> int:
-    """Wall-clock time in Unix microseconds."""
-    return time.time_ns() // 1000
+def _pace(ended_us: int | None, cost_us: int | None) -> Pace | None:
+    return None if ended_us is None else Pace(ended_us, cost_us or 0)

@@ -1,0 +1,117 @@
+"""What a sweep did not meet: judged as a whole by the guard, looked up once more one by one, then deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bqsync.capture.compare import Marks
+from bqsync.capture.pages import TableReader
+from bqsync.encode.keys import source_values
+from bqsync.engine.chunk import Lane
+from bqsync.engine.guard import Verdict, judge_deletes
+from bqsync.engine.intake import Intake
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.failpoints import reached
+from bqsync.model import CycleOutcome, DeletePolicy
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+from bqsync.state.ledger import LedgerRow
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteLimits:
+    """How many deletes pass."""
+
+    max_fraction: float
+    confirmed: int
+    """Deletes that an operator has confirmed; 0 for none."""
+    is_alone: bool
+    """No other table has lost as much in this cycle."""
+
+
+class Absence:
+    """
+    The search for deletes at the end of a sweep.
+
+    Args:
+        lane: of the table.
+        reader: for the last look.
+        intake: where deletes are staged, behind the rows of the last page.
+        seen: the ledger's rows that the sweep met.
+        limits: of the guard.
+        outcome: of the cycle.
+    """
+
+    def __init__(
+        self, lane: Lane, reader: TableReader, intake: Intake, *, seen: Marks, limits: DeleteLimits,
+        outcome: CycleOutcome,
+    ) -> None:
+        self._lane = lane
+        self._reader = reader
+        self._intake = intake
+        self._seen = seen
+        self._limits = limits
+        self._outcome = outcome
+
+    def stage_deletes(self) -> bool:
+        """
+        Stage the deletes of what is absent; False where they wait for what the other tables have lost.
+
+        Raises:
+            BqsyncError: DELETES_HELD_BACK; everything but the deletes is delivered then.
+        """
+        if self._lane.encoder.spec.deletes is DeletePolicy.IGNORE:
+            return True
+        # Rows that are staged and not merged yet are no part of this count: new ones have no old slot, and the others
+        # are marked. So deletes travel in the same MERGE as the rows before them.
+        total = self._lane.ledger.count(self._seen.first_new_slot)
+        absent = total - len(self._seen)
+        if not absent:
+            return True
+        suspicion = self._lane.state.sweep_request().suspicion
+        verdict = judge_deletes(
+            absent, total, max_fraction=self._limits.max_fraction, confirmed=self._limits.confirmed,
+            suspicion=suspicion, is_alone=self._limits.is_alone,
+        )
+        if verdict is not Verdict.ALLOW:
+            self._intake.deliver()
+            self._outcome.deletes_deferred = absent
+            if verdict is Verdict.HOLD:
+                raise held_back(self._outcome, absent, total, self._limits.max_fraction, suspicion)
+            return False
+        for portion in self._lane.ledger.scan(self._seen.first_new_slot):
+            self._stage([row for row in portion if row.slot not in self._seen])
+        return True
+
+    def _stage(self, rows: Sequence[LedgerRow]) -> None:
+        """A key that moved behind the cursor or came back is no delete: each is looked up once more, just now."""
+        if not rows:
+            return
+        with self._lane.stopwatch.stage("read"):
+            present = self._reader.present([source_values(row.source_key or row.key) for row in rows])
+        reached("deletes.looked_up")
+        gone = [row.key for row, is_there in zip(rows, present, strict=True) if not is_there]
+        if gone:
+            self._intake.chunk.delete(gone)
+        if self._intake.is_full:
+            self._intake.deliver()
+
+
+def held_back(
+    outcome: CycleOutcome, absent: int, total: int | None, max_fraction: float, suspicion: str | None
+) -> BqsyncError:
+    """The error for deletes that wait for an operator; it is logged here as well, as an event of its own."""
+    table = outcome.table
+    confirm = f"bqsync sync {table} --confirm-deletes {absent}"
+    why = f"suspicious because {suspicion}" if suspicion else (
+        f"that is more than sync.max_delete_fraction = {max_fraction} lets pass unasked"
+    )
+    of_total = "" if total is None else f" of {total}"
+    _log.error(Event.DELETES_HELD_BACK, table=table, deletes=absent, rows=total, why=why, fix=confirm)
+    return BqsyncError(
+        ErrorKind.DELETES_HELD_BACK, what=f"{absent}{of_total} rows of table {table} are gone from the source",
+        why=f"{why}; inserts and updates were delivered", fix=f"if they were meant to go: {confirm}",
+    )

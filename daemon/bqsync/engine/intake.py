@@ -1,0 +1,243 @@
+"""
+Pages become staged rows: what the ledger has as it is falls away, the rest is encoded, judged and staged.
+
+Passes and sweeps take their pages in here; they differ in what they read and in what they conclude at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bqsync.capture.compare import Marks, unknown_rows
+from bqsync.capture.pages import Page, Row, TableReader
+from bqsync.encode.keys import source_values
+from bqsync.engine.chunk import Chunk, Lane
+from bqsync.engine.verdicts import Verdicts
+from bqsync.model import CycleOutcome, Delivery, EncodedRow, LedgerEntry, RawEntry, Reason, RejectedRow, Watermark
+from bqsync.state.quarantine import QuarantineEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkBounds:
+    """When a chunk is full."""
+
+    rows: int
+    size_bytes: int
+
+
+class _Seen(NamedTuple):
+    """A row that the ledger does not have as it is."""
+
+    row: EncodedRow
+    source_print: int
+    instant_us: int | None
+
+
+class Intake:
+    """
+    Takes the pages of one walk over one table.
+
+    Args:
+        lane: where rows go.
+        reader: for the look at a row that has the same key in BigQuery's eyes.
+        outcome: of the cycle; counts are added.
+        bounds: of a chunk.
+        refused: keys of rows that BigQuery refused in an earlier attempt of this cycle.
+        key_is_unique: no two rows of the source have the same key.
+        seen: of a sweep: the ledger's rows that were met; None for a pass.
+    """
+
+    def __init__(
+        self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds,
+        refused: Collection[bytes], key_is_unique: bool, seen: Marks | None,
+    ) -> None:
+        self._lane = lane
+        self._reader = reader
+        self._outcome = outcome
+        self._bounds = bounds
+        self._refused = refused
+        self._key_is_unique = key_is_unique
+        self._seen = seen
+        self._salt = _salt_of(lane.mapping_version)
+        self._has_waiting = lane.quarantine.count() > 0
+        self.verdicts = Verdicts(lane, outcome)
+        self.chunk = Chunk(lane)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the chunk in hand is to be delivered before more is taken."""
+        return self.chunk.rows >= self._bounds.rows or self.chunk.size_bytes >= self._bounds.size_bytes
+
+    def take(self, page: Page, instants_us: Sequence[int | None] | None = None) -> None:
+        """
+        Take a page.
+
+        Args:
+            page: rows of the table.
+            instants_us: of each row's watermark, where the ledger keeps only rows of the overlap.
+        """
+        self._outcome.rows_read += len(page.rows)
+        with self._lane.stopwatch.stage("compare"):
+            keys = self._lane.encoder.target_keys(page.rows)
+            known = self._lane.ledger.lookup(keys)
+            places = self._places(page, keys, known)
+        self._outcome.rows_unchanged += len(keys) - len(places)
+        if places:
+            self._examine([(page.rows[at], page.prints[at], None if instants_us is None else instants_us[at])
+                           for at in places], known)
+
+    def reject(self, rows: Sequence[Row]) -> None:
+        """Note rows that no key finds."""
+        rejected = [result for result in map(self._lane.encoder.encode, rows) if isinstance(result, RejectedRow)]
+        self._outcome.rows_read += len(rejected)
+        self._reject(rejected, {}, self._waiting([row.source_key for row in rejected]))
+
+    def deliver(self, watermarks: Sequence[Watermark] = ()) -> None:
+        """
+        Merge and commit what was taken, and begin a new chunk.
+
+        Args:
+            watermarks: up to where their columns are dealt with then.
+
+        Raises:
+            RefusedKeysError: BigQuery refused rows; nothing of the chunk was delivered.
+            BqsyncError: nothing was delivered, or an intent tells that the end of the MERGE is not known.
+        """
+        for watermark in watermarks:
+            self.chunk.move(watermark)
+        try:
+            done = self.chunk.deliver()
+        finally:
+            self.close()
+        self.chunk = Chunk(self._lane)
+        if self._seen is not None:
+            self._seen.update(done.upserted_slots)
+        self._outcome.rows_upserted += done.rows_upserted
+        self._outcome.rows_deleted += done.rows_deleted
+        self._outcome.bytes_sent += done.bytes_sent
+        self._outcome.bytes_billed += done.bytes_billed
+        self._outcome.merges += done.merges
+        self._has_waiting = self._has_waiting or bool(self.verdicts.met)
+        self.verdicts.report()
+
+    def close(self) -> None:
+        """Let go of the chunk in hand."""
+        self.chunk.__exit__()
+
+    def _places(
+        self, page: Page, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]
+    ) -> Sequence[int]:
+        if self._has_waiting and self._seen is None:
+            # A row that is again as it was delivered leaves the quarantine; a sweep sees that at its end.
+            return range(len(keys))
+        pending = self.chunk.pending
+        if pending:
+            # What is staged is newer than what the ledger has: a row that is as it was before has changed back.
+            known = {key: entry for key, entry in known.items() if key not in pending}
+        return unknown_rows(keys, page.prints, self._salt, known, self._seen)
+
+    def _examine(
+        self, rows: Sequence[tuple[Row, int, int | None]], known: Mapping[bytes | None, RawEntry]
+    ) -> None:
+        with self._lane.stopwatch.stage("encode"):
+            encoded: list[_Seen] = []
+            rejected: list[RejectedRow] = []
+            for row, source_print, instant_us in rows:
+                result = self._lane.encoder.encode(row)
+                if isinstance(result, RejectedRow):
+                    rejected.append(result)
+                else:
+                    encoded.append(_Seen(result, source_print ^ self._salt, instant_us))
+        waiting = self._waiting([item.row.owner for item in encoded] + [row.source_key for row in rejected])
+        self._reject(rejected, known, waiting)
+        changed: dict[bytes, _Seen] = {}
+        for item in encoded:
+            self._judge(item, known, waiting, changed)
+        if changed:
+            self._stage(list(changed.values()))
+
+    def _judge(
+        self, item: _Seen, known: Mapping[bytes | None, RawEntry], waiting: Mapping[bytes, QuarantineEntry],
+        changed: dict[bytes, _Seen],
+    ) -> None:
+        row = item.row
+        raw = known.get(row.key)
+        entry = None if raw is None else LedgerEntry._make(raw)
+        is_repeated = entry is not None and self._seen is not None and not self._seen.add(entry.slot)
+        staged = changed[row.key].row if row.key in changed else self.chunk.pending.get(row.key)
+        rival = staged or entry
+        if rival is not None and self._collides(row, rival, is_staged=staged is not None, is_repeated=is_repeated):
+            self._refuse(row, Reason.KEY_COLLISION, waiting, is_copy=row.owner == rival.owner)
+        elif row.key in self._refused or self.verdicts.is_refused(row, waiting):
+            self._refuse(row, Reason.REFUSED_BY_BIGQUERY, waiting)
+        else:
+            if row.owner in waiting and row.owner not in self.verdicts.met:
+                self.verdicts.recover(row.owner, self.chunk)
+            if staged is not None and staged.fingerprint == row.fingerprint:
+                self._outcome.rows_unchanged += 1
+            elif staged is None and entry is not None and (entry.fingerprint, entry.owner) == (
+                row.fingerprint, row.owner
+            ):
+                self._outcome.rows_unchanged += 1
+                if entry.source_print != item.source_print:
+                    self.chunk.refresh(row.key, item.source_print)
+            else:
+                changed[row.key] = item
+
+    def _collides(
+        self, row: EncodedRow, rival: EncodedRow | Delivery | LedgerEntry, *, is_staged: bool, is_repeated: bool
+    ) -> bool:
+        """
+        Whether another row of the source already has the key in BigQuery's eyes.
+
+        Whoever was delivered under a key keeps it while it stands in the source, so that two rows never take turns.
+        """
+        if rival.owner == row.owner:
+            # The same row, read again because it moved; or one of several, where the source does not keep keys unique.
+            return not self._key_is_unique and (is_staged or is_repeated)
+        if is_staged:
+            return True
+        if rival.fingerprint is None:
+            return False
+        (is_there,) = self._reader.present([source_values(rival.owner)])
+        return is_there
+
+    def _refuse(
+        self, row: EncodedRow, reason: Reason, waiting: Mapping[bytes, QuarantineEntry], *, is_copy: bool = False
+    ) -> None:
+        verdict = self._lane.encoder.refuse(row, reason, is_copy=is_copy)
+        entry = waiting.get(verdict.source_key)
+        if is_copy and entry is None:
+            entry = self._waiting([verdict.source_key]).get(verdict.source_key)
+        self.verdicts.reject(verdict, entry, self.chunk)
+
+    def _reject(
+        self, rows: Sequence[RejectedRow], known: Mapping[bytes | None, RawEntry],
+        waiting: Mapping[bytes, QuarantineEntry],
+    ) -> None:
+        for row in rows:
+            raw = known.get(row.key)
+            if raw is not None and self._seen is not None:
+                # An earlier version that was delivered stays in the target while its row is in the source.
+                entry = LedgerEntry._make(raw)
+                if entry.fingerprint is None or entry.owner == row.source_key:
+                    self._seen.add(entry.slot)
+            self.verdicts.reject(row, waiting.get(row.source_key), self.chunk)
+
+    def _stage(self, items: Sequence[_Seen]) -> None:
+        self.chunk.upsert([item.row for item in items], [
+            Delivery(item.row.key, item.row.fingerprint, item.row.source_key, item.source_print, item.instant_us)
+            for item in items
+        ])
+
+    def _waiting(self, source_keys: Sequence[bytes]) -> dict[bytes, QuarantineEntry]:
+        return self._lane.quarantine.lookup(source_keys) if self._has_waiting else {}
+
+
+def _salt_of(mapping_version: str) -> int:
+    """Signed 64 bits: under another mapping, a source row that was seen before has another print."""
+    digest = hashlib.blake2b(mapping_version.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)

@@ -1,0 +1,134 @@
+"""The target of a cycle: made, adopted, given its columns, and trusted or read anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bqsync.config import TableSection
+from bqsync.deliver import target
+from bqsync.deliver.target import TargetState
+from bqsync.encode.mapping import with_target
+from bqsync.encode.rows import RowEncoder
+from bqsync.engine.session import Session
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import DeletePolicy, SweepPolicy, TableSpec
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+from bqsync.state.ledger import Ledger
+from bqsync.state.tables import TableState, TrustedTarget
+from bqsync.state.watermarks import Watermarks
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A target that can be written to, and the encoder of its rows."""
+
+    encoder: RowEncoder
+    found: TargetState
+
+
+class TargetPreparation:
+    """
+    Prepares the target of one table.
+
+    Args:
+        session: open source, state and destination.
+        section: the table's configuration.
+        state: of the table.
+        ledger: of the table.
+    """
+
+    def __init__(self, session: Session, section: TableSection, state: TableState, ledger: Ledger) -> None:
+        self._session = session
+        self._section = section
+        self._state = state
+        self._ledger = ledger
+
+    def prepare(self, spec: TableSpec, *, adopt: bool, full: bool) -> Prepared:
+        """
+        Bring the target into the form of the mapping.
+
+        Args:
+            spec: the mapping as the source has it.
+            adopt: take over a target that somebody else made.
+            full: trust nothing of what the state knows.
+
+        Raises:
+            BqsyncError: TARGET_FOREIGN, TARGET_INCOMPATIBLE, or a failure of BigQuery.
+        """
+        if full:
+            self._state.distrust()
+            Watermarks(self._state.store, self._state.table_id).forget()
+        destination = self._session.destination
+        found = target.read(destination, target.target_ref(destination, spec))
+        is_new = found is None
+        if found is None:
+            found = target.create(destination, spec)
+            _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
+        elif not found.managed:
+            self._adopt(found, asked=adopt)
+        found, added = target.evolve(destination, spec, found)
+        if added:
+            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
+        spec = with_target(spec, found.required, self._gone_columns(spec, found))
+        encoder = RowEncoder(spec, self._session.zone)
+        self._trust(encoder, found, is_new=is_new)
+        return Prepared(encoder=encoder, found=found)
+
+    def _adopt(self, found: TargetState, *, asked: bool) -> None:
+        destination = self._session.destination
+        if not asked and target.has_rows(destination, found.ref):
+            raise BqsyncError(
+                ErrorKind.TARGET_FOREIGN, what=f"table {found.ref} exists, holds rows, and was not made by bqsync",
+                why="rows that the source lacks would be deleted from it",
+                fix=f"if it is meant to become a copy: bqsync sync {self._section.name} --adopt; else choose another "
+                "`target` for the table",
+            )
+        target.adopt(destination, found)
+
+    def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
+        """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
+        known = self._state.target_names()
+        self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
+        present = {column.target_name.lower() for column in spec.columns}
+        return tuple(dict.fromkeys(
+            name for name in known.values() if name.lower() not in present and name.lower() in found.types
+        ))
+
+    def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
+        """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
+        spec = encoder.spec
+        key_columns = ", ".join(f"{column.target_name} {column.target_type}" for column in spec.key_columns)
+        if spec.deletes is DeletePolicy.MARK:
+            # Under another policy, rows that are marked do not count as absent.
+            key_columns += "; marked rows are absent"
+        target_now = TrustedTarget(name=str(found.ref), created_us=found.created_us, key_columns=key_columns)
+        if self._state.trusted() == target_now:
+            return
+        keys_wanted = not is_new and self._section.sweep is SweepPolicy.ON
+        if not keys_wanted:
+            # Nothing stands in a new target; and where the ledger keeps the overlap alone, everything goes once more.
+            Watermarks(self._state.store, self._state.table_id).forget()
+        repeated = self._ledger.reconcile(target_now, self._target_keys(encoder, found) if keys_wanted else ())
+        if repeated:
+            raise _unfit_rows(found, f"{repeated} rows have the key of another row")
+
+    def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
+        without_key = 0
+        for portion in target.rows(self._session.destination, found.ref, encoder.spec.key_columns,
+                                   policy=encoder.spec.deletes):
+            keys = [key for key in map(encoder.reread_key, portion) if key is not None]
+            without_key += len(portion) - len(keys)
+            yield keys
+        if without_key:
+            raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def _unfit_rows(found: TargetState, why: str) -> BqsyncError:
+    return BqsyncError(
+        ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} holds rows that no source row can stand for", why=why,
+        fix="somebody else has written to it: delete those rows, or drop the table and sync again",
+    )

@@ -1,0 +1,89 @@
+"""What the next cycle of a table does. Pure: facts in, work out; the clock is one of the facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bqsync.state.tables import Pace
+
+
+class SweepMode(StrEnum):
+    """What is wanted of sweeps."""
+
+    ALWAYS = "always"
+    """Whatever was done before: a cycle that ends with the tables compared."""
+    DUE = "due"
+    """When there is a reason, and as far apart as the duty cycle asks."""
+    NEVER = "never"
+    """The watermark pass alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a table when a cycle begins."""
+
+    mode: SweepMode
+    sweeps_off: bool
+    has_watermark: bool
+    """At least one column can be used as one."""
+    is_indexed: bool
+    """Every such column has an index: a pass reads what is new, not the table."""
+    is_first_copy: bool
+    is_asked: bool
+    """A sweep was asked for: first sync, another file, another mapping, a clock or a watermark that went back."""
+    changed_since_sweep: bool
+    """The file is not as it was when the last complete sweep began."""
+    changed_since_pass: bool
+    last_sweep: Pace | None
+    last_pass: Pace | None
+    now_us: int
+    sweep_interval_us: int
+    duty: float
+    """The fraction of one core that sweeps, and passes without an index, may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a cycle does: a watermark pass, a sweep, both or nothing."""
+
+    watermark_pass: bool
+    sweep: bool
+
+
+def plan_work(facts: Facts) -> Work:
+    """Decide what a cycle does."""
+    sweep = not facts.sweeps_off and _sweeps(facts)
+    # A first copy reads everything; a pass before it would read the same.
+    watermark_pass = facts.has_watermark and not (sweep and facts.is_first_copy) and _passes(facts)
+    return Work(watermark_pass=watermark_pass, sweep=sweep)
+
+
+def ready_us(pace: Pace | None, duty: float) -> int:
+    """The earliest instant of the next one, so that all of them take that fraction of a core in the long run."""
+    return 0 if pace is None else pace.ended_us + int(pace.cost_us * (1 / duty - 1))
+
+
+def _sweeps(facts: Facts) -> bool:
+    if facts.mode is not SweepMode.DUE:
+        return facts.mode is SweepMode.ALWAYS
+    is_wanted = (
+        facts.is_asked or (not facts.has_watermark and facts.changed_since_sweep)
+        or _is_past(facts, facts.last_sweep, facts.sweep_interval_us)
+    )
+    return is_wanted and (facts.is_first_copy or _has_rested(facts, facts.last_sweep))
+
+
+def _passes(facts: Facts) -> bool:
+    if facts.mode is not SweepMode.DUE:
+        return True
+    return facts.changed_since_pass and (facts.is_indexed or _has_rested(facts, facts.last_pass))
+
+
+def _is_past(facts: Facts, pace: Pace | None, interval_us: int) -> bool:
+    # A clock that went back must not put the next one off for as long.
+    return pace is None or not pace.ended_us <= facts.now_us < pace.ended_us + interval_us
+
+
+def _has_rested(facts: Facts, pace: Pace | None) -> bool:
+    return pace is None or facts.now_us < pace.ended_us or facts.now_us >= ready_us(pace, facts.duty)

@@ -1,0 +1,116 @@
+"""
+The watermark pass: one range read for each watermark column, from a little before its watermark onward.
+
+What the ledger has already costs a comparison and nothing else, so equal timestamps, late commits and small steps of
+the clock lose nothing and send nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bqsync.capture.pages import Page, TableReader
+from bqsync.engine.chunk import Lane
+from bqsync.engine.intake import ChunkBounds, Intake
+from bqsync.engine.sweep import timed_pages
+from bqsync.engine.verdicts import FLOOD_ROWS
+from bqsync.engine.watermarks import Tracked
+from bqsync.failpoints import reached
+from bqsync.model import CycleOutcome, Watermark
+
+
+class WatermarkPass:
+    """
+    One pass over the ranges of one table.
+
+    Args:
+        lane: where rows go.
+        reader: where they come from.
+        outcome: of the cycle; what was done is added to it.
+        bounds: of a chunk.
+        overlap_us: how far before its watermark a range begins.
+        keeps_overlap_only: the ledger holds the rows of the overlap and no others.
+        refused: keys of rows that BigQuery refused in an earlier attempt of this cycle.
+        now_us: the clock, in Unix microseconds.
+        is_stopped: asked between pages; a stopped pass delivers what it has.
+    """
+
+    def __init__(
+        self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, overlap_us: int,
+        keeps_overlap_only: bool, refused: frozenset[bytes], now_us: Callable[[], int],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        self._lane = lane
+        self._reader = reader
+        self._overlap_us = overlap_us
+        self._keeps_overlap_only = keeps_overlap_only
+        self._now_us = now_us
+        self._is_stopped = is_stopped
+        # Only tables whose source keeps keys unique have passes.
+        self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, key_is_unique=True, seen=None)
+
+    def run(self, tracked: Sequence[Tracked]) -> None:
+        """
+        Read, deliver, and move the watermarks.
+
+        Raises:
+            RefusedKeysError: start again with those keys in `refused`.
+            BqsyncError: the cycle failed; chunks delivered before stay delivered, and their watermarks moved.
+        """
+        try:
+            for item in tracked:
+                self._walk(item)
+                if self._is_stopped():
+                    return
+        finally:
+            self._intake.close()
+
+    def _walk(self, item: Tracked) -> None:
+        start_us = self._start_us(item)
+        highest = item.reached
+        for page in timed_pages(self._reader.range_pages(item.rows_from(start_us)), self._lane.stopwatch):
+            # The clock of the read: a value of the future must not carry the watermark past what was read.
+            now_us = self._now_us()
+            reached("pass.page_read")
+            instants = [item.instant_us(row[item.position]) for row in page.rows]
+            self._intake.take(page, instants if self._keeps_overlap_only else None)
+            highest = _highest(item, page, instants, now_us, highest)
+            if self._intake.is_full:
+                self._check_flood()
+                # In the order of the index, everything before is dealt with; in any other, nothing is yet.
+                self._deliver(item, highest if item.is_indexed else item.reached)
+            if self._is_stopped():
+                self._deliver(item, highest if item.is_indexed else item.reached)
+                return
+        self._check_flood()
+        self._deliver(item, highest)
+
+    def _start_us(self, item: Tracked) -> int | None:
+        if item.reached is None:
+            return None
+        return min(item.reached.instant_us, self._now_us()) - self._overlap_us
+
+    def _deliver(self, item: Tracked, watermark: Watermark | None) -> None:
+        moved = watermark is not None and watermark != item.reached
+        if moved and watermark is not None and self._keeps_overlap_only:
+            self._intake.chunk.forget_before(watermark.instant_us - self._overlap_us)
+        self._intake.deliver([watermark] if moved and watermark is not None else [])
+
+    def _check_flood(self) -> None:
+        met = len(self._intake.verdicts.met)
+        if met > FLOOD_ROWS:
+            self._intake.verdicts.check_flood(max(met, self._lane.ledger.count()), self._intake.chunk)
+
+
+def _highest(
+    item: Tracked, page: Page, instants: Sequence[int | None], now_us: int, highest: Watermark | None
+) -> Watermark | None:
+    """The greatest instant so far that is not of the future, with its value."""
+    best_us = highest.instant_us if highest is not None else None
+    place = None
+    for at, instant_us in enumerate(instants):
+        if instant_us is not None and instant_us <= now_us and (best_us is None or instant_us > best_us):
+            best_us, place = instant_us, at
+    if place is None or best_us is None:
+        return highest
+    return Watermark(column=item.column, source_value=page.rows[place][item.position], instant_us=best_us)

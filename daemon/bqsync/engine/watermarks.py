@@ -1,0 +1,231 @@
+"""
+The watermark columns of one table: decided once, watched in every cycle.
+
+A column is decided about from all its values, and the verdict stays: what its values are, or why it can't be a
+watermark. In every cycle its newest value and the clock are looked at: where one of them went back, rows may have
+older timestamps than the watermark, and only a sweep finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+
+from bqsync.capture.page_sql import Range, text_forms_query
+from bqsync.capture.pages import TableReader
+from bqsync.capture.probe import probe_instants
+from bqsync.capture.schema import index_starting_with
+from bqsync.capture.source import Source
+from bqsync.encode.instants import form_of, look_of, sorts_as_instants, value_from, value_until
+from bqsync.encode.rejection import Rejected
+from bqsync.encode.timestamps import timestamp_converter
+from bqsync.model import SqlValue, TableSpec, TimestampFormat, Watermark
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+from bqsync.state.tables import TableState
+from bqsync.state.watermarks import WatermarkColumn, Watermarks
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """A column that tells by its values which rows are new."""
+
+    column: str
+    position: int
+    """Of its cell in a row."""
+    timestamp_format: TimestampFormat
+    form: str | None
+    is_indexed: bool
+    reached: Watermark | None
+    zone: tzinfo
+    convert: Callable[[SqlValue], int]
+
+    def instant_us(self, value: SqlValue) -> int | None:
+        """The instant of a value; None where the value never counts: of another class, another form, or no instant."""
+        if self.form is None:
+            if type(value) not in (int, float):
+                return None
+        elif type(value) is not str or form_of(value) != self.form:
+            return None
+        try:
+            return self.convert(value)
+        except Rejected:
+            return None
+
+    def rows_from(self, instant_us: int | None) -> Range:
+        """The rows from an instant onward; all of them for None."""
+        least = None if instant_us is None else value_from(self.timestamp_format, self.form, instant_us, self.zone)
+        return Range(column=self.column, is_text=self.form is not None, least=least, is_indexed=self.is_indexed)
+
+
+class WatermarkBook:
+    """
+    The watermark columns of a table and what the state knows of them.
+
+    Args:
+        source: the file.
+        spec: the mapping of the table.
+        names: the watermark columns, as they are configured.
+        reader: of the table.
+        state: of the table.
+        zone: meaning of ISO texts without an offset.
+        overlap_us: how far a clock may go back unnoticed: what the overlap covers.
+    """
+
+    def __init__(
+        self, source: Source, spec: TableSpec, names: tuple[str, ...], reader: TableReader, state: TableState,
+        *, zone: tzinfo, overlap_us: int,
+    ) -> None:
+        self._source = source
+        self._spec = spec
+        self._names = names
+        self._reader = reader
+        self._state = state
+        self._zone = zone
+        self._overlap_us = overlap_us
+        self._store = Watermarks(state.store, state.table_id)
+
+    def tracked(self) -> list[Tracked]:
+        """The columns that can be used now, each with what was dealt with."""
+        known = self._known()
+        found = []
+        for position, column in enumerate(self._spec.columns):
+            decided = known.get(column.source_name)
+            if decided is None or decided.timestamp_format is None or not self._is_named(column.source_name):
+                continue
+            found.append(Tracked(
+                column=column.source_name, position=position, timestamp_format=decided.timestamp_format,
+                form=decided.form, is_indexed=self._is_indexed(column.source_name), reached=decided.reached,
+                zone=self._zone, convert=timestamp_converter(decided.timestamp_format, self._zone),
+            ))
+        return found
+
+    def decide(self, now_us: int, *, from_newest: bool) -> None:
+        """
+        Decide about the columns that nothing was decided about.
+
+        Args:
+            now_us: Unix microseconds; later values don't count.
+            from_newest: passes begin at the newest value that is there now, since a sweep follows and reads the rest.
+        """
+        for name in self._undecided(self._known()):
+            verdict = self._verdict(name)
+            if verdict is None:
+                continue
+            if verdict.unfit is not None:
+                _log.warning(Event.SCHEMA_WARNING, table=self._spec.source_name, column=name,
+                             what=f"{name} can't be a watermark: {verdict.unfit}; its changes are found by sweeps")
+            self._store.decide(verdict)
+            if from_newest and verdict.unfit is None:
+                tracked = next(item for item in self.tracked() if item.column == name)
+                newest = self._newest(tracked, now_us)
+                if newest is not None:
+                    self._store.decide(replace(verdict, reached=newest))
+
+    def forget(self) -> None:
+        """Decide anew, and begin anew."""
+        self._store.forget()
+
+    def watch(self, now_us: int, last_seen_us: int | None) -> None:
+        """
+        Look whether the clock or a column went back; where one did, a sweep is asked for.
+
+        Args:
+            now_us: Unix microseconds.
+            last_seen_us: the same at the end of the last cycle.
+        """
+        if last_seen_us is not None and now_us < last_seen_us - self._overlap_us:
+            self._anomaly("the clock went back", column=None)
+        for item in self.tracked():
+            if item.reached is None:
+                continue
+            if item.reached.instant_us > now_us + self._overlap_us:
+                value = value_from(item.timestamp_format, item.form, now_us, self._zone)
+                self._store.set_back(Watermark(column=item.column, source_value=value, instant_us=now_us))
+                self._anomaly("the clock went back", column=item.column)
+            elif item.is_indexed:
+                self._watch_newest(item, now_us)
+
+    def _watch_newest(self, item: Tracked, now_us: int) -> None:
+        newest = self._newest(item, now_us)
+        if newest is None or item.reached is None or newest.instant_us >= item.reached.instant_us:
+            return
+        self._store.set_back(newest)
+        self._anomaly(f"the largest {item.column} went back", column=item.column,
+                      suspicion=f"the largest {item.column} of table {self._spec.source_name} went back")
+
+    def _anomaly(self, what: str, *, column: str | None, suspicion: str | None = None) -> None:
+        _log.warning(Event.WATERMARK_ANOMALY, table=self._spec.source_name, column=column, what=what)
+        self._state.ask_sweep(what, suspicion=suspicion)
+
+    def _newest(self, item: Tracked, now_us: int) -> Watermark | None:
+        greatest = value_until(item.timestamp_format, item.form, now_us, self._zone)
+        look = None if item.form is None else look_of(item.form)
+        value = self._reader.newest(item.rows_from(None), greatest, look)
+        instant_us = None if value is None else item.instant_us(value)
+        if instant_us is None:
+            return None
+        return Watermark(column=item.column, source_value=value, instant_us=min(instant_us, now_us))
+
+    def _known(self) -> dict[str, WatermarkColumn]:
+        """What was decided, but for columns whose values mean something else by now."""
+        formats = {column.source_name: column.timestamp_format for column in self._spec.columns}
+        return {
+            name: decided for name, decided in self._store.columns().items()
+            if formats.get(name) is None or decided.unfit or formats[name] is decided.timestamp_format
+        }
+
+    def _undecided(self, known: dict[str, WatermarkColumn]) -> Iterator[str]:
+        for column in self._spec.columns:
+            if self._is_named(column.source_name) and column.source_name not in known:
+                yield column.source_name
+
+    def _verdict(self, name: str) -> WatermarkColumn | None:
+        """What the column is; None while it has no values to tell by."""
+        fmt = self._format(name)
+        if isinstance(fmt, str) and not isinstance(fmt, TimestampFormat):
+            return _unfit(name, fmt)
+        if fmt is None:
+            return None
+        if fmt is not TimestampFormat.ISO8601:
+            return WatermarkColumn(column=name, timestamp_format=fmt, form=None, unfit=None, reached=None)
+        return self._text_verdict(name)
+
+    def _format(self, name: str) -> TimestampFormat | str | None:
+        """The format of the column's values, or why it has none; None while there are no values."""
+        spec = next(column for column in self._spec.columns if column.source_name == name)
+        if spec.timestamp_format is not None:
+            return spec.timestamp_format
+        result = probe_instants(self._source, self._spec.source_name, name)
+        if not result.rows:
+            return None
+        return result.timestamp_format or f"its values are not instants of one unit ({result.found})"
+
+    def _text_verdict(self, name: str) -> WatermarkColumn | None:
+        query = text_forms_query(self._spec.source_name, name)
+        samples = self._source.read(lambda connection: connection.exec_driver_sql(query.sql).fetchall())
+        if not samples:
+            return None
+        form = form_of(samples[0][0])
+        if len(samples) > 1:
+            return _unfit(name, f"its texts have {len(samples)} forms, which do not sort as their instants do")
+        if form is None:
+            return _unfit(name, "its texts are no dates and times of ISO 8601 to the second")
+        if not sorts_as_instants(form, self._zone):
+            return _unfit(name, "its texts name no offset, and source.time_zone has summer time: one hour comes twice")
+        return WatermarkColumn(column=name, timestamp_format=TimestampFormat.ISO8601, form=form, unfit=None,
+                               reached=None)
+
+    def _is_named(self, column: str) -> bool:
+        return column.lower() in {name.lower() for name in self._names}
+
+    def _is_indexed(self, column: str) -> bool:
+        table = self._spec.source_name
+        return self._source.read(lambda connection: index_starting_with(connection, table, column))
+
+
+def _unfit(column: str, why: str) -> WatermarkColumn:
+    return WatermarkColumn(column=column, timestamp_format=None, form=None, unfit=why, reached=None)
