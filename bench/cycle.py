@@ -30,7 +30,7 @@ class _NoIntents:
     def record_intent(self, intent: Intent) -> None:
         pass
 
-    def clear_intent(self) -> None:
+    def clear_intent(self, job_created_us: int | None = None) -> None:
         pass
 
 
@@ -74,7 +74,7 @@ def _bare_calls(session: Session) -> Callable[[], None]:
 
     def calls() -> None:
         target.read(destination, ref)
-        table = staging.create(destination, spec, "bench")
+        table = staging.create(destination, spec, ref, "bench")
         path = f"projects/{table.project}/datasets/{table.dataset}/tables/{table.table}"
         with AppendStream(destination.write, path, encoder.descriptor, policy=destination.policy) as stream:
             stream.append([staged])

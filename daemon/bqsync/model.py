@@ -344,6 +344,8 @@ class MergeResult:
     job_id: str
     affected_rows: int
     bytes_billed: int
+    created_us: int
+    """When BigQuery took the job, by its own clock, in Unix microseconds."""
 
 
 @dataclass(slots=True, kw_only=True)

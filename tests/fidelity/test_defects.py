@@ -15,6 +15,7 @@ from tests.workbench import PROJECT, Workbench
 
 from bqsync.deliver.staging import new_name
 from bqsync.embedded import Endpoints
+from bqsync.model import TargetRef
 
 NUMBERS = "CREATE TABLE numbers (id INTEGER PRIMARY KEY, n INTEGER, x REAL, flag BOOLEAN, seen_at REAL);"
 INSERT = "INSERT INTO numbers (id, n, x, flag, seen_at) VALUES (?, ?, ?, ?, ?)"
@@ -232,5 +233,5 @@ def test_merge_compares_keys_as_they_are_typed(workbench: Workbench) -> None:
 
 
 def test_staging_tables_of_one_second_have_names_of_their_own() -> None:
-    names = [new_name("instance", "job_details") for _ in range(1000)]
+    names = [new_name("instance", TargetRef(project="p", dataset="d", table="job_details")) for _ in range(1000)]
     assert len(set(names)) == 1000

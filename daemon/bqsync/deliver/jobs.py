@@ -39,8 +39,8 @@ class IntentLog(Protocol):
     def record_intent(self, intent: Intent) -> None:
         """A job of this id may be running from now on."""
 
-    def clear_intent(self) -> None:
-        """The job of the last intent has ended without effect, or was never created."""
+    def clear_intent(self, job_created_us: int | None = None) -> None:
+        """The job of the last intent has ended without effect, or (None) was never created."""
 
 
 def run_merge(destination: Destination, statement: str, staging: TargetRef, intents: IntentLog) -> MergeResult:
@@ -69,10 +69,10 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         reached("merge.submitted")
         failure = _wait(destination, job)
         if failure is not None:
-            intents.clear_intent()
+            intents.clear_intent(created_us(job))
             raise failure
         return MergeResult(job_id=intent.job_id, affected_rows=int(job.num_dml_affected_rows or 0),
-                           bytes_billed=int(job.total_bytes_billed or 0))
+                           bytes_billed=int(job.total_bytes_billed or 0), created_us=created_us(job))
 
     try:
         return destination.policy.call(f"merge into its target from {staging.table}", attempt)
@@ -80,12 +80,12 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         raise unsettled.error from unsettled
 
 
-def settle(destination: Destination, intent: Intent) -> str:
+def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
     """
     See an intent that a crash or a time-out left behind to its end.
 
     Returns:
-        How it ended: "done", "failed" or "never ran".
+        How it ended ("done", "failed" or "never ran"), and when BigQuery took the job of its id.
 
     Raises:
         BqsyncError: its end is still not known.
@@ -93,12 +93,18 @@ def settle(destination: Destination, intent: Intent) -> str:
     try:
         job = _find(destination, intent.job_id)
         if job is not None:
-            return "done" if _wait(destination, job) is None else "failed"
+            return ("done" if _wait(destination, job) is None else "failed"), created_us(job)
         # It may still be on its way. A job of this id that does nothing takes the place for good.
-        _wait(destination, _submit(destination, "SELECT 1", intent.job_id))
+        placeholder = _submit(destination, "SELECT 1", intent.job_id)
+        _wait(destination, placeholder)
     except _Unsettled as unsettled:
         raise unsettled.error from unsettled
-    return "never ran"
+    return "never ran", created_us(placeholder)
+
+
+def created_us(job: QueryJob) -> int:
+    """When BigQuery took a job, by its own clock, in Unix microseconds."""
+    return 0 if job.created is None else int(job.created.timestamp() * 1_000_000)
 
 
 def query(destination: Destination, statement: str) -> RowIterator:

@@ -11,33 +11,34 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
+from bqsync.deliver.history import JOB_PREFIX, target_mark
 from bqsync.deliver.schema import MANAGED_LABEL, staging_fields
 from bqsync.deliver.translate import VENDOR_ERRORS
 from bqsync.model import TableSpec, TargetRef
 
-PREFIX = "_bqsync_staging"
+PREFIX = f"_{JOB_PREFIX}"
 STAGING_LABEL_VALUE = "staging"
 _LIFETIME = timedelta(hours=24)
 _MAX_STEM = 200
 
 
-def new_name(instance: str, table: str) -> str:
+def new_name(instance: str, target: TargetRef) -> str:
     """
     A name that no other batch ever had: dropping and recreating one name can fail for minutes.
 
     Args:
         instance: of the state file; orphans are told by it.
-        table: the target's name, for human eyes.
+        target: its mark stands in the name for us, its table for human eyes.
     """
     moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
-    stem = re.sub(r"[^A-Za-z0-9_]", "_", table)[:_MAX_STEM]
-    return f"{PREFIX}_{instance}_{stem}_{moment}_{secrets.token_hex(4)}"
+    stem = re.sub(r"[^A-Za-z0-9_]", "_", target.table)[:_MAX_STEM]
+    return f"{PREFIX}_{instance}_{target_mark(target)}_{stem}_{moment}_{secrets.token_hex(4)}"
 
 
-def create(destination: Destination, spec: TableSpec, instance: str) -> TargetRef:
+def create(destination: Destination, spec: TableSpec, target: TargetRef, instance: str) -> TargetRef:
     """Create the staging table of a batch."""
     ref = TargetRef(project=destination.project, dataset=destination.staging_dataset,
-                    table=new_name(instance, spec.target_name))
+                    table=new_name(instance, target))
     table = bigquery.Table(str(ref), schema=[bigquery.SchemaField.from_api_repr(f) for f in staging_fields(spec)])
     table.expires = datetime.now(UTC) + _LIFETIME
     table.labels = {MANAGED_LABEL: STAGING_LABEL_VALUE}

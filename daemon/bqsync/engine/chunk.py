@@ -170,7 +170,8 @@ class Chunk:
     def _open_stream(self) -> AppendStream:
         lane = self._lane
         with lane.stopwatch.stage("stage"):
-            self._staging = staging.create(lane.destination, lane.encoder.spec, lane.state.store.instance)
+            self._staging = staging.create(lane.destination, lane.encoder.spec, lane.target,
+                                           lane.state.store.instance)
         reached("chunk.staging_created")
         ref = self._staging
         path = f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}"
@@ -197,10 +198,11 @@ class Chunk:
             statement = merge_statement(lane.encoder.spec, lane.target, source)
             result = jobs.run_merge(lane.destination, statement, source, lane.state)
         reached("merge.ended")
+        self._commit.job_created_us = result.created_us
         upserts = len(self._commit.delivered)
         if result.affected_rows < upserts:
             # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered.
-            lane.state.clear_intent()
+            lane.state.clear_intent(result.created_us)
             raise BqsyncError(
                 ErrorKind.BIGQUERY_JOB_FAILED, what=f"job {result.job_id} changed {result.affected_rows} rows of "
                 f"{lane.target}, and {upserts} were staged", why="the MERGE did not see all staged rows",

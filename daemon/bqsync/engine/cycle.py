@@ -122,10 +122,10 @@ class TableCycle:
         intent = self._state.intent()
         if intent is None:
             return
-        outcome = jobs.settle(self._session.destination, intent)
+        outcome, job_created_us = jobs.settle(self._session.destination, intent)
         reached("intent.settled")
         # Whatever it did is done once more by the sweep; what counts is that it can do nothing any later.
-        self._state.clear_intent()
+        self._state.clear_intent(job_created_us)
         staging.drop(self._session.destination, intent.staging_table)
         _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
 

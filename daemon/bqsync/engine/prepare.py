@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bqsync.config import TableSection
 from bqsync.deliver import target
+from bqsync.deliver.history import target_mark
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
@@ -106,15 +107,26 @@ class TargetPreparation:
             # Under another policy, rows that are marked do not count as absent.
             key_columns += "; marked rows are absent"
         target_now = TrustedTarget(name=str(found.ref), created_us=found.created_us, key_columns=key_columns)
-        if self._state.trusted() == target_now:
+        newest_job_us = self._session.newest_merges.get(target_mark(found.ref))
+        if self._state.trusted() == target_now and not self._is_outdated(found, newest_job_us):
             return
         keys_wanted = not is_new and self._section.sweep is SweepPolicy.ON
         if not keys_wanted:
             # Nothing stands in a new target; and where the ledger keeps the overlap alone, everything goes once more.
             Watermarks(self._state.store, self._state.table_id).forget()
-        repeated = self._ledger.reconcile(target_now, self._target_keys(encoder, found) if keys_wanted else ())
+        repeated = self._ledger.reconcile(target_now, self._target_keys(encoder, found) if keys_wanted else (),
+                                          newest_job_us)
         if repeated:
             raise _unfit_rows(found, f"{repeated} rows have the key of another row")
+
+    def _is_outdated(self, found: TargetState, newest_job_us: int | None) -> bool:
+        """Whether the target has taken a MERGE that the state knows nothing of: then the state file is an old copy."""
+        known_us = self._state.last_job_us()
+        if newest_job_us is None or known_us is None or newest_job_us <= known_us:
+            return False
+        _log.warning(Event.STATE_OUTDATED, table=self._section.name, target=str(found.ref),
+                     why="BigQuery has run a MERGE that this state knows nothing of; the table is reconciled")
+        return True
 
     def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
         without_key = 0

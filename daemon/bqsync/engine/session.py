@@ -14,6 +14,7 @@ from bqsync.capture.schema import table_names
 from bqsync.capture.source import FileState, Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination, connect
+from bqsync.deliver.history import newest_merges
 from bqsync.deliver.retry import Policy
 from bqsync.deliver.target import check_dataset
 from bqsync.embedded.process import EmbeddedBigQuery
@@ -25,6 +26,7 @@ from bqsync.observe.log import get_logger
 from bqsync.state.clock import now_us
 from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
+from bqsync.state.tables import oldest_known_job_us
 
 _log = get_logger()
 
@@ -43,6 +45,8 @@ class Session:
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
     """The wall clock, in Unix microseconds."""
+    newest_merges: Mapping[str, int] = field(default_factory=dict)
+    """By the mark of a target, when BigQuery took its newest MERGE before this session, in Unix microseconds."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
 
@@ -67,9 +71,12 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
         source.read(table_names)  # what is wrong with the file as a whole is said once, and not by every table
         store = stack.enter_context(_open_store(config, lock=lock))
         destination = stack.enter_context(open_destination(config, stop))
+        source_id = store.source_id(config.source.name) if lock else 0
+        since_us = oldest_known_job_us(store, source_id)
         yield Session(
-            config=config, source=source, store=store, source_id=store.source_id(config.source.name) if lock else 0,
-            destination=destination, messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+            config=config, source=source, store=store, source_id=source_id, destination=destination,
+            messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+            newest_merges={} if since_us is None else newest_merges(destination, since_us),
         )
 
 

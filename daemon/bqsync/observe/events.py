@@ -20,6 +20,7 @@ class Event(StrEnum):
     STAGING_SWEPT = "staging.swept"
     DELETES_HELD_BACK = "deletes.held_back"
     STATE_REBUILT = "state.rebuilt"
+    STATE_OUTDATED = "state.outdated"
     SOURCE_REPLACED = "source.replaced"
     WATERMARK_ANOMALY = "watermark.anomaly"
     EMBEDDED_STARTED = "bigquery.embedded_started"
@@ -100,6 +101,10 @@ SPECIFICATIONS = MappingProxyType(
         ),
         Event.STATE_REBUILT: EventSpecification(
             "warning", "The state file was damaged; it was moved aside and is built anew.", ("file", "moved_to", "why")
+        ),
+        Event.STATE_OUTDATED: EventSpecification(
+            "warning", "The state file is older than a target, as a copy that was put back; the table is reconciled.",
+            ("table", "target", "why"),
         ),
         Event.SOURCE_REPLACED: EventSpecification(
             "warning", "The database file is not the one of the last cycle; every table is swept.", ("file", "why")

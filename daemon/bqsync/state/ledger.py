@@ -14,7 +14,7 @@ from bqsync.failpoints import reached
 from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
 from bqsync.state import quarantine, watermarks
 from bqsync.state.store import Store, driver_cursor
-from bqsync.state.tables import TrustedTarget
+from bqsync.state.tables import TrustedTarget, note_job
 
 _LOOKUP_KEYS = 500
 _SCAN_ROWS = 5_000
@@ -47,6 +47,8 @@ class ChunkCommit:
     """Source keys that leave the quarantine."""
     watermarks: dict[str, Watermark] = field(default_factory=dict)
     """By column."""
+    job_created_us: int | None = None
+    """When BigQuery took the MERGE of this chunk."""
     forget_before_us: int | None = None
     """Where only the overlap is kept: rows of earlier instants leave the ledger."""
 
@@ -160,6 +162,7 @@ class Ledger:
                 cursor.execute("DELETE FROM ledger WHERE table_id = ? AND instant_us < ?",
                                (self._table_id, chunk.forget_before_us))
             cursor.execute("DELETE FROM intents WHERE table_id = ?", (self._table_id,))
+            note_job(connection, self._table_id, chunk.job_created_us)
             reached("commit.written")
         reached("commit.done")
         return slots
@@ -183,7 +186,9 @@ class Ledger:
         )
         return slots
 
-    def reconcile(self, target: TrustedTarget, keys: Iterable[Sequence[bytes]]) -> int:
+    def reconcile(
+        self, target: TrustedTarget, keys: Iterable[Sequence[bytes]], newest_job_us: int | None = None
+    ) -> int:
         """
         Replace the ledger by the keys that the target really holds, with nothing known of their rows.
 
@@ -194,6 +199,7 @@ class Ledger:
         Args:
             target: what the ledger speaks of from then on.
             keys: encoded keys, in portions.
+            newest_job_us: when BigQuery took the newest MERGE into it, whoever sent it.
 
         Returns:
             How many keys stand in the target more than once.
@@ -212,11 +218,12 @@ class Ledger:
             repeated += len(portion) - max(0, added)
             slot += len(portion)
         if not repeated:
-            self._trust(target, slot)
+            self._trust(target, slot, newest_job_us)
         return repeated
 
-    def _trust(self, target: TrustedTarget, next_slot: int) -> None:
+    def _trust(self, target: TrustedTarget, next_slot: int, newest_job_us: int | None) -> None:
         with self._store.transaction() as connection:
+            note_job(connection, self._table_id, newest_job_us)
             connection.exec_driver_sql(
                 "UPDATE tables SET target = ?, target_created_us = ?, key_columns = ?, reconcile_pending = 0,"
                 " next_slot = ?, sweeps_asked = sweeps_asked + 1, sweep_reason = 'reconciled' WHERE id = ?",

@@ -40,6 +40,8 @@ tables = Table(
     Column("target_created_us", Integer),
     Column("key_columns", Text),
     Column("reconcile_pending", Integer, nullable=False, server_default="1"),
+    # BigQuery's time of the newest MERGE that this state knows the end of: a later one means that the state is old.
+    Column("last_job_us", Integer),
     Column("next_field_number", Integer, nullable=False),
     Column("next_slot", Integer, nullable=False, server_default="0"),
     # A sweep is due while more were asked for than were served. Both only count up: a request that comes during a sweep

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from bqsync.failpoints import reached
@@ -222,10 +222,22 @@ class TableState:
             )
         reached("merge.intended")
 
-    def clear_intent(self) -> None:
-        """The job of the intent has ended, and its outcome does not count: the rows will be sent again."""
+    def clear_intent(self, job_created_us: int | None = None) -> None:
+        """
+        The job of the intent has ended, and its outcome does not count: the rows will be sent again.
+
+        Args:
+            job_created_us: when BigQuery took the job; None where it never did.
+        """
         with self.store.transaction() as connection:
             connection.execute(delete(intents).where(intents.c.table_id == self.table_id))
+            note_job(connection, self.table_id, job_created_us)
+
+    def last_job_us(self) -> int | None:
+        """When BigQuery took the newest MERGE whose end is known here; None if there was none."""
+        with self.store.transaction() as connection:
+            found = connection.execute(select(tables.c.last_job_us).where(tables.c.id == self.table_id)).scalar()
+        return None if found is None else int(found)
 
     def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
         """How the last cycle ended, and when."""
@@ -236,6 +248,21 @@ class TableState:
             values["last_success_us"] = ended_us
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
+
+
+def note_job(connection: Connection, table_id: int, created_us: int | None) -> None:
+    """Within a transaction: the end of a job that BigQuery took at that time is known."""
+    if created_us is not None:
+        newest = func.max(func.coalesce(tables.c.last_job_us, 0), created_us)
+        connection.execute(update(tables).where(tables.c.id == table_id).values(last_job_us=newest))
+
+
+def oldest_known_job_us(store: Store, source_id: int) -> int | None:
+    """Of the newest known MERGE of each table the oldest; None where no table has had one."""
+    with store.transaction() as connection:
+        statement = select(func.min(tables.c.last_job_us)).where(tables.c.source_id == source_id)
+        found = connection.execute(statement).scalar()
+    return None if found is None else int(found)
 
 
 def table_ids(store: Store, source_name: str) -> dict[str, int]:
