@@ -110,7 +110,8 @@ class Appending:
             grpc.RpcError: the call was ended by a failure.
             StopIteration: the call was ended in good order.
         """
-        return types.AppendRowsResponse.deserialize(next(self.call))
+        answer: types.AppendRowsResponse = types.AppendRowsResponse.deserialize(next(self.call))
+        return answer
 
     def offset(self) -> int:
         """Which offset the next answer acknowledges."""
