@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.client_options import ClientOptions
@@ -85,9 +86,13 @@ class Workbench:
     def config(self) -> Config:
         return load(self.config_path, environ={})
 
-    def sync(self, *tables: str, **options: Any) -> dict[str, CycleOutcome]:  # noqa: ANN401
-        """One cycle; the outcomes by table. A failed table carries its error."""
-        with open_session(self.config) as session:
+    def sync(self, *tables: str, stop: Event | None = None, **options: Any) -> dict[str, CycleOutcome]:  # noqa: ANN401
+        """
+        One cycle; the outcomes by table. A failed table carries its error.
+
+        Once `stop` is set, no failed call is tried again: so a cycle gives up at once that would wait for a minute.
+        """
+        with open_session(self.config, stop=stop) as session:
             sweep_orphans(session)
             outcomes = sync_tables(session, tables, CycleOptions(**options))
         return {outcome.table: outcome for outcome in outcomes}

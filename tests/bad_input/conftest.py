@@ -1,14 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from tests.bad_input.command import SENTINEL
-from tests.fakes.rest_server import RestServer
 from tests.workbench import Workbench
-
-from bqsync.embedded import Endpoints
 
 TABLES = '[[tables]]\nname = "things"\n\n[[tables]]\nname = "others"\n'
 
@@ -21,21 +15,10 @@ def bench(workbench: Workbench) -> Workbench:
 
 
 @pytest.fixture
-def rest(emulator: Endpoints) -> Iterator[RestServer]:
-    server = RestServer(emulator.rest)
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def relayed(tmp_path: Path, emulator: Endpoints, rest: RestServer) -> Iterator[Workbench]:
-    """The same, with the fake between the command and the REST interface; its own client goes there directly."""
-    bench = Workbench(tmp_path, emulator)
-    fill(bench)
-    text = bench.config_path.read_text(encoding="utf-8")
-    bench.config_path.write_text(text.replace(emulator.rest, rest.endpoint), encoding="utf-8")
-    yield bench
-    bench.close()
+def relayed(hostile_bench: Workbench) -> Workbench:
+    """The same, with the proxy between the command and BigQuery; its own client goes there directly."""
+    fill(hostile_bench)
+    return hostile_bench
 
 
 def fill(bench: Workbench) -> None:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 from tests.bad_input.command import SENTINEL, run
-from tests.fakes.rest_server import Cut, Failure, RestServer
+from tests.hostile.actions import Delay, Method, Reset, RestFailure, When
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 from bqsync.config import BigQuerySection
@@ -19,38 +20,39 @@ from bqsync.deliver.target import check_dataset
 from bqsync.embedded import Endpoints
 from bqsync.errors import RULES, BqsyncError, ErrorKind
 
-GET_DATASET = r"^GET .*/datasets/\w+\?"
-CREATE_TABLE = r"^POST .*/tables\?"
-INSERT_JOB = r"^POST .*/jobs\?"
 ROLES = ("roles/bigquery.jobUser", "roles/bigquery.dataEditor")
 
 
-def denied(message: str) -> Failure:
-    return Failure(status=403, reason="accessDenied", message=f"Access Denied: {message}")
+def denied(message: str) -> RestFailure:
+    return RestFailure(status=403, reason="accessDenied", message=f"Access Denied: {message}")
 
 
-@pytest.mark.parametrize(("pattern", "failure", "words"), [
-    (GET_DATASET, denied("Dataset demo:x: Permission bigquery.datasets.get denied"), ("datasets.get", "read dataset")),
-    (CREATE_TABLE, denied("Dataset demo:x: Permission bigquery.tables.create denied"), ("tables.create", "things")),
-    (INSERT_JOB, denied("Project demo: User does not have bigquery.jobs.create permission"), ("jobs.create", "submit")),
-    (INSERT_JOB, Failure(status=403, reason="billingNotEnabled", message="Billing has not been enabled"), ("billing",)),
+@pytest.mark.parametrize(("method", "failure", "words"), [
+    (Method.DATASETS_GET, denied("Dataset demo:x: Permission bigquery.datasets.get denied"),
+     ("datasets.get", "read dataset")),
+    (Method.TABLES_INSERT, denied("Dataset demo:x: Permission bigquery.tables.create denied"),
+     ("tables.create", "things")),
+    (Method.JOBS_INSERT, denied("Project demo: User does not have bigquery.jobs.create permission"),
+     ("jobs.create", "submit")),
+    (Method.JOBS_INSERT, RestFailure(status=403, reason="billingNotEnabled", message="Billing has not been enabled"),
+     ("billing",)),
 ])
 def test_a_missing_permission_names_the_roles_to_grant(
-    relayed: Workbench, rest: RestServer, pattern: str, failure: Failure, words: tuple[str, ...],
+    relayed: Workbench, hostile: HostileBigQuery, method: Method, failure: RestFailure, words: tuple[str, ...],
 ) -> None:
-    rest.misbehave(pattern, failure)
+    hostile.rule(method, failure)
     run(relayed.folder, "sync", "things").told(77, "E306", *ROLES, *words)
-    assert len(rest.matching(pattern)) == 1, "a refusal is not tried again"
+    assert len(hostile.matching(method)) == 1, "a refusal is not tried again"
 
 
-def test_refused_credentials_are_told_as_such(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(GET_DATASET, Failure(
+def test_refused_credentials_are_told_as_such(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.DATASETS_GET, RestFailure(
         status=401, reason="authError", message="Request had invalid authentication credentials."))
     run(relayed.folder, "sync").told(77, "E307", "read dataset", "GOOGLE_APPLICATION_CREDENTIALS")
 
 
-def test_a_dataset_in_another_location_is_told_with_the_location(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(INSERT_JOB, Failure(status=404, reason="notFound", location="US", message=(
+def test_a_dataset_in_another_location_is_told_with_the_location(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, RestFailure(status=404, reason="notFound", location="US", message=(
         f"Not found: Dataset demo:{relayed.dataset} was not found in location US")))
     run(relayed.folder, "sync", "things").told(78, "E309", relayed.dataset, "was not found in location US",
                                                "bigquery.location")
@@ -67,39 +69,39 @@ def destination_at(endpoints: Endpoints) -> Iterator[Destination]:
 
 
 def test_a_dataset_that_is_missing_in_a_real_project_is_not_made_but_told_with_its_command(
-    emulator: Endpoints, rest: RestServer,
+    emulator: Endpoints, hostile: HostileBigQuery,
 ) -> None:
-    endpoints = Endpoints(rest=rest.endpoint, grpc=emulator.grpc)
+    endpoints = Endpoints(rest=hostile.endpoints.rest, grpc=emulator.grpc)
     with destination_at(endpoints) as destination, pytest.raises(BqsyncError, match="does not exist") as raised:
         check_dataset(destination, create=False)
     assert "demo.nowhere" in raised.value.what
     assert RULES[raised.value.kind].exit_code == 78
     assert "bq --location=EU mk --dataset demo:nowhere" in raised.value.fix
-    assert not rest.matching("^POST")
+    assert not hostile.matching(Method.ANY, "POST ")
 
 
 def test_an_endpoint_that_accepts_and_says_nothing_ends_the_command_soon(
-    relayed: Workbench, rest: RestServer,
+    relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
-    rest.misbehave(".", 60.0)
+    hostile.rule(Method.ANY, Delay(60.0))
     begun = time.monotonic()
     assert run(relayed.folder, "check", "--offline").code == 0
     start_up = time.monotonic() - begun
     done = run(relayed.folder, "sync")
-    done.told(69, "E301", rest.endpoint.removeprefix("http://"), "did not answer")
+    done.told(69, "E301", hostile.endpoints.rest.removeprefix("http://"), "did not answer")
     assert time.monotonic() - begun < 10 + 2 * start_up
 
 
 @pytest.mark.parametrize(("failure", "code", "times"), [
-    (Failure(status=403, reason="rateLimitExceeded", message="Exceeded rate limits: too many requests"), "E303", 2),
-    (Failure(status=503, reason="backendError", message="Error encountered during execution. Retry."), "E302", 3),
-    (Failure(status=500, reason="internalError", message="An internal error occurred."), "E302", 1),
-    (Cut.BEFORE, "E302", 2),
+    (RestFailure(status=403, reason="rateLimitExceeded", message="Exceeded rate limits: too many requests"), "E303", 2),
+    (RestFailure(status=503, reason="backendError", message="Error encountered during execution. Retry."), "E302", 3),
+    (RestFailure(status=500, reason="internalError", message="An internal error occurred."), "E302", 1),
+    (Reset(), "E302", 2),
 ])
 def test_what_passes_is_tried_again_and_logged(
-    relayed: Workbench, rest: RestServer, failure: Failure | Cut, code: str, times: int,
+    relayed: Workbench, hostile: HostileBigQuery, failure: RestFailure | Reset, code: str, times: int,
 ) -> None:
-    rest.misbehave(CREATE_TABLE, failure, times=times)
+    hostile.rule(Method.TABLES_INSERT, failure, times=times)
     done = run(relayed.folder, "sync", "things")
     assert done.code == 0, done.errors
     retries = done.events("retry.scheduled")
@@ -107,31 +109,30 @@ def test_what_passes_is_tried_again_and_logged(
     assert len(relayed.rows("things", "id")) == 3
 
 
-def test_a_quota_that_is_used_up_is_told_and_not_hammered(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(INSERT_JOB, Failure(
+def test_a_quota_that_is_used_up_is_told_and_not_hammered(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, RestFailure(
         status=403, reason="quotaExceeded", message="Quota exceeded: Your project exceeded quota for query usage"))
     run(relayed.folder, "sync", "things").told(69, "E304", "Quota exceeded", "submit", "Wait until the quota")
-    assert len(rest.matching(INSERT_JOB)) == 1
+    assert len(hostile.matching(Method.JOBS_INSERT)) == 1
 
 
 def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_id(
-    relayed: Workbench, rest: RestServer,
+    relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
-    rest.misbehave(INSERT_JOB, Cut.AFTER, body="MERGE", times=1)
-    # The emulator would run the job again; BigQuery answers so.
-    rest.misbehave(INSERT_JOB, Failure(status=409, reason="duplicate", message="Already Exists: Job demo:US.j"),
-                   body="MERGE", first=2)
+    hostile.rule(Method.JOBS_INSERT, Reset(When.AFTER), holding="MERGE", times=1)
     done = run(relayed.folder, "sync", "things")
     assert done.code == 0, done.errors
     assert [event["code"] for event in done.events("retry.scheduled")] == ["E302"]
-    ids = {json.loads(body)["jobReference"]["jobId"] for body in rest.matching(INSERT_JOB, "MERGE")}
-    assert (len(rest.matching(INSERT_JOB, "MERGE")), len(ids)) == (2, 1)
-    assert len(rest.matching(rf"^GET .*/jobs/{ids.pop()}")) == 1, "it is looked up instead"
+    ids = {json.loads(call.body)["jobReference"]["jobId"] for call in hostile.matching(Method.JOBS_INSERT, "MERGE")}
+    assert (len(hostile.matching(Method.JOBS_INSERT, "MERGE")), len(ids)) == (2, 1)
+    assert len(hostile.matching(Method.JOBS_GET, ids.pop())) == 1, "it is looked up instead"
     assert [row["name"] for row in relayed.rows("things", "id")] == [f"{SENTINEL} {n}" for n in range(3)]
 
 
-def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(r"^GET .*/queries/", denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
+def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(
+    relayed: Workbench, hostile: HostileBigQuery,
+) -> None:
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
     run(relayed.folder, "sync", "things").told(77, "E306", *ROLES)
     done = run(relayed.folder, "sync", "things")
     assert done.code == 0, done.errors
@@ -140,25 +141,27 @@ def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(relayed: Wo
     assert len(relayed.rows("things", "id")) == 3
 
 
-def test_what_one_table_meets_does_not_stop_the_other(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(CREATE_TABLE, denied("Table demo:x.others"), body='"others"')
+def test_what_one_table_meets_does_not_stop_the_other(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.TABLES_INSERT, denied("Table demo:x.others"), holding='"others"')
     run(relayed.folder, "sync").told(77, "E306", "others")
     assert len(relayed.rows("things", "id")) == 3
 
 
 @pytest.mark.parametrize("answer", [
-    Failure(status=200, reason="", message="{}"), Failure(status=200, reason="", message="[]"),
-    Failure(status=200, reason="", message="<html>Welcome to the guest network</html>"),
-    Failure(status=407, reason="", message="<html>Proxy Authentication Required</html>"),
+    RestFailure(status=200, reason="", message="{}"), RestFailure(status=200, reason="", message="[]"),
+    RestFailure(status=200, reason="", message="<html>Welcome to the guest network</html>"),
+    RestFailure(status=407, reason="", message="<html>Proxy Authentication Required</html>"),
 ])
-def test_what_is_not_bigquery_is_told_as_such(emulator: Endpoints, rest: RestServer, answer: Failure) -> None:
-    rest.misbehave(".", answer)
-    endpoints = Endpoints(rest=rest.endpoint, grpc=emulator.grpc)
+def test_what_is_not_bigquery_is_told_as_such(
+    emulator: Endpoints, hostile: HostileBigQuery, answer: RestFailure,
+) -> None:
+    hostile.rule(Method.ANY, answer)
+    endpoints = Endpoints(rest=hostile.endpoints.rest, grpc=emulator.grpc)
     with destination_at(endpoints) as destination, pytest.raises(BqsyncError, match="Could not read dataset") as raised:
         check_dataset(destination, create=True)
     assert raised.value.kind is ErrorKind.BIGQUERY_UNREACHABLE
     assert "not BigQuery" in raised.value.why or "Proxy" in raised.value.why
-    assert not rest.matching("^POST")
+    assert not hostile.matching(Method.ANY, "POST ")
 
 
 def test_endpoints_that_are_swapped_are_told_soon(emulator: Endpoints) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
 from tests.end_to_end.processes import within
-from tests.fakes.rest_server import RestServer
+from tests.hostile.actions import Delay, Method
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
-
-from bqsync.embedded import Endpoints
 
 PAGE = 4096
 
@@ -108,16 +107,15 @@ def test_an_exclusive_lock_that_outlasts_the_timeout_is_told_and_passes(bench: W
 
 
 def test_a_database_that_vanishes_between_two_pages_deletes_nothing(
-    relayed: Workbench, rest: RestServer, emulator: Endpoints,
+    relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
     assert run(relayed.folder, "sync", "things").code == 0
     relayed.fill("", ("INSERT INTO things VALUES (?, ?)", [(number, SENTINEL) for number in range(-50, 0)]))
     text = relayed.config_path.read_text(encoding="utf-8")
     relayed.config_path.write_text(text.replace("[sync]\n", "[sync]\npage_rows = 10\nchunk_rows = 10\n"))
-    rest.requests.clear()
-    rest.misbehave(r"^POST .*/jobs", 1.0, body="MERGE", times=1)
+    rule = hostile.rule(Method.JOBS_INSERT, Delay(1.0), holding="MERGE", times=1)
     with start(relayed.folder, "sync", "things") as process:
-        assert within(30, lambda: rest.matching("^POST .*/jobs", "MERGE"))
+        assert within(30, lambda: rule.fired)
         aside = relayed.db_path.rename(relayed.folder / "aside.db")
         finish(process).told(74, "E201", str(relayed.db_path), "never counts as deleted rows")
     assert {0, 1, 2} <= {row["id"] for row in relayed.rows("things", "id")}

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tests.bad_input.command import SENTINEL, Done, run
-from tests.fakes.refusing_relay import RefusingRelay
-from tests.fakes.rest_server import Failure, RestServer
+from tests.hostile.actions import Method, RefuseRows, RestFailure
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 COMMANDS = (["sync"], ["sync", "--json"], ["check", "--offline"], ["verify"], ["quarantine"], ["status"])
@@ -86,28 +86,25 @@ def test_no_command_that_syncs_prints_a_key(workbench: Workbench) -> None:
     assert len(workbench.quarantine()) >= 3
 
 
-def test_a_cell_that_bigquery_quotes_in_a_refusal_is_not_passed_on(workbench: Workbench) -> None:
-    workbench.fill("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT);", (
+def test_a_cell_that_bigquery_quotes_in_a_refusal_is_not_passed_on(
+    hostile_bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    hostile_bench.fill("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT);", (
         "INSERT INTO things VALUES (?, ?)", [(1, f"{SENTINEL} refused"), (2, "fine")]))
-    workbench.configure('[[tables]]\nname = "things"')
-    relay = RefusingRelay(workbench.endpoints.grpc, f"{SENTINEL} refused".encode())
-    try:
-        text = workbench.config_path.read_text(encoding="utf-8")
-        workbench.config_path.write_text(text.replace(workbench.endpoints.grpc, relay.endpoint), encoding="utf-8")
-        run(workbench.folder, "sync", "--log-level", "debug")
-        run(workbench.folder, "quarantine")
-    finally:
-        relay.stop()
-    assert relay.refusals
-    assert [row["id"] for row in workbench.rows("things", "id")] == [2]
+    hostile_bench.configure('[[tables]]\nname = "things"')
+    rule = hostile.rule(Method.APPEND_ROWS, RefuseRows(f"{SENTINEL} refused".encode()))
+    run(hostile_bench.folder, "sync", "--log-level", "debug")
+    run(hostile_bench.folder, "quarantine")
+    assert rule.fired
+    assert [row["id"] for row in hostile_bench.rows("things", "id")] == [2]
 
 
-def test_a_cell_that_a_failed_merge_quotes_is_not_passed_on(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(r"^POST .*/jobs\?", Failure(
+def test_a_cell_that_a_failed_merge_quotes_is_not_passed_on(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, RestFailure(
         status=400, reason="invalidQuery", message=(
-            f"Bad int64 value: {SENTINEL} 1; field `name` is '{SENTINEL}'")), body="MERGE", times=1)
-    rest.misbehave(r"^POST .*/jobs\?", Failure(status=400, reason="invalidQuery", message=(
-            f'Could not cast "{SENTINEL}" in column `name`')), body="MERGE")
+            f"Bad int64 value: {SENTINEL} 1; field `name` is '{SENTINEL}'")), holding="MERGE", times=1)
+    hostile.rule(Method.JOBS_INSERT, RestFailure(status=400, reason="invalidQuery", message=(
+            f'Could not cast "{SENTINEL}" in column `name`')), holding="MERGE")
     run(relayed.folder, "sync", "things", "--log-level", "debug").told(1, "E312", "Bad int64 value: …")
     run(relayed.folder, "sync", "things").told(1, "E312", "Could not cast '…' in column `name`")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
 from tests.end_to_end.processes import within
-from tests.fakes.rest_server import RestServer
+from tests.hostile.actions import Delay, Method
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 
@@ -110,10 +111,10 @@ def test_a_directory_in_the_place_of_the_state_is_told(bench: Workbench) -> None
     run(bench.folder, "status").told(74, "E403", str(bench.state_path))
 
 
-def test_the_second_process_is_turned_away(relayed: Workbench, rest: RestServer) -> None:
-    rest.misbehave(r"^GET .*/datasets/", 3.0, times=1)
+def test_the_second_process_is_turned_away(relayed: Workbench, hostile: HostileBigQuery) -> None:
+    rule = hostile.rule(Method.DATASETS_GET, Delay(3.0), times=1)
     with start(relayed.folder, "sync") as first:
-        assert within(30, lambda: rest.requests)
+        assert within(30, lambda: rule.fired)
         run(relayed.folder, "sync").told(75, "E401", str(relayed.state_path), f"process {first.pid}", "wait for it")
         assert finish(first).code == 0
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from tests.fakes.refusing_relay import RefusingRelay
 from tests.fakes.write_server import Code, Fault, WriteServer
 from tests.fidelity.cutting_proxy import CuttingProxy
 from tests.fidelity.expected import assert_equal, by_key, expected_rows
+from tests.hostile.actions import Method, RefuseRows
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import PROJECT, Workbench
 
 from bqsync.deliver.staging import new_name
@@ -96,23 +97,23 @@ def test_rows_that_did_not_arrive_never_count_as_delivered(
     assert ids(workbench) == [1, 2]
 
 
-def test_a_row_that_bigquery_refuses_waits_in_quarantine_and_the_others_arrive(workbench: Workbench) -> None:
-    workbench.fill("CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT)",
+def test_a_row_that_bigquery_refuses_waits_in_quarantine_and_the_others_arrive(
+    hostile_bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    hostile_bench.fill("CREATE TABLE texts (id INTEGER PRIMARY KEY, body TEXT)",
                    ("INSERT INTO texts VALUES (?, ?)", [(1, "good"), (2, "POISON"), (3, "good"), (4, "POISON too")]))
-    relay = RefusingRelay(workbench.endpoints.grpc, b"POISON")
-    workbench.endpoints = Endpoints(rest=workbench.endpoints.rest, grpc=relay.endpoint)
-    workbench.configure('[[tables]]\nname = "texts"')
-    first = workbench.sync()["texts"]
+    rule = hostile.rule(Method.APPEND_ROWS, RefuseRows(b"POISON"))
+    hostile_bench.configure('[[tables]]\nname = "texts"')
+    first = hostile_bench.sync()["texts"]
     assert (first.error, first.rows_upserted, first.rows_quarantined) == (None, 2, 2)
-    assert ids(workbench, "texts") == [1, 3]
+    assert ids(hostile_bench, "texts") == [1, 3]
 
-    again = workbench.sync()["texts"]
-    assert (again.merges, again.rows_quarantined, again.quarantine_total, relay.refusals) == (0, 0, 2, 1)
+    again = hostile_bench.sync()["texts"]
+    assert (again.merges, again.rows_quarantined, again.quarantine_total, rule.fired) == (0, 0, 2, 1)
 
-    workbench.db.execute("UPDATE texts SET body = 'mended' WHERE id = 2")
-    mended = workbench.sync()["texts"]
-    relay.stop()
-    assert (mended.rows_upserted, mended.quarantine_total, ids(workbench, "texts")) == (1, 1, [1, 2, 3])
+    hostile_bench.db.execute("UPDATE texts SET body = 'mended' WHERE id = 2")
+    mended = hostile_bench.sync()["texts"]
+    assert (mended.rows_upserted, mended.quarantine_total, ids(hostile_bench, "texts")) == (1, 1, [1, 2, 3])
 
 
 @pytest.mark.parametrize(("row", "column"), [

@@ -15,7 +15,7 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.translate import translate
+from bqsync.deliver.translate import VENDOR_ERRORS, kind_of, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
@@ -29,7 +29,7 @@ JOB_WAIT_S = 3600.0
 _POLL_S = 20.0
 _READ_RETRY = DEFAULT_RETRY.with_timeout(30.0)
 """Pages of a result are fetched deep inside an iterator: there the client itself tries again, for a bounded time."""
-_SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT, ErrorKind.BIGQUERY_JOB_UNSETTLED)
+_SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
 """After these failures of a submission the job may exist all the same."""
 
 
@@ -129,26 +129,41 @@ class _Unsettled(Exception):  # noqa: N818 - carries an error past the retries o
 def _submit_merge(destination: Destination, statement: str, intent: Intent, intents: IntentLog) -> QueryJob:
     try:
         return _submit(destination, statement, intent.job_id)
-    except BqsyncError as error:
-        if error.kind in _SUBMISSION_UNKNOWN:
-            raise _Unsettled(error) from error
+    except BqsyncError:
         intents.clear_intent()
         raise
 
 
 def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
-    """Submit once, whatever the network does: the id makes a repeated request harmless."""
+    """
+    Submit once, whatever the network does: the id makes a repeated request harmless.
+
+    Raises:
+        _Unsettled: the job may exist. Of all attempts one is enough for that, whatever the last one met.
+        BqsyncError: the job was not created.
+    """
+    may_exist = False
 
     def insert() -> QueryJob:
+        nonlocal may_exist
         try:
             return destination.rest.query(
                 statement, job_id=job_id, location=destination.location, retry=NO_RETRY, job_retry=None,
                 timeout=CALL_TIMEOUT_S,
             )
         except Conflict:
+            may_exist = True
             return _get(destination, job_id)
+        except VENDOR_ERRORS as error:
+            may_exist = may_exist or kind_of(error) in _SUBMISSION_UNKNOWN
+            raise
 
-    return destination.policy.call(f"submit job {job_id}", insert)
+    try:
+        return destination.policy.call(f"submit job {job_id}", insert)
+    except BqsyncError as error:
+        if may_exist:
+            raise _Unsettled(error) from error
+        raise
 
 
 def _find(destination: Destination, job_id: str) -> QueryJob | None:

@@ -1,0 +1,214 @@
+"""Whole cycles whose MERGE jobs go astray: the next cycle converges, and no older value overwrites a newer one."""
+
+from __future__ import annotations
+
+from threading import Event, Timer
+
+import pytest
+from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
+from tests.hostile.calls import Call
+from tests.hostile.job_book import Fate
+from tests.hostile.proxy import HostileBigQuery
+from tests.workbench import Workbench
+
+from bqsync.errors import ErrorKind
+from bqsync.model import CycleOutcome
+
+UNKNOWN_JOB = RestFailure(status=404, reason="notFound", message="Not found: Job demo:EU.j")
+BUSY = RestFailure(status=503, reason="backendError", message="Try again.")
+QUOTA = RestFailure(status=403, reason="quotaExceeded", message="Quota exceeded: query usage")
+DENIED = RestFailure(status=403, reason="accessDenied", message="Access Denied: Job demo:EU.j: bigquery.jobs.get")
+
+
+@pytest.fixture
+def bench(hostile_bench: Workbench, hostile: HostileBigQuery) -> Workbench:
+    """Three rows that have arrived; then one was changed, one deleted, one added."""
+    hostile_bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER)",
+                       ("INSERT INTO t VALUES (?, ?)", [(n, 0) for n in range(3)]))
+    hostile_bench.configure('[[tables]]\nname = "t"')
+    assert hostile_bench.sync()["t"].error is None
+    hostile_bench.fill("UPDATE t SET v = 1 WHERE id = 0; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (3, 1)")
+    hostile.reset()
+    return hostile_bench
+
+
+def source(bench: Workbench) -> list[dict[str, int]]:
+    return [{"id": number, "v": value} for number, value in bench.db.execute("SELECT id, v FROM t ORDER BY id")]
+
+
+def assert_converged(bench: Workbench) -> None:
+    assert bench.rows("t", "id") == source(bench)
+    assert bench.tables() == {"t"}, "no staging table is left behind"
+
+
+def give_up_at(hostile: HostileBigQuery, method: Method, holding: str = "") -> Event:
+    """What ends the cycle's patience as soon as it makes such a call: its next failure is final."""
+    stop = Event()
+    hostile.on_call(lambda call: stop.set() if call.method is method and call.holds(holding) else None)
+    return stop
+
+
+def lose_the_merge(bench: Workbench, hostile: HostileBigQuery, action: Action) -> CycleOutcome:
+    """A cycle that learns nothing about its MERGE."""
+    hostile.rule(Method.JOBS_INSERT, action, holding="MERGE", times=1)
+    outcome = bench.sync(stop=give_up_at(hostile, Method.JOBS_INSERT, "MERGE"))["t"]
+    assert outcome.error is not None
+    return outcome
+
+
+def kind(outcome: CycleOutcome) -> str | None:
+    return None if outcome.error is None else outcome.error["kind"]
+
+
+@pytest.mark.parametrize(("action", "ran"), [
+    (Reset(When.AFTER), True), (Truncate(), True), (Reset(), False), (BUSY, False), (RunLate(never=True), False),
+])
+def test_a_merge_of_which_nothing_is_known_is_settled_by_the_next_cycle(
+    bench: Workbench, hostile: HostileBigQuery, action: Action, ran: bool,
+) -> None:
+    before = bench.rows("t", "id")
+    assert kind(lose_the_merge(bench, hostile, action)) == ErrorKind.BIGQUERY_TRANSIENT
+    assert (bench.rows("t", "id") == source(bench)) is ran
+    assert (bench.rows("t", "id") == before) is not ran
+
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert len(hostile.merges) == 1 + ran
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("action", [Reset(When.AFTER), Truncate(), Reset(), BUSY, RunLate(never=True), RunTwice()])
+def test_a_submission_that_fails_once_is_repeated_within_its_cycle_and_runs_once(
+    bench: Workbench, hostile: HostileBigQuery, action: Action,
+) -> None:
+    hostile.rule(Method.JOBS_INSERT, action, holding="MERGE", times=1)
+    assert bench.sync()["t"].error is None
+    assert len(hostile.merges) == 1 + isinstance(action, RunTwice)
+    assert_converged(bench)
+
+
+def test_a_merge_that_is_late_is_refused_once_its_id_is_burnt(bench: Workbench, hostile: HostileBigQuery) -> None:
+    lose_the_merge(bench, hostile, RunLate())
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+    assert [released.fate for released in hostile.release()] == [Fate.REFUSED]
+    assert_converged(bench)
+
+
+def test_a_merge_that_arrives_between_two_cycles_is_overwritten(bench: Workbench, hostile: HostileBigQuery) -> None:
+    lose_the_merge(bench, hostile, RunLate())
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert [released.fate for released in hostile.release()] == [Fate.RAN], "its staging table is kept for it"
+    assert bench.rows("t", "id")[0] == {"id": 0, "v": 1}
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+
+
+def test_a_merge_that_arrives_while_it_is_looked_for_is_overwritten(bench: Workbench, hostile: HostileBigQuery) -> None:
+    lose_the_merge(bench, hostile, RunLate())
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+
+    def release(call: Call) -> None:
+        if call.method is Method.JOBS_INSERT and "SELECT 1" in call.body:
+            assert [released.fate for released in hostile.release()] == [Fate.RAN]
+
+    hostile.on_call(release)
+    assert bench.sync()["t"].error is None
+    assert len(hostile.merges) == 2
+    assert_converged(bench)
+
+
+def test_the_first_sending_of_a_merge_is_refused_when_the_second_has_run(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    hostile.rule(Method.JOBS_INSERT, RunLate(), holding="MERGE", times=1)
+    assert bench.sync()["t"].error is None
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert [released.fate for released in hostile.release()] == [Fate.REFUSED]
+    assert_converged(bench)
+
+
+def test_a_merge_that_is_running_is_waited_for(bench: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, RunLate(visible=True), holding="MERGE", times=1)
+    on_its_way = Timer(0.3, hostile.release)
+    hostile.on_call(lambda call: on_its_way.start() if call.method is Method.JOBS_GET_QUERY_RESULTS else None)
+    assert bench.sync()["t"].error is None
+    assert (len(hostile.matching(Method.JOBS_GET_QUERY_RESULTS)), len(hostile.merges)) == (1, 1)
+    assert_converged(bench)
+
+
+def test_a_merge_that_still_runs_at_the_next_cycle_is_waited_for_before_the_target_is_touched(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    lose_the_merge(bench, hostile, RunLate(visible=True))
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    stop = give_up_at(hostile, Method.JOBS_GET_QUERY_RESULTS)
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, BUSY, times=1)
+    assert kind(bench.sync(stop=stop)["t"]) == ErrorKind.BIGQUERY_TRANSIENT
+    assert hostile.merges == [], "while its end is not known, no other runs"
+
+    hostile.on_call(lambda call: hostile.release() if call.method is Method.JOBS_GET_QUERY_RESULTS else None)
+    assert bench.sync()["t"].error is None
+    assert len(hostile.merges) == 2
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("failure", [UNKNOWN_JOB, DENIED, QUOTA, BUSY])
+def test_a_merge_that_ran_and_can_not_be_looked_up_is_settled_by_the_next_cycle(
+    bench: Workbench, hostile: HostileBigQuery, failure: RestFailure,
+) -> None:
+    hostile.rule(Method.JOBS_INSERT, Reset(When.AFTER), holding="MERGE", times=1)
+    rule = hostile.rule(Method.JOBS_GET, failure)
+    assert kind(bench.sync(stop=give_up_at(hostile, Method.JOBS_GET))["t"]) is not None
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert kind(bench.sync(stop=give_up_at(hostile, Method.JOBS_GET))["t"]) is not None
+    assert len(hostile.merges) == 1, "the lookup fails still, so the target is not touched"
+
+    hostile.drop(rule)
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("visible", [True, False])
+@pytest.mark.parametrize("failure", [UNKNOWN_JOB, DENIED, QUOTA])
+def test_a_merge_that_may_still_run_is_not_forgotten_over_a_failure_that_is_final(
+    bench: Workbench, hostile: HostileBigQuery, failure: RestFailure, *, visible: bool,
+) -> None:
+    """The first sending is stuck on its way; what the second meets says nothing about the first."""
+    hostile.rule(Method.JOBS_INSERT, RunLate(visible=visible), holding="MERGE", times=1)
+    if visible:
+        hostile.rule(Method.JOBS_GET, failure, times=1)
+    else:
+        hostile.rule(Method.JOBS_INSERT, failure, holding="MERGE", first=2, times=1)
+    cleaning = hostile.rule(Method.TABLES_DELETE, BUSY)  # else the late job would find no staging table
+    assert kind(bench.sync()["t"]) is not None
+
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    if visible:
+        hostile.on_call(lambda call: hostile.release() if call.method is Method.JOBS_GET_QUERY_RESULTS else None)
+    assert bench.sync()["t"].error is None
+    hostile.release()
+    hostile.drop(cleaning)
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("action", [BUSY, Reset(), Reset(When.AFTER), Truncate(), Delay(0.5)])
+def test_an_end_that_is_told_late_is_waited_for(bench: Workbench, hostile: HostileBigQuery, action: Action) -> None:
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=2)
+    assert bench.sync()["t"].error is None
+    assert len(hostile.merges) == 1
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize("action", [UNKNOWN_JOB, DENIED, QUOTA])
+def test_an_end_that_is_not_told_leaves_the_job_to_the_next_cycle(
+    bench: Workbench, hostile: HostileBigQuery, action: Action,
+) -> None:
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=1)
+    assert kind(bench.sync()["t"]) is not None
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)

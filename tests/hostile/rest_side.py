@@ -1,0 +1,182 @@
+"""BigQuery's REST interface: passes requests on, keeps the book of jobs, and misbehaves where a rule says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
+from tests.hostile.calls import Call
+from tests.hostile.control import Control
+from tests.hostile.http_upstream import Answer, HttpUpstream, RestRequest
+from tests.hostile.job_book import Fate, Held, JobBook, Released
+
+_NOT_PASSED_ON = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
+_LONGEST_WAIT_MS = "10000"
+"""How long jobs.getQueryResults waits for the end of a job where it is not told."""
+
+
+class RestSide:
+    """
+    Listens until `stop`.
+
+    Args:
+        control: rules and records.
+        upstream: `http://host:port` of the emulator.
+        strict_jobs: refuse a job whose id was used.
+    """
+
+    def __init__(self, control: Control, upstream: str, *, strict_jobs: bool) -> None:
+        self.address = upstream.removeprefix("http://")
+        self.book = JobBook(strict=strict_jobs)
+        self._control = control
+        self._http = _Server(("127.0.0.1", 0), self)
+        self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def answer(self, request: RestRequest, upstream: HttpUpstream) -> Answer | None:
+        """What is answered; None where the connection is to be reset."""
+        body = request.body.decode("utf-8", "replace")
+        call = Call(method=request.method, path=f"{request.verb} {request.path}", body=body)
+        action = self._control.judge(call)
+        answer = self._perform(action, request, upstream)
+        return None if self._control.dead else answer
+
+    def release(self) -> list[Released]:
+        """Have the submissions that are held arrive, in order."""
+        upstream = HttpUpstream(self.address)
+        released = [Released(held.request.job_id, held.request.statement, self._arrive(held, upstream))
+                    for held in self.book.held]
+        upstream.close()
+        return released
+
+    def _perform(self, action: Action | None, request: RestRequest, upstream: HttpUpstream) -> Answer | None:
+        if isinstance(action, RestFailure):
+            return Answer(action.status, action.body)
+        if isinstance(action, RunLate):
+            return self._hold(action, request)
+        if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
+            return None
+        answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
+        if action == Reset(When.AFTER):
+            return None
+        return Answer(answer.status, answer.body, answer.kind, cut=True) if isinstance(action, Truncate) else answer
+
+    def _act(self, request: RestRequest, upstream: HttpUpstream, *, times: int) -> Answer:
+        if request.method is Method.JOBS_INSERT:
+            return self._submit(request, upstream, times) if self._claim(request) else _already_exists(request)
+        if request.method in {Method.JOBS_GET, Method.JOBS_GET_QUERY_RESULTS}:
+            submission = self.book.running(request.job_id)
+            if submission is not None and not self._await_end(request):
+                return _running(request, submission)
+        return upstream.ask(request)
+
+    def _claim(self, request: RestRequest) -> bool:
+        dry = request.resource.get("configuration", {}).get("dryRun", False)
+        return dry or self.book.claim(request.job_id)
+
+    def _submit(self, request: RestRequest, upstream: HttpUpstream, times: int) -> Answer:
+        """Run a job so many times; its first answer."""
+        answers = [upstream.ask(request) for _ in range(times)]
+        for answer in answers:
+            if request.statement.startswith("MERGE") and answer.is_job_done:
+                self._control.note_merge(request.statement)
+        return answers[0]
+
+    def _hold(self, action: RunLate, request: RestRequest) -> Answer | None:
+        if not action.never and not self.book.hold(Held(request, action.visible)):
+            return _already_exists(request)
+        return Answer(action.answer.status, action.answer.body) if isinstance(action.answer, RestFailure) else None
+
+    def _arrive(self, held: Held, upstream: HttpUpstream) -> Fate:
+        try:
+            if not held.visible and not self.book.claim(held.request.job_id):
+                return Fate.REFUSED
+            return Fate.RAN if self._submit(held.request, upstream, 1).is_job_done else Fate.FAILED
+        finally:
+            self.book.let_go(held)
+
+    def _await_end(self, request: RestRequest) -> bool:
+        """Whether a job that runs has ended; the one of the two methods waits for that."""
+        if request.method is Method.JOBS_GET:
+            return False
+        wanted = parse_qs(urlsplit(request.path).query).get("timeoutMs", [_LONGEST_WAIT_MS])
+        return self.book.wait_for_end(request.job_id, float(wanted[0]) / 1000)
+
+
+def _already_exists(request: RestRequest) -> Answer:
+    name = f"{request.resource['jobReference'].get('projectId', '')}:{request.job_id}"
+    return Answer(409, RestFailure(status=409, reason="duplicate", message=f"Already Exists: Job {name}").body)
+
+
+def _running(request: RestRequest, submission: RestRequest) -> Answer:
+    """A job that has not ended, as the two methods tell of it."""
+    reference = submission.resource["jobReference"]
+    resource: dict[str, Any] = {"kind": "bigquery#getQueryResultsResponse", "jobComplete": False}
+    if request.method is Method.JOBS_GET:
+        resource = {"kind": "bigquery#job", "configuration": submission.resource["configuration"],
+                    "status": {"state": "RUNNING"}, "statistics": {}}
+    return Answer(200, json.dumps(resource | {"jobReference": reference}).encode())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], side: RestSide) -> None:
+        super().__init__(address, _Handler)
+        self.side = side
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self._upstream = HttpUpstream(self.server.side.address)
+
+    def finish(self) -> None:
+        self._upstream.close()
+        super().finish()
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
+        answer = self.server.side.answer(RestRequest(self.command, self.path, headers, body), self._upstream)
+        if answer is None:
+            self._reset()
+        else:
+            self._send(answer)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: a test's output is its own."""
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body[:len(answer.body) // 2] if answer.cut else answer.body)
+        self.close_connection = self.close_connection or answer.cut
+
+    def _reset(self) -> None:
+        """Close without a farewell: the client's next read fails, as when a router forgets the connection."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
