@@ -103,6 +103,13 @@ def test_a_late_job_that_is_visible_runs_until_it_is_released(
     assert (wire.get("/jobs/late_4").json()["status"]["state"], emulated.values("t")) == ("DONE", ["a"])
 
 
+def test_who_dies_while_a_job_is_waited_for_hears_nothing_more(wire: Wire, hostile: HostileBigQuery) -> None:
+    submit_late(wire, hostile, RunLate(visible=True), "late_7")
+    threading.Timer(0.2, setattr, (hostile, "dead", True)).start()
+    with pytest.raises(requests.ConnectionError):
+        wire.get("/queries/late_7")
+
+
 def test_a_job_that_is_lost_never_runs(wire: Wire, emulated: Wire, hostile: HostileBigQuery) -> None:
     submit_late(wire, hostile, RunLate(never=True), "late_5")
     assert (hostile.release(), hostile.held_jobs, emulated.values("t")) == ([], [], [])
