@@ -121,7 +121,8 @@ class RestSide:
 
 
 def _already_exists(request: RestRequest) -> Answer:
-    name = f"{request.resource['jobReference'].get('projectId', '')}:{request.job_id}"
+    reference = request.resource["jobReference"]
+    name = f"{reference.get('projectId', '')}:{reference.get('location', 'US')}.{request.job_id}"
     return Answer(409, RestFailure(status=409, reason="duplicate", message=f"Already Exists: Job {name}").body)
 
 

@@ -21,7 +21,7 @@ def test_an_id_that_was_used_is_refused_and_the_job_does_not_run_again(wire: Wir
     assert wire.submit(INSERT, "job_1").ok
     again = wire.submit(INSERT, "job_1")
     assert (again.status_code, again.json()["error"]["errors"][0]["reason"]) == (409, "duplicate")
-    assert "Already Exists: Job demo:job_1" in again.json()["error"]["message"]
+    assert "Already Exists: Job demo:EU.job_1" in again.json()["error"]["message"]
     assert emulated.values("t") == ["a"]
     assert wire.submit(INSERT).ok
     assert wire.submit(INSERT).ok, "BigQuery makes up the ids of these"
