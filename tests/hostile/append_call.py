@@ -171,7 +171,7 @@ def _call(request: bytes) -> Call:
 
 def _is_acknowledged(answer: bytes) -> bool:
     message: Any = types.AppendRowsResponse.pb().FromString(answer)
-    return bool(message.HasField("append_result")) and not message.row_errors
+    return bool(message.HasField("append_result"))
 
 
 def _refusal(rows: Sequence[bytes], marker: bytes) -> bytes:

@@ -46,22 +46,19 @@ class JobBook:
 
     def __init__(self, *, strict: bool) -> None:
         self._strict = strict
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._used: set[str] = set()
         self._held: list[Held] = []
 
     def claim(self, job_id: str) -> bool:
         """Use an id; False if it is used already. No id is one that BigQuery makes up."""
-        with self._changed:
-            if job_id and job_id in self._used and self._strict:
-                return False
-            self._used.add(job_id)
-            return True
+        with self._lock:
+            return self._claim(job_id)
 
     def hold(self, held: Held) -> bool:
         """Keep a submission; False if the job is to exist already, and its id is used."""
-        with self._changed:
-            if held.visible and not self.claim(held.request.job_id):
+        with self._lock:
+            if held.visible and not self._claim(held.request.job_id):
                 return False
             self._held.append(held)
             return True
@@ -69,32 +66,27 @@ class JobBook:
     @property
     def held(self) -> list[Held]:
         """In the order in which they came."""
-        with self._changed:
+        with self._lock:
             return list(self._held)
 
     def let_go(self, held: Held) -> None:
         """Note that a submission is held no longer."""
-        with self._changed:
+        with self._lock:
             self._held.remove(held)
-            self._changed.notify_all()
 
     def running(self, job_id: str) -> RestRequest | None:
         """The submission of a job that exists and has not ended."""
-        with self._changed:
-            return self._find_running(job_id)
-
-    def wait_for_end(self, job_id: str, timeout_s: float) -> bool:
-        """Whether a job that runs has ended, or ends within that time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._find_running(job_id) is None, timeout_s)
+        requests = [held.request for held in self.held if held.visible]
+        return next((request for request in requests if request.job_id == job_id), None)
 
     def clear(self) -> None:
         """Forget everything."""
-        with self._changed:
+        with self._lock:
             self._used.clear()
             self._held.clear()
-            self._changed.notify_all()
 
-    def _find_running(self, job_id: str) -> RestRequest | None:
-        requests = [held.request for held in self._held if held.visible]
-        return next((request for request in requests if request.job_id == job_id), None)
+    def _claim(self, job_id: str) -> bool:
+        if job_id and job_id in self._used and self._strict:
+            return False
+        self._used.add(job_id)
+        return True

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +21,7 @@ from tests.hostile.job_book import Fate, Held, JobBook, Released
 _NOT_PASSED_ON = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 _LONGEST_WAIT_MS = "10000"
 """How long jobs.getQueryResults waits for the end of a job where it is not told."""
+_LOOK_S = 0.01
 
 
 class RestSide:
@@ -111,11 +113,16 @@ class RestSide:
         if request.method is Method.JOBS_GET:
             return False
         wanted = parse_qs(urlsplit(request.path).query).get("timeoutMs", [_LONGEST_WAIT_MS])
-        return self.book.wait_for_end(request.job_id, float(wanted[0]) / 1000)
+        until = time.monotonic() + float(wanted[0]) / 1000
+        while self.book.running(request.job_id) is not None:
+            if time.monotonic() > until or not self._control.wait(_LOOK_S):
+                return False
+        return True
 
 
 def _already_exists(request: RestRequest) -> Answer:
-    name = f"{request.resource['jobReference'].get('projectId', '')}:{request.job_id}"
+    reference = request.resource["jobReference"]
+    name = f"{reference.get('projectId', '')}:{reference.get('location', 'US')}.{request.job_id}"
     return Answer(409, RestFailure(status=409, reason="duplicate", message=f"Already Exists: Job {name}").body)
 
 

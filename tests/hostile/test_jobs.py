@@ -21,7 +21,7 @@ def test_an_id_that_was_used_is_refused_and_the_job_does_not_run_again(wire: Wir
     assert wire.submit(INSERT, "job_1").ok
     again = wire.submit(INSERT, "job_1")
     assert (again.status_code, again.json()["error"]["errors"][0]["reason"]) == (409, "duplicate")
-    assert "Already Exists: Job demo:job_1" in again.json()["error"]["message"]
+    assert "Already Exists: Job demo:EU.job_1" in again.json()["error"]["message"]
     assert emulated.values("t") == ["a"]
     assert wire.submit(INSERT).ok
     assert wire.submit(INSERT).ok, "BigQuery makes up the ids of these"
@@ -101,6 +101,13 @@ def test_a_late_job_that_is_visible_runs_until_it_is_released(
     threading.Timer(0.2, hostile.release).start()
     assert wire.get("/queries/late_4").json()["jobComplete"] is True, "it waits for the end"
     assert (wire.get("/jobs/late_4").json()["status"]["state"], emulated.values("t")) == ("DONE", ["a"])
+
+
+def test_who_dies_while_a_job_is_waited_for_hears_nothing_more(wire: Wire, hostile: HostileBigQuery) -> None:
+    submit_late(wire, hostile, RunLate(visible=True), "late_7")
+    threading.Timer(0.2, setattr, (hostile, "dead", True)).start()
+    with pytest.raises(requests.ConnectionError):
+        wire.get("/queries/late_7")
 
 
 def test_a_job_that_is_lost_never_runs(wire: Wire, emulated: Wire, hostile: HostileBigQuery) -> None:
