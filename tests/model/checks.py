@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.model.world import Key, World
-
 from bqsync.encode.keys import decode_key
 from bqsync.engine.schedule import SweepMode
 from bqsync.model import CycleOutcome
+from tests.model.world import Key, World
 
 _MAX_CYCLES = 12
 Meanwhile = tuple[str, Callable[[], None]]
@@ -28,14 +27,17 @@ def cycle(world: World, mode: SweepMode, *, confirm: int = 0, meanwhile: Meanwhi
             continue
         assert may_repeat or world.delivered.get(key) != data, f"{decode_key(key)} was sent twice, unchanged"
         world.delivered[key] = data
+    if outcome.error is None and not outcome.skipped and not meanwhile:
+        _assert_fresh_rows_arrived(world)
     if outcome.swept and outcome.error is None:
         world.disturbed = False
+        world.fresh = set()
     return outcome
 
 
 def disturbed_cycle(world: World, mode: SweepMode, *, kill_at: tuple[str, int] | None = None) -> None:
     """A cycle in which anything may go wrong: it may fail, never harm."""
-    world.disturbed = True
+    world.disturb()
     outcome = _watched(world, mode, kill_at=kill_at)
     if outcome is not None and outcome.error is not None:
         assert outcome.error["kind"] != "internal", outcome.error
@@ -44,7 +46,7 @@ def disturbed_cycle(world: World, mode: SweepMode, *, kill_at: tuple[str, int] |
 
 
 def converges(world: World) -> None:
-    """Once the source is quiet and BigQuery answers, the target is what the source asks for, and nothing more is sent."""
+    """Once the source is quiet and BigQuery answers, the target is what the source asks for, and all is quiet."""
     world.hostile.release()
     for _ in range(_MAX_CYCLES):
         outcome = cycle(world, SweepMode.ALWAYS)
@@ -86,6 +88,19 @@ def _watched(
 
 def _source_keys(world: World) -> set[Key]:
     return set(world.expected())
+
+
+def _assert_fresh_rows_arrived(world: World) -> None:
+    """What was written with the time of its writing arrives with the next pass, without any sweep."""
+    if not world.fresh or world.kind.key_text:
+        return
+    wanted, found = world.expected(), world.target()
+    for key in world.fresh & set(wanted):
+        for row in wanted[key].good:
+            arrived = found.get(key)
+            assert arrived is not None, f"a pass has missed {key}"
+            assert arrived[0] == _padded(row, arrived[0]), f"a pass has missed the change of {key}"
+    world.fresh.clear()
 
 
 def _assert_equal(world: World) -> None:

@@ -16,15 +16,15 @@ from typing import ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from bqsync import failpoints
+from bqsync.embedded import Endpoints
+from bqsync.engine.schedule import SweepMode
 from tests.hostile.proxy import HostileBigQuery
 from tests.model import checks
 from tests.model.faults import FAULTS, Fault
 from tests.model.tables import KINDS, Cell, Kind
 from tests.model.world import Key, World
-
-from bqsync import failpoints
-from bqsync.embedded import Endpoints
-from bqsync.engine.schedule import SweepMode
 
 _TICK_US = 7_000_000
 _BOUNDS = ("", "page_rows = 2\nchunk_rows = 3", "page_rows = 1\nchunk_rows = 1\nbatch_rows = 1")
@@ -81,13 +81,23 @@ class Histories(RuleBasedStateMachine):
             (connection or world.app).execute(f"INSERT INTO t ({names}) VALUES ({places})", cells)
         except sqlite3.IntegrityError:
             pass
+        else:
+            if connection is None:
+                self._note_fresh(key)
         world.clock_us += _TICK_US
+
+    def _note_fresh(self, key: Key, *, gone: bool = False) -> None:
+        fresh = self.world.fresh
+        if fresh is not None:
+            (fresh.discard if gone else fresh.add)(self.world.target_key(key))
 
     def _update(self, pick: int, assignment: str, values: tuple[Cell, ...]) -> None:
         key = self._existing(pick)
         if key is not None:
             where, parameters = self.world.where(key)
             self.world.write(f"UPDATE OR IGNORE t SET {assignment} WHERE {where}", (*values, *parameters))
+            if self.world.stamp() in values:
+                self._note_fresh(key)
         self.world.clock_us += _TICK_US
 
     def _delete(self, pick: int) -> None:
@@ -95,6 +105,7 @@ class Histories(RuleBasedStateMachine):
         if key is not None:
             where, parameters = self.world.where(key)
             self.world.write(f"DELETE FROM t WHERE {where}", parameters)
+            self._note_fresh(key, gone=True)
 
     @precondition(_can_write)
     @rule(picks=st.lists(_picks, min_size=1, max_size=4))
@@ -118,6 +129,8 @@ class Histories(RuleBasedStateMachine):
             self._update(pick, f"{column} = ?, ts = ?", (value, self.world.stamp()))
         else:
             self._update(pick, f"{column} = ?", (value,))
+        if column == "ts":
+            self.world.fresh = None
 
     @precondition(_can_write)
     @rule(pick=_picks)
@@ -128,6 +141,7 @@ class Histories(RuleBasedStateMachine):
     @rule(pick=_picks)
     def take_the_time_away(self, pick: int) -> None:
         self._update(pick, "ts = NULL", ())
+        self.world.fresh = None
 
     @precondition(_can_write)
     @rule(pick=_picks)
@@ -142,6 +156,9 @@ class Histories(RuleBasedStateMachine):
     @precondition(_can_write)
     @rule(pick=_picks)
     def delete_and_insert_again(self, pick: int) -> None:
+        self._renew(pick)
+
+    def _renew(self, pick: int) -> None:
         self._delete(pick)
         self._insert(pick)
 
@@ -150,6 +167,7 @@ class Histories(RuleBasedStateMachine):
     def change_a_key(self, pick: int, other: int) -> None:
         key = self.world.kind.keys[other % len(self.world.kind.keys)]
         self._update(pick, ", ".join(f"{name} = ?" for name in self.world.kind.key), key)
+        self._note_fresh(key, gone=True)
 
     @precondition(_can_write)
     @rule(pick=_picks)
@@ -157,6 +175,7 @@ class Histories(RuleBasedStateMachine):
         self.late = sqlite3.connect(self.world.bench.db_path, isolation_level=None)
         self.late.execute("BEGIN IMMEDIATE")
         self._insert(pick, self.late)
+        self.late_key = self.world.kind.keys[pick % len(self.world.kind.keys)]
 
     @precondition(lambda self: self.late is not None)
     @rule(commit=st.booleans())
@@ -168,12 +187,15 @@ class Histories(RuleBasedStateMachine):
             self.late.execute("COMMIT" if commit else "ROLLBACK")
             self.late.close()
             self.late = None
+            if commit:
+                self._note_fresh(self.late_key)
 
     # What happens to the file and to the clock.
 
     @rule(seconds=st.sampled_from(_STEPS_S))
     def step_the_clock(self, seconds: int) -> None:
         self.world.clock_us += seconds * 1_000_000
+        self.world.fresh = None
 
     @precondition(_can_write)
     @rule()
@@ -196,6 +218,7 @@ class Histories(RuleBasedStateMachine):
     @rule(replace=st.booleans())
     def restore_the_backup(self, *, replace: bool) -> None:
         assert self.backup is not None
+        self.world.fresh = None
         if replace:
             self.world.replace_file(self.backup)
         else:
@@ -240,7 +263,7 @@ class Histories(RuleBasedStateMachine):
             "insert": lambda: self._insert(pick),
             "update": lambda: self._update(pick, "v = 'meanwhile', ts = ?", (self.world.stamp(),)),
             "delete": lambda: self._delete(pick),
-            "again": lambda: (self._delete(pick), self._insert(pick))[0],
+            "again": lambda: self._renew(pick),
         }
         left = [2]
 
@@ -255,7 +278,7 @@ class Histories(RuleBasedStateMachine):
     def let_late_jobs_arrive(self) -> None:
         if self.hostile.held_jobs:
             self.hostile.release()
-            self.world.disturbed = True
+            self.world.disturb()
 
     # What happens to state and target.
 
@@ -267,7 +290,7 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def roll_the_state_back(self) -> None:
         self.world.put_state(self.world.saved_states[0])
-        self.world.disturbed = True
+        self.world.disturb()
 
     @rule()
     def lose_the_state(self) -> None:
@@ -275,13 +298,13 @@ class Histories(RuleBasedStateMachine):
         self.hostile.release()
         self.world.put_state({})
         self.world.saved_states = []
-        self.world.disturbed = True
+        self.world.disturb()
 
     @rule(with_rows=st.booleans())
     def recreate_the_target(self, *, with_rows: bool) -> None:
         self.hostile.release()
         self.world.recreate_target(with_rows=with_rows)
-        self.world.disturbed = True
+        self.world.disturb()
 
     @rule()
     def come_to_rest(self) -> None:

@@ -97,7 +97,7 @@ def expected(db: sqlite3.Connection, kind: Kind) -> dict[tuple[Cell, ...], Expec
     wanted: dict[tuple[Cell, ...], Expectation] = defaultdict(Expectation)
     for values in db.execute("SELECT * FROM t"):
         row = dict(zip(names, values, strict=True))
-        key = tuple(_key_cell(row[name], kind) for name in kind.key)
+        key = tuple(target_cell(row[name], kind) for name in kind.key)
         if None in key:
             continue
         arrived = {name: _cell(name, value, kind) for name, value in row.items()}
@@ -111,7 +111,8 @@ def expected(db: sqlite3.Connection, kind: Kind) -> dict[tuple[Cell, ...], Expec
 _BAD = object()
 
 
-def _key_cell(value: Cell, kind: Kind) -> Cell:
+def target_cell(value: Cell, kind: Kind) -> Cell:
+    """What a cell of the key becomes."""
     if kind.key_text and isinstance(value, int | float):
         return repr(value)
     return value
@@ -121,7 +122,7 @@ def _cell(name: str, value: Cell, kind: Kind) -> Any:  # noqa: ANN401 - a cell, 
     if value is None:
         return None
     if name in kind.key:
-        return _key_cell(value, kind)
+        return target_cell(value, kind)
     if name == "n":
         return value if isinstance(value, int) else _BAD
     if name == "ts":

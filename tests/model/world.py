@@ -1,8 +1,8 @@
 """
 A source, a state, a target behind a hostile proxy, a clock: and the few things that can happen to them.
 
-A kill is what SIGKILL leaves: the files of the state as they are at that moment, and a BigQuery that no call of the dead
-process reaches any more.
+A kill is what SIGKILL leaves: the files of the state as they are at that moment, and a BigQuery that no call of the
+dead process reaches any more.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ from threading import Event
 import structlog
 from google.api_core.exceptions import Forbidden, NotFound
 from google.cloud import bigquery
-from tests.hostile.proxy import HostileBigQuery
-from tests.hostile.rows import staged_row
-from tests.model.tables import Cell, Expectation, Kind, expected
-from tests.workbench import PROJECT, Workbench
 
 from bqsync import failpoints
 from bqsync.deliver.retry import WAITS, Waits
@@ -31,6 +27,10 @@ from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session, open_session
 from bqsync.engine.sync import sweep_orphans, sync_tables
 from bqsync.model import CycleOutcome
+from tests.hostile.proxy import HostileBigQuery
+from tests.hostile.rows import staged_row
+from tests.model.tables import Cell, Expectation, Kind, expected, target_cell
+from tests.workbench import PROJECT, Workbench
 
 _START_US = 1_750_000_000_000_000
 _STATE_SUFFIXES = ("", "-wal", "-shm")
@@ -55,7 +55,7 @@ class World:
         self.bench.endpoints = hostile.endpoints
         self.bench.configure(kind.toml, sync=sync)
         self.clock_us = _START_US
-        self.app = self.bench.db
+        self.app = self._connect()
         self.app.execute("PRAGMA busy_timeout = 0")
         self.app.execute(kind.ddl)
         if kind.index:
@@ -65,6 +65,20 @@ class World:
         self.delivered: dict[bytes, bytes] = {}
         """By staged key, the last data that an undisturbed cycle has delivered."""
         self.saved_states: list[dict[str, bytes]] = []
+        self.fresh: set[Key] | None = None
+        """The keys whose rows were written with the time of their writing since the last cycle: a watermark pass has to
+        find them all. None while the clock, the file, the state or a failure may have put rows out of its reach."""
+
+    def _connect(self) -> sqlite3.Connection:
+        """The application's connection, for the thread of a cycle as well: there it writes meanwhile."""
+        self.bench.db.close()
+        self.bench.db = sqlite3.connect(self.bench.db_path, isolation_level=None, check_same_thread=False)
+        return self.bench.db
+
+    def disturb(self) -> None:
+        """Rows may be sent again from now on, and passes may miss some, until a sweep has come to its end."""
+        self.disturbed = True
+        self.fresh = None
 
     def close(self) -> None:
         failpoints.on_reached = None
@@ -80,6 +94,9 @@ class World:
     def write(self, statement: str, parameters: tuple[Cell, ...] = ()) -> None:
         with suppress(sqlite3.IntegrityError):
             self.app.execute(statement, parameters)
+
+    def target_key(self, key: Key) -> Key:
+        return tuple(target_cell(cell, self.kind) for cell in key)
 
     def source_keys(self) -> list[Key]:
         columns = ", ".join(self.kind.key)
@@ -97,7 +114,7 @@ class World:
         fresh = copy.with_suffix(".restored")
         shutil.copyfile(copy, fresh)
         fresh.replace(self.bench.db_path)
-        self.app = self.bench.db = sqlite3.connect(self.bench.db_path, isolation_level=None)
+        self.app = self._connect()
 
     # The state.
 

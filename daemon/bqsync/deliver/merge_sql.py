@@ -46,10 +46,9 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
     return "\n".join(lines)
 
 
-def add_columns_statement(target: TargetRef, columns: Sequence[tuple[str, str]]) -> str:
-    """Add nullable columns, (name, GoogleSQL type) each; those that exist already stay as they are."""
-    clauses = ",\n".join(f"  ADD COLUMN IF NOT EXISTS {quote(name)} {type_name}" for name, type_name in columns)
-    return f"ALTER TABLE {target.sql}\n{clauses}"
+def add_column_statement(target: TargetRef, name: str, type_name: str) -> str:
+    """Add a nullable column of a GoogleSQL type; one that exists already stays as it is."""
+    return f"ALTER TABLE {target.sql} ADD COLUMN IF NOT EXISTS {quote(name)} {type_name}"
 
 
 def select_statement(target: TargetRef, expressions: Sequence[str], *, unmarked_only: bool = False) -> str:

@@ -12,7 +12,7 @@ from google.cloud import bigquery
 
 from bqsync.deliver import jobs
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.merge_sql import add_columns_statement, any_row_statement, select_statement
+from bqsync.deliver.merge_sql import add_column_statement, any_row_statement, select_statement
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
     MANAGED_VALUE,
@@ -144,7 +144,8 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     missing = missing_fields(spec, state.types)
     if not missing:
         return state, []
-    jobs.query(destination, add_columns_statement(state.ref, [(field["name"], field["type"]) for field in missing]))
+    for field in missing:  # one at a time: not every engine takes several in one statement
+        jobs.query(destination, add_column_statement(state.ref, field["name"], field["type"]))
     after = _read_existing(destination, state.ref)
     if left := missing_fields(spec, after.types):
         # Some engines change the table and not its resource: say it there as well.
