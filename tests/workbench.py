@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 import subprocess
@@ -32,15 +33,16 @@ PROJECT = "demo"
 ROOT = Path(__file__).parent.parent
 
 
-def start_command(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+def start_command(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
     """`bqsync …` as a process of its own, in a folder. The caller waits for its end."""
     command = [sys.executable, "-P", "-m", "bqsync", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, **environment})
 
 
-def run_command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same, to its end."""
-    with start_command(*arguments, folder=folder) as process:
+    with start_command(*arguments, folder=folder, **environment) as process:
         output, errors = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
@@ -108,6 +110,11 @@ class Workbench:
         with closing(sqlite3.connect(self.state_path)) as state:
             return state.execute('SELECT t.name, q."column", q.reason FROM quarantine q'
                                  " JOIN tables t ON t.id = q.table_id ORDER BY 1, 2, 3").fetchall()
+
+    def lose_state(self) -> None:
+        """The state file is gone, with its side files."""
+        for path in self.state_path.parent.glob("state.db*"):
+            path.unlink()
 
     def tables(self) -> set[str]:
         """The names of all tables in the dataset, staging tables among them."""

@@ -20,7 +20,7 @@ NAMES = (
     "chunk.cleaned",
     "sweep.walked", "deletes.looked_up", "sweep.noted",
     "reconcile.portion", "reconcile.done",
-    "intent.settled",
+    "intent.settled", "doubt.noted",
 )
 """Every place, in about the order in which a cycle comes to them."""
 

@@ -245,6 +245,27 @@ class Histories(RuleBasedStateMachine):
     def cycle_and_kill(self, mode: SweepMode, place: str, times: int) -> None:
         checks.disturbed_cycle(self.world, mode, kill_at=(place, times))
 
+    @precondition(_can_write)
+    @rule(picks=st.lists(_picks, max_size=2), mode=st.sampled_from([SweepMode.ALWAYS, SweepMode.NEVER]), pick=_picks,
+          place=st.sampled_from(["merge.submitted", "merge.ended", "commit.written", "commit.done"]),
+          act=st.sampled_from(["delete", "delete all", "renew", "change back", "nothing"]))
+    def write_die_and_write(self, picks: list[int], mode: SweepMode, pick: int, place: str, act: str) -> None:
+        """The hardest moment to die: the MERGE has run, and nobody has noted it; then the rows change again."""
+        for one in picks:
+            self._insert(one)
+        key = self._existing(pick)
+        before = None if key is None else self.world.cells_of(key)
+        self._update(pick, "v = 'for a moment', ts = ?", (self.world.stamp(),))
+        checks.disturbed_cycle(self.world, mode, kill_at=(place, 1))
+        if act == "delete":
+            self._delete(pick)
+        elif act == "delete all":
+            self.world.write("DELETE FROM t")
+        elif act == "renew":
+            self._renew(pick)
+        elif act == "change back" and before is not None:
+            self._update(pick, "n = ?, v = ?, ts = ?", before)
+
     @rule(mode=st.sampled_from([SweepMode.ALWAYS, SweepMode.NEVER]), fault=st.sampled_from(FAULTS),
           first=st.integers(1, 2), times=st.sampled_from([1, 2, 1000]))
     def cycle_with_a_fault(self, mode: SweepMode, fault: Fault, first: int, times: int) -> None:

@@ -102,6 +102,11 @@ class World:
         columns = ", ".join(self.kind.key)
         return self.app.execute(f"SELECT {columns} FROM t ORDER BY typeof({self.kind.key[0]}), {columns}").fetchall()
 
+    def cells_of(self, key: Key) -> tuple[Cell, ...]:
+        where, parameters = self.where(key)
+        cells: tuple[Cell, ...] = self.app.execute(f"SELECT n, v, ts FROM t WHERE {where}", parameters).fetchone()
+        return cells
+
     def where(self, key: Key) -> tuple[str, Key]:
         return " AND ".join(f"{name} IS ? AND typeof({name}) = typeof(?)" for name in self.kind.key), tuple(
             value for cell in key for value in (cell, cell))

@@ -27,9 +27,7 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         "USING (",
         "  SELECT *",
         f"  FROM {staging.sql}",
-        "  QUALIFY ROW_NUMBER() OVER (",
-        f"    PARTITION BY {quote(StagingColumn.KEY)} ORDER BY {quote(StagingColumn.SEQUENCE)} DESC",
-        "  ) = 1",
+        f"  QUALIFY {_NEWEST_OF_KEY}",
         ") AS S",
         "ON " + " AND ".join(f"{alias}.{quote(name)} = S.{quote(name)}" for name in keys),
         *_deletion(alias, spec.deletes),
@@ -44,6 +42,12 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         f"  VALUES ({', '.join(f'S.{quote(name)}' for name in names)})",
     ]
     return "\n".join(lines)
+
+
+def staged_operations_statement(staging: TargetRef) -> str:
+    """The key and the operation of every row of a staging table that a MERGE takes."""
+    key, operation = quote(StagingColumn.KEY), quote(StagingColumn.OPERATION)
+    return f"SELECT {ROW}.{key}, {ROW}.{operation} FROM {staging.sql} AS {ROW} QUALIFY {_NEWEST_OF_KEY}"
 
 
 def add_column_statement(target: TargetRef, name: str, type_name: str) -> str:
@@ -65,6 +69,12 @@ def any_row_statement(target: TargetRef) -> str:
 def quote(name: str) -> str:
     """An identifier of GoogleSQL. Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical#quoted_identifiers"""
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+_NEWEST_OF_KEY = (
+    f"ROW_NUMBER() OVER (PARTITION BY {quote(StagingColumn.KEY)} ORDER BY {quote(StagingColumn.SEQUENCE)} DESC) = 1"
+)
+"""Of the rows that were staged for a key, the last one counts."""
 
 
 def _free_alias(names: Sequence[str]) -> str:

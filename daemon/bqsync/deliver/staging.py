@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
+from bqsync.deliver import jobs, target
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.history import JOB_PREFIX, target_mark
+from bqsync.deliver.merge_sql import staged_operations_statement
 from bqsync.deliver.schema import MANAGED_LABEL, staging_fields
 from bqsync.deliver.translate import VENDOR_ERRORS
-from bqsync.model import TableSpec, TargetRef
+from bqsync.model import Operation, TableSpec, TargetRef
 
 PREFIX = f"_{JOB_PREFIX}"
 STAGING_LABEL_VALUE = "staging"
@@ -22,23 +24,23 @@ _LIFETIME = timedelta(hours=24)
 _MAX_STEM = 200
 
 
-def new_name(instance: str, target: TargetRef) -> str:
+def new_name(instance: str, into: TargetRef) -> str:
     """
     A name that no other batch ever had: dropping and recreating one name can fail for minutes.
 
     Args:
         instance: of the state file; orphans are told by it.
-        target: its mark stands in the name for us, its table for human eyes.
+        into: the target; its mark stands in the name for us, its table for human eyes.
     """
     moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
-    stem = re.sub(r"[^A-Za-z0-9_]", "_", target.table)[:_MAX_STEM]
-    return f"{PREFIX}_{instance}_{target_mark(target)}_{stem}_{moment}_{secrets.token_hex(4)}"
+    stem = re.sub(r"[^A-Za-z0-9_]", "_", into.table)[:_MAX_STEM]
+    return f"{PREFIX}_{instance}_{target_mark(into)}_{stem}_{moment}_{secrets.token_hex(4)}"
 
 
-def create(destination: Destination, spec: TableSpec, target: TargetRef, instance: str) -> TargetRef:
+def create(destination: Destination, spec: TableSpec, into: TargetRef, instance: str) -> TargetRef:
     """Create the staging table of a batch."""
     ref = TargetRef(project=destination.project, dataset=destination.staging_dataset,
-                    table=new_name(instance, target))
+                    table=new_name(instance, into))
     table = bigquery.Table(str(ref), schema=[bigquery.SchemaField.from_api_repr(f) for f in staging_fields(spec)])
     table.expires = datetime.now(UTC) + _LIFETIME
     table.labels = {MANAGED_LABEL: STAGING_LABEL_VALUE}
@@ -47,6 +49,25 @@ def create(destination: Destination, spec: TableSpec, target: TargetRef, instanc
         lambda: destination.rest.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
     return ref
+
+
+def staged(destination: Destination, table: str) -> Iterator[list[tuple[bytes, Operation]]] | None:
+    """
+    What a staging table asks of each key, in portions: the newest operation of it, as a MERGE takes it.
+
+    Args:
+        destination: where.
+        table: `project.dataset.table`.
+
+    Returns:
+        None where the table is no more.
+    """
+    project, dataset, name = table.split(".", 2)
+    ref = TargetRef(project=project, dataset=dataset, table=name)
+    if target.read(destination, ref) is None:
+        return None
+    portions = jobs.read_portions(destination, staged_operations_statement(ref))
+    return ([(bytes(key), Operation(operation)) for key, operation in portion] for portion in portions)
 
 
 def drop(destination: Destination, table: str) -> bool:

@@ -28,7 +28,6 @@ from bqsync.deliver.translate import failure, speaks_no_http, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ColumnSpec, DeletePolicy, TableSpec, TargetRef, WireValue
 
-_READ_ROWS = 5_000
 _FIRST_TIMEOUT_S = cast("float", (3.0, 8.0))
 """The first call has less patience, to connect and to answer: a dead endpoint is told in under 10 s."""
 
@@ -176,15 +175,9 @@ def rows(
     destination: Destination, ref: TargetRef, columns: Sequence[ColumnSpec], *, policy: DeletePolicy
 ) -> Iterator[list[tuple[WireValue, ...]]]:
     """The wire values of those columns for every row of the target, in portions; rows that are marked are absent."""
-    portion: list[tuple[WireValue, ...]] = []
     unmarked_only = policy is DeletePolicy.MARK
-    for row in jobs.query(destination, select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only)):
-        portion.append(tuple(row.values()))
-        if len(portion) == _READ_ROWS:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
+    statement = select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only)
+    return jobs.read_portions(destination, statement)
 
 
 def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:

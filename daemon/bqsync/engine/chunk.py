@@ -201,8 +201,8 @@ class Chunk:
         self._commit.job_created_us = result.created_us
         upserts = len(self._commit.delivered)
         if result.affected_rows < upserts:
-            # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered.
-            lane.state.clear_intent(result.created_us)
+            # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered; the
+            # intent stays, so that the next cycle doubts whatever the target holds under the staged keys.
             raise BqsyncError(
                 ErrorKind.BIGQUERY_JOB_FAILED, what=f"job {result.job_id} changed {result.affected_rows} rows of "
                 f"{lane.target}, and {upserts} were staged", why="the MERGE did not see all staged rows",

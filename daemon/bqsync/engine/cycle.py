@@ -21,7 +21,7 @@ from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
-from bqsync.model import CycleOutcome, SweepPolicy
+from bqsync.model import CycleOutcome, Intent, Operation, SweepPolicy
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -124,10 +124,27 @@ class TableCycle:
             return
         outcome, job_created_us = jobs.settle(self._session.destination, intent)
         reached("intent.settled")
-        # Whatever it did is done once more by the sweep; what counts is that it can do nothing any later.
+        if outcome == "done":
+            self._doubt(intent)
         self._state.clear_intent(job_created_us)
         staging.drop(self._session.destination, intent.staging_table)
         _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
+
+    def _doubt(self, intent: Intent) -> None:
+        """
+        The target holds what the ledger does not know: rows under new keys, others changed, some gone.
+
+        Until a sweep has compared them, a row that was inserted and is gone by now would stay for ever, and one that
+        was changed and changed back would pass for unchanged.
+        """
+        portions = staging.staged(self._session.destination, intent.staging_table)
+        if portions is None:
+            self._state.distrust()
+            return
+        for portion in portions:
+            self._ledger.doubt([key for key, operation in portion if operation is Operation.UPSERT],
+                               [key for key, operation in portion if operation is Operation.DELETE])
+        self._state.ask_sweep("a MERGE had ended and was not noted")
 
     def _work_without_refused(self) -> None:
         refused: frozenset[bytes] = frozenset()

@@ -167,17 +167,36 @@ class Ledger:
         reached("commit.done")
         return slots
 
+    def doubt(self, upserted: Sequence[bytes], deleted: Sequence[bytes]) -> None:
+        """
+        Note what a MERGE did whose rows are known by their keys alone: it ended, and its commit never came.
+
+        The target has rows under the first keys, of which the ledger does not know what they hold, and none under the
+        others.
+        """
+        with self._store.transaction() as connection:
+            cursor = driver_cursor(connection)
+            known = {entry[0]: entry[2] for entry in self._read_keys(cursor, upserted)}
+            first = self._allot_slots(cursor, sum(key not in known for key in upserted))
+            slots = (known[key] if key in known else next(first) for key in upserted)
+            cursor.executemany(
+                "INSERT INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?) ON CONFLICT DO UPDATE"
+                " SET fingerprint = NULL, source_print = NULL, source_key = NULL",
+                [(self._table_id, key, slot) for key, slot in zip(upserted, slots, strict=True)],
+            )
+            cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
+                               [(self._table_id, key) for key in deleted])
+        reached("doubt.noted")
+
+    def _allot_slots(self, cursor: sqlite3.Cursor, count: int) -> Iterator[int]:
+        (first,) = cursor.execute("SELECT next_slot FROM tables WHERE id = ?", (self._table_id,)).fetchone()
+        cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (first + count, self._table_id))
+        return iter(range(first, first + count))
+
     def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
         known = {entry[0]: entry[2] for entry in self._read_keys(cursor, [row.key for row in delivered])}
-        (next_slot,) = cursor.execute("SELECT next_slot FROM tables WHERE id = ?", (self._table_id,)).fetchone()
-        slots: list[int] = []
-        for row in delivered:
-            slot = known.get(row.key)
-            if slot is None:
-                slot = known[row.key] = next_slot
-                next_slot += 1
-            slots.append(slot)
-        cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (next_slot, self._table_id))
+        fresh = self._allot_slots(cursor, len(delivered) - len(known))
+        slots = [known[row.key] if row.key in known else next(fresh) for row in delivered]
         cursor.executemany(
             "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
