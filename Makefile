@@ -5,7 +5,9 @@ BIN    := $(VENV)/bin
 # Two processes: what is tested waits for disks and sockets about as long as it computes.
 JOBS   ?= 2
 
-.PHONY: run test check fmt protos bench smoke clean test-lowest lock
+HISTORIES ?= 1000
+
+.PHONY: run test check fmt protos bench soak smoke clean test-lowest lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -27,6 +29,9 @@ protos: $(VENV)/.ready  ## compile protos/*.proto into the descriptor set that i
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
+
+soak: $(VENV)/.ready  ## so many random histories against a hostile BigQuery: make soak HISTORIES=1000
+	HISTORIES=$(HISTORIES) SHARES=$(JOBS) $(BIN)/python -m pytest tests/model -n $(JOBS) --dist load
 
 smoke: $(VENV)/.ready  ## the wheel alone in an empty environment: no file and no package may be missing from it
 	PYTHON=$(PYTHON) BIN=$(BIN) sh tests/smoke.sh

@@ -1,4 +1,4 @@
-"""Random histories: `make soak HISTORIES=n` runs any number of them."""
+"""Random histories: a few in every run of the tests, any number of them by `make soak HISTORIES=n`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-
-from bqsync.embedded import Endpoints
 from tests.hostile.proxy import HostileBigQuery
 from tests.model.machine import Histories
 
+from bqsync.embedded import Endpoints
+
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
+SHARES = min(HISTORIES, int(os.environ.get("SHARES", "2")))
 STEPS = 16
+PHASES = [Phase.generate, Phase.shrink] if os.environ.get("SHRINK") else [Phase.generate]
+"""A failing history is printed as it was found; making it shorter may take many minutes, and is asked for."""
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +27,12 @@ def proxy(emulator: Endpoints) -> Iterator[HostileBigQuery]:
     hostile.stop()
 
 
-@pytest.mark.timeout(max(900, HISTORIES * 30))
-def test_every_history_converges(emulator: Endpoints, proxy: HostileBigQuery) -> None:
+@pytest.mark.timeout(600 + HISTORIES * 20)
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_history_converges(emulator: Endpoints, proxy: HostileBigQuery, share: int) -> None:
     Histories.emulator, Histories.hostile = emulator, proxy
+    histories = HISTORIES // SHARES + (share < HISTORIES % SHARES)
     run_state_machine_as_test(Histories, settings=settings(
-        max_examples=HISTORIES, stateful_step_count=STEPS, deadline=None, print_blob=True, database=None,
-        suppress_health_check=list(HealthCheck), verbosity=Verbosity.normal, phases=[Phase.generate],
+        max_examples=histories, stateful_step_count=STEPS, deadline=None, print_blob=True, database=None,
+        suppress_health_check=list(HealthCheck), phases=PHASES,
     ))
