@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.hostile.proxy import HostileBigQuery
-from tests.model.machine import Histories
 
 from bqsync.embedded import Endpoints
+from tests.hostile.proxy import HostileBigQuery
+from tests.model.machine import Histories
 
 HISTORIES = int(os.environ.get("HISTORIES", "40"))
 SHARES = min(HISTORIES, int(os.environ.get("SHARES", "2")))

@@ -61,7 +61,7 @@ class Intake:
         self._refused = refused
         self._key_is_unique = key_is_unique
         self._seen = seen
-        self._salt = _salt_of(lane.mapping_version)
+        self._salt = salt_of(lane.mapping_version)
         self._has_waiting = lane.quarantine.count() > 0
         self.verdicts = Verdicts(lane, outcome)
         self.chunk = Chunk(lane)
@@ -237,7 +237,7 @@ class Intake:
         return self._lane.quarantine.lookup(source_keys) if self._has_waiting else {}
 
 
-def _salt_of(mapping_version: str) -> int:
+def salt_of(mapping_version: str) -> int:
     """Signed 64 bits: under another mapping, a source row that was seen before has another print."""
     digest = hashlib.blake2b(mapping_version.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
