@@ -61,7 +61,7 @@ def test_rows_with_keys_that_compare_as_equal_are_all_read(
         connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
     reader = TableReader(Source(path), "t", [key], [key], PageBounds(page_rows, 1 << 20), order=order)
     position = 1 if table.startswith("(n") else 0
-    read = sorted(str(row[0]) for page in reader.pages() for row in page)
+    read = sorted(str(row[0]) for page in reader.pages() for row in page.rows)
     assert read == sorted(str(row[position]) for row in rows)
 
 

@@ -12,9 +12,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.state.entries import delivering, delivery
 
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.ledger import Ledger
 from bqsync.state.schema import STATE_VERSION
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
@@ -28,7 +29,7 @@ def fill(path: Path, rows: int = 3000) -> str:
     store = Store(path)
     table = TableState(store, store.source_id("app"), "things")
     Ledger(store, table.table_id).commit(
-        ChunkCommit(delivered=[(f"key{number:08}".encode(), number, None) for number in range(rows)]), "v1",
+        delivering(delivery(f"key{number:08}".encode(), number) for number in range(rows)), "v1",
     )
     store.close()
     with closing(sqlite3.connect(path)) as connection:
