@@ -8,7 +8,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from google.api_core.client_options import ClientOptions
@@ -55,6 +57,10 @@ class Workbench:
         self.config_path = folder / "config.toml"
         self.state_path = folder / "state" / "state.db"
         self.db = sqlite3.connect(self.db_path, isolation_level=None)
+        self.clock_us: int | None = None
+        """What the engine's clock shows, in Unix microseconds; None for that of the machine."""
+        self.stop = Event()
+        """Ends a cycle early, once it is set."""
         self.rest = bigquery.Client(
             project=PROJECT, credentials=AnonymousCredentials(),
             client_options=ClientOptions(api_endpoint=endpoints.rest),
@@ -87,7 +93,9 @@ class Workbench:
 
     def sync(self, *tables: str, **options: Any) -> dict[str, CycleOutcome]:  # noqa: ANN401
         """One cycle; the outcomes by table. A failed table carries its error."""
-        with open_session(self.config) as session:
+        with open_session(self.config, stop=self.stop) as opened:
+            shown_us = self.clock_us
+            session = opened if shown_us is None else replace(opened, now_us=lambda: shown_us)
             sweep_orphans(session)
             outcomes = sync_tables(session, tables, CycleOptions(**options))
         return {outcome.table: outcome for outcome in outcomes}

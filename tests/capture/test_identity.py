@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,8 +58,7 @@ def test_journal_modes_and_checkpoints_make_a_later_self(path: Path, modes: tupl
                 seen.append(source.identity())
                 connection.execute("VACUUM")
                 seen.append(source.identity())
-    assert [later.difference_from(earlier) for earlier, later in zip(seen, seen[1:], strict=False)] == [None] * (
-        len(seen) - 1)
+    assert {later.difference_from(earlier) for earlier, later in pairwise(seen)} == {None}
 
 
 def test_nothing_written_is_the_same_identity(path: Path) -> None:

@@ -98,6 +98,44 @@ def test_a_newer_version_is_refused_and_left_as_it_is(state_path: Path) -> None:
     assert state_path.read_bytes() == content
 
 
+def outdate(path: Path) -> str:
+    """Have it as an older bqsync left it; its instance."""
+    instance = fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE watermarks")
+        connection.execute(f"PRAGMA user_version = {STATE_VERSION - 1}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return instance
+
+
+def test_a_state_of_an_older_version_is_moved_aside_and_made_anew(state_path: Path) -> None:
+    instance = outdate(state_path)
+    content = state_path.read_bytes()
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    assert ".outdated-" in store.rebuilt_from.name
+    assert store.rebuilt_from.read_bytes() == content
+    assert store.rebuilt_because == "the file was written by an older bqsync"
+    assert store.instance != instance
+    table = TableState(store, store.source_id("app"), "things")
+    assert (Ledger(store, table.table_id).count(), table.trusted(), table.sweep_request().is_due) == (0, None, True)
+    store.close()
+    again = Store(state_path)
+    assert (again.rebuilt_from, again.rebuilt_because) == (None, "")
+    again.close()
+
+
+def test_a_state_of_an_older_version_is_as_good_as_none_for_those_who_may_not_rebuild_it(state_path: Path) -> None:
+    outdate(state_path)
+    content = state_path.read_bytes()
+    assert "run `bqsync sync`" in failure(state_path, ErrorKind.STATE_MISSING, read_only=True).fix
+    with pytest.raises(BqsyncError) as caught:
+        Store(state_path, rebuild=False)
+    assert caught.value.kind is ErrorKind.STATE_MISSING
+    assert state_path.read_bytes() == content
+    assert [path.name for path in state_path.parent.glob("state.db.*")] == []
+
+
 def test_one_who_only_looks_can_not_write(state_path: Path) -> None:
     fill(state_path)
     store = Store(state_path, read_only=True)
