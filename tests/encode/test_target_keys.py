@@ -72,6 +72,12 @@ def test_a_cell_that_can_not_be_delivered_does_not_take_the_key_away() -> None:
     assert encoder.target_keys([row, [8, 1]])[0] == encoder.target_keys([[7, 1]])[0] is not None
 
 
+def test_a_text_with_a_nul_is_no_key_whole_or_in_part() -> None:
+    for key in (["a"], ["b", "a"]):
+        read = target_key_reader(table(column("a"), column("b"), key=key))
+        assert [one is None for one in read([["x\0", "y"], ["x", "y"]])] == [True, False]
+
+
 def test_a_page_without_rows_has_no_keys() -> None:
     assert target_key_reader(table(column("id")))([]) == []
 

@@ -1,4 +1,4 @@
-"""With sweep = "off", a table lives on its watermark: what that finds arrives, and the rest is given up as documented."""
+"""With sweep = "off", a table lives on its watermark: what that finds arrives, the rest is given up."""
 
 from __future__ import annotations
 
