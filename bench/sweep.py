@@ -8,15 +8,15 @@ from pathlib import Path
 
 from bench.measure import Figure, median_s
 from bench.source import SECTION, TABLE
-from bqsync.capture.compare import Marks, compare
-from bqsync.capture.pages import PageBounds, TableReader
+from bqsync.capture.compare import Marks, unknown_rows
+from bqsync.capture.pages import Page, PageBounds, TableReader
 from bqsync.capture.schema import read_table
 from bqsync.capture.source import Source
 from bqsync.config import load
 from bqsync.encode.mapping import draft, finish
 from bqsync.encode.rows import RowEncoder
-from bqsync.model import EncodedRow
-from bqsync.state.ledger import ChunkCommit, Ledger, delivered_entry
+from bqsync.model import Delivery, EncodedRow
+from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
 
@@ -24,7 +24,7 @@ _BOUNDS = PageBounds(rows=5_000, size_bytes=8 * 1024 * 1024)
 
 
 class UnchangedSweep:
-    """The stages of a sweep that need no BigQuery: read, encode, look up, compare."""
+    """The stages of a sweep that need no BigQuery: read, look up, compare; and the encoding of what is not known."""
 
     def __init__(self, database: Path) -> None:
         config_path = database.with_name("bench.toml")
@@ -45,25 +45,27 @@ class UnchangedSweep:
     def fill_ledger(self) -> None:
         """Note every row as delivered."""
         for page in self._reader.pages():
-            chunk = ChunkCommit(delivered=[delivered_entry(row) for row in self._encode(page)])
+            rows = zip(self._encode(page), page.prints, strict=True)
+            chunk = ChunkCommit(delivered={
+                row.key: Delivery(row.key, row.fingerprint, row.source_key, source_print) for row, source_print in rows
+            })
             self._ledger.commit(chunk, "bench")
 
     def run(self) -> None:
         """Sweep; every row has to be found unchanged."""
-        seen = Marks()
-        fresh: set[bytes] = set()
+        seen = Marks(self._ledger.next_slot())
         for page in self._reader.pages():
-            rows = self._encode(page)
-            known = self._ledger.lookup([row.key for row in rows])
-            if compare(rows, known, seen, fresh).changed:
+            keys = self._encoder.target_keys(page.rows)
+            known = self._ledger.lookup(keys)
+            if unknown_rows(keys, page.prints, 0, known, seen):
                 raise AssertionError("a row that nobody has touched counts as changed")
 
-    def encode_all(self, pages: list[list[tuple[int | float | str | bytes | None, ...]]]) -> None:
+    def encode_all(self, pages: list[Page]) -> None:
         """Encode rows that are in memory already."""
         for page in pages:
             self._encode(page)
 
-    def pages(self) -> list[list[tuple[int | float | str | bytes | None, ...]]]:
+    def pages(self) -> list[Page]:
         """The whole table, in memory."""
         return list(self._reader.pages())
 
@@ -71,8 +73,8 @@ class UnchangedSweep:
         """Close the state."""
         self._store.close()
 
-    def _encode(self, page: list[tuple[int | float | str | bytes | None, ...]]) -> list[EncodedRow]:
-        return [row for row in map(self._encoder.encode, page) if isinstance(row, EncodedRow)]
+    def _encode(self, page: Page) -> list[EncodedRow]:
+        return [row for row in map(self._encoder.encode, page.rows) if isinstance(row, EncodedRow)]
 
 
 def figures(database: Path, rows: int, runs: int) -> list[Figure]:

@@ -41,19 +41,22 @@ KEYS: list[tuple[str, str, str, Any, str, Any]] = [
     ("sync", "chunk_bytes", "chunk_bytes", 128 * MIB, '"1.5 GiB"', 1536 * MIB),
     ("sync", "parallel_tables", "parallel_tables", 4, "32", 32),
     ("sync", "max_delete_fraction", "max_delete_fraction", 0.5, "1", 1.0),
+    ("sync", "overlap", "overlap_s", 60.0, '"0s"', 0.0),
+    ("sync", "sweep_interval", "sweep_interval_s", 3600.0, '"1 s"', 1.0),
+    ("sync", "sweep_duty", "sweep_duty", 0.05, "1", 1.0),
     ("log", "level", "level", "info", '"debug"', "debug"),
     ("log", "format", "format", "auto", '"text"', "text"),
     ("tables", "name", "name", "jobs", '"Other jobs"', "Other jobs"),
     ("tables", "target", "target", "jobs", '"Jobs 2"', "Jobs 2"),
     ("tables", "key", "key", (), '["a", "b"]', ("a", "b")),
     ("tables", "watermark", "watermark", (), '["a"]', ("a",)),
-    ("tables", "deletes", "deletes", "delete", '"ignore"', "ignore"),
+    ("tables", "deletes", "deletes", "delete", '"mark"', "mark"),
     ("tables", "null_values", "null_values", "null", '"zero"', "zero"),
     ("tables", "types", "types", {}, '{ price = "NUMERIC" }', {"price": TargetType.NUMERIC}),
     ("tables", "timestamps", "timestamps", {}, '{ at = "iso8601" }', {"at": TimestampFormat.ISO8601}),
 ]
 # These need a companion and have tests of their own below.
-PAIRED = {("bigquery", "rest_endpoint"), ("bigquery", "grpc_endpoint"), ("tables", "message")}
+PAIRED = {("bigquery", "rest_endpoint"), ("bigquery", "grpc_endpoint"), ("tables", "message"), ("tables", "sweep")}
 
 REFUSED: list[tuple[str, str, str, str]] = [
     ("source", "db", "5", "source.db: expected a string, found an integer"),
@@ -108,6 +111,14 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("sync", "max_delete_fraction", "0", "sync.max_delete_fraction: 0 is out of range"),
     ("sync", "max_delete_fraction", "1.01", "sync.max_delete_fraction: 1.01 is out of range"),
     ("sync", "max_delete_fraction", '"50%"', "sync.max_delete_fraction: expected a number, found a string"),
+    ("sync", "overlap", '"a while"', 'sync.overlap: expected a duration, found "a while"'),
+    ("sync", "overlap", "-1", "sync.overlap: -1 s is out of range"),
+    ("sync", "overlap", "2_592_001", "sync.overlap: 2592001 s is out of range"),
+    ("sync", "sweep_interval", "0.5", "sync.sweep_interval: 500 ms is out of range"),
+    ("sync", "sweep_interval", "true", "sync.sweep_interval: expected a duration, found true or false"),
+    ("sync", "sweep_duty", "0", "sync.sweep_duty: 0 is out of range"),
+    ("sync", "sweep_duty", "1.5", "sync.sweep_duty: 1.5 is out of range"),
+    ("sync", "sweep_duty", '"5%"', "sync.sweep_duty: expected a number, found a string"),
     ("log", "level", '"verbose"', 'log.level: "verbose" is not one of its values'),
     ("log", "level", "1", "log.level: expected a string, found an integer"),
     ("log", "format", '"xml"', 'log.format: "xml" is not one of its values'),
@@ -126,8 +137,11 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("tables", "key", '[""]', "tables[0].key: holds an empty name"),
     ("tables", "watermark", '["a", "a"]', "tables[0].watermark: names a column twice"),
     ("tables", "watermark", "1", "tables[0].watermark: expected a list of columns, found an integer"),
-    ("tables", "deletes", '"mark"', 'tables[0].deletes: "mark" is not one of its values'),
+    ("tables", "deletes", '"forget"', 'tables[0].deletes: "forget" is not one of its values'),
     ("tables", "deletes", "false", "tables[0].deletes: expected a string, found true or false"),
+    ("tables", "sweep", '"never"', 'tables[0].sweep: "never" is not one of its values'),
+    ("tables", "sweep", "false", "tables[0].sweep: expected a string, found true or false"),
+    ("tables", "sweep", '"off"', 'tables[0].sweep is "off" and the table has no watermark'),
     ("tables", "null_values", '"none"', 'tables[0].null_values: "none" is not one of its values'),
     ("tables", "null_values", "0", "tables[0].null_values: expected a string, found an integer"),
     ("tables", "types", '{ a = "TEXT" }', 'tables[0].types.a: "TEXT" is not one of its values'),
@@ -229,6 +243,14 @@ def test_message(tmp_path: Path) -> None:
     text = document("tables", 'message = "shop.Jobs"')
     assert read(tmp_path, document()).tables[0].message is None
     assert read(tmp_path, text.replace("[protos]", '[protos]\nfiles = ["a.proto"]')).tables[0].message == "shop.Jobs"
+
+
+def test_sweeps_are_switched_off_beside_a_watermark_alone(tmp_path: Path) -> None:
+    assert read(tmp_path, document()).tables[0].sweep.value == "on"
+    text = document("tables", 'watermark = ["at"]\nsweep = "off"')
+    assert read(tmp_path, text).tables[0].sweep.value == "off"
+    (problem,) = problems(tmp_path, document("tables", 'watermark = []\nsweep = "off"'))
+    assert "nothing would ever be read" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from bqsync.model import TargetType, TimestampFormat
 TEXT = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(?P<key>\w+)` \| (?P<type>.+?) \| (?P<default>.+?) \| (?P<meaning>.+) \|$", re.MULTILINE)
 EVERY: dict[str, type[Section]] = {**SECTIONS, "tables": TableSection}
+DURATIONS = {"busy_timeout", "overlap", "sweep_interval"}
 # Defaults that are made from other values, in words.
 WORDS = {
     "source.name": "stem of `db`",
@@ -43,7 +44,7 @@ def shown_default(dotted: str, value: object) -> str:
         return WORDS[dotted]
     if value is NODEFAULT or value is None:
         return "required" if value is NODEFAULT else "none"
-    if key == "busy_timeout" and isinstance(value, float):
+    if key in DURATIONS and isinstance(value, float):
         value = format_duration(value)
     if key.endswith("_bytes") and isinstance(value, int):
         value = format_size(value)

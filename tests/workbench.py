@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,10 @@ class Workbench:
         self.config_path = folder / "config.toml"
         self.state_path = folder / "state" / "state.db"
         self.db = sqlite3.connect(self.db_path, isolation_level=None)
+        self.clock_us: int | None = None
+        """What the engine's clock shows, in Unix microseconds; None for that of the machine."""
+        self.stop = Event()
+        """Ends a cycle early, once it is set."""
         self.rest = bigquery.Client(
             project=PROJECT, credentials=AnonymousCredentials(),
             client_options=ClientOptions(api_endpoint=endpoints.rest),
@@ -94,7 +99,9 @@ class Workbench:
 
         Once `stop` is set, no failed call is tried again: so a cycle gives up at once that would wait for a minute.
         """
-        with open_session(self.config, stop=stop) as session:
+        with open_session(self.config, stop=stop or self.stop) as opened:
+            shown_us = self.clock_us
+            session = opened if shown_us is None else replace(opened, now_us=lambda: shown_us)
             sweep_orphans(session)
             outcomes = sync_tables(session, tables, CycleOptions(**options))
         return {outcome.table: outcome for outcome in outcomes}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bqsync.capture.order import Order, page_order
+from bqsync.capture.order import Order, page_order, read_orders
 from bqsync.capture.page_sql import OrderTerm
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.source import Source
@@ -61,7 +61,7 @@ def test_rows_with_keys_that_compare_as_equal_are_all_read(
         connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
     reader = TableReader(Source(path), "t", [key], [key], PageBounds(page_rows, 1 << 20), order=order)
     position = 1 if table.startswith("(n") else 0
-    read = sorted(str(row[0]) for page in reader.pages() for row in page)
+    read = sorted(str(row[0]) for page in reader.pages() for row in page.rows)
     assert read == sorted(str(row[position]) for row in rows)
 
 
@@ -76,3 +76,26 @@ def test_a_composite_key_with_collations_uses_its_index(tmp_path: Path) -> None:
         ).fetchall()
     assert any("sqlite_autoindex_t_1" in row[3] for row in plan)
     assert not any("TEMP B-TREE" in row[3] for row in plan)
+
+
+@pytest.mark.parametrize(("script", "key", "pages", "ranges", "is_unique"), [
+    ("CREATE TABLE t (id INTEGER PRIMARY KEY, x)", ["id"], [OrderTerm("id")], [OrderTerm("rowid")], True),
+    ("CREATE TABLE t (id TEXT PRIMARY KEY, x)", ["ID"], [OrderTerm("id")], [OrderTerm("rowid")], True),
+    ("CREATE TABLE t (id TEXT PRIMARY KEY, x)", ["x"], [OrderTerm("rowid")], [OrderTerm("rowid")], False),
+    ('CREATE TABLE t ("rowid" TEXT PRIMARY KEY, x)', ["rowid"], [OrderTerm("rowid")], [OrderTerm("_rowid_")], True),
+    ("CREATE TABLE t (ROWID TEXT PRIMARY KEY, _RowId_, x)", ["rowid"], [OrderTerm("ROWID")], [OrderTerm("oid")], True),
+    ("CREATE TABLE t (rowid TEXT PRIMARY KEY, _rowid_, oid)", ["rowid"], [OrderTerm("rowid")], [OrderTerm("rowid")],
+     True),
+    ("CREATE TABLE t (rowid, _rowid_, oid)", ["oid"], [OrderTerm("oid")], [OrderTerm("oid")], False),
+    ("CREATE TABLE t (a, b, PRIMARY KEY (b, a)) WITHOUT ROWID", ["a", "b"], [OrderTerm("b"), OrderTerm("a")],
+     [OrderTerm("b"), OrderTerm("a")], True),
+    ("CREATE TABLE t (a, b NOT NULL UNIQUE, PRIMARY KEY (a)) WITHOUT ROWID", ["b"], [OrderTerm("b")], [OrderTerm("a")],
+     True),
+])
+def test_a_range_is_read_in_the_order_in_which_equal_values_stand_in_an_index(
+    tmp_path: Path, script: str, key: list[str], pages: list[OrderTerm], ranges: list[OrderTerm], *, is_unique: bool,
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "app.db")) as connection:
+        connection.executescript(script)
+    orders = Source(tmp_path / "app.db").read(lambda connection: read_orders(connection, "t", key))
+    assert (list(orders.pages), list(orders.ranges), orders.key_is_unique) == (pages, ranges, is_unique)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.capture.files import application, bounded, keyed
 from tests.properties import COSTLY
 
-from bqsync.capture.pages import Row, count_rows
+from bqsync.capture.pages import Page, Row, count_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bqsync.model import SqlValue
 
@@ -48,6 +48,10 @@ TABLES: dict[str, tuple[str, list[str], st.SearchStrategy[tuple[SqlValue, ...]]]
 }
 
 
+def rows_of(pages: Iterable[Page]) -> list[Row]:
+    return list(chain.from_iterable(page.rows for page in pages))
+
+
 def identity(row: Sequence[SqlValue]) -> list[tuple[type, SqlValue]]:
     """Equal only where every cell has the same value of the same type."""
     return [(type(value), value) for value in row]
@@ -61,12 +65,12 @@ def test_pages_hold_every_row_once_and_in_order(kind: str, tmp_path: Path) -> No
     @given(st.lists(some_rows, max_size=14, unique_by=lambda row: row), st.integers(1, 5))
     def hold(rows: list[tuple[SqlValue, ...]], page_rows: int) -> None:
         reader = keyed(tmp_path / "app.db", declaration, key, rows)
-        at_once = list(chain.from_iterable(islice(reader.pages(), 2)))
+        at_once = rows_of(islice(reader.pages(), 2))
         with_count = reader._source.read(lambda connection: count_rows(connection, "t"))
         assert len(at_once) == with_count
         pages = list(islice(bounded(reader, page_rows).pages(), len(rows) + 2))
-        assert [identity(row) for row in chain.from_iterable(pages)] == [identity(row) for row in at_once]
-        assert all(len(page) == page_rows for page in pages[:-1])
+        assert [identity(row) for row in rows_of(pages)] == [identity(row) for row in at_once]
+        assert all(len(page.rows) == page_rows for page in pages[:-1])
         positions = [reader._columns.index(name) for name in key]
         for row in at_once:
             values = tuple(row[at] for at in positions)
@@ -82,7 +86,7 @@ def test_every_page_size_reads_the_same_rows(page_rows: int, tmp_path: Path) -> 
         (key, other) for key in ("", "a", "A", "a\0", "é", "\udcff", b"a", b"", 1, 1.5, -(2**63)) for other in (1, "x")
     ]
     reader = keyed(tmp_path / "app.db", "(a, b, PRIMARY KEY (a, b))", ["a", "b"], rows)
-    found = list(chain.from_iterable(bounded(reader, page_rows).pages()))
+    found = rows_of(bounded(reader, page_rows).pages())
     assert len(found) == len(rows)
     assert {tuple(identity(row)) for row in found} == {tuple(identity(row)) for row in rows}
 
@@ -94,7 +98,7 @@ def test_an_empty_table_has_no_page(tmp_path: Path) -> None:
 def test_rows_with_a_null_in_the_key_are_read_apart(tmp_path: Path) -> None:
     rows: list[Row] = [("a", 1, "x"), (None, 1, "y"), ("b", None, "z"), (None, None, "w"), (None, 1, "y")]
     reader = keyed(tmp_path / "app.db", "(a TEXT, b INTEGER, x, PRIMARY KEY (a, b))", ["a", "b"], rows)
-    assert list(chain.from_iterable(bounded(reader, 1).pages())) == [rows[0]]
+    assert rows_of(bounded(reader, 1).pages()) == [rows[0]]
     assert sorted(map(str, reader.null_key_rows(10))) == sorted(map(str, rows[1:]))
     assert len(reader.null_key_rows(2)) == 2
 
@@ -104,8 +108,8 @@ def test_a_page_ends_with_the_row_that_reaches_its_bytes(sizes: list[int], tmp_p
     rows = [(index, "x" * size) for index, size in enumerate(sizes)]
     reader = bounded(keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], rows), 1000, 1000)
     pages = list(reader.pages())
-    assert list(chain.from_iterable(pages)) == rows
-    weights = [[8 + len(str(text)) for _, text in page] for page in pages]
+    assert rows_of(pages) == rows
+    weights = [[15 + len(str(text)) for _, text in page.rows] for page in pages]
     assert all(sum(page[:-1]) < 1000 for page in weights)
     assert all(sum(page) >= 1000 for page in weights[:-1])
 
@@ -113,12 +117,12 @@ def test_a_page_ends_with_the_row_that_reaches_its_bytes(sizes: list[int], tmp_p
 def test_a_row_that_comes_or_goes_between_two_pages_disturbs_no_other(tmp_path: Path) -> None:
     even = [(key,) for key in range(0, 20, 2)]
     pages = bounded(keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY)", ["k"], even), 3).pages()
-    found = list(next(pages))
+    found = list(next(pages).rows)
     writer = application(tmp_path / "app.db")
     writer.execute("DELETE FROM t WHERE k IN (4, 6)")
     writer.execute("INSERT INTO t VALUES (3), (7)")
     writer.close()
-    found += chain.from_iterable(pages)
+    found += rows_of(pages)
     assert found == [(0,), (2,), (4,), (7,), (8,), (10,), (12,), (14,), (16,), (18,)]
 
 
@@ -133,4 +137,4 @@ def test_a_key_that_is_spelled_otherwise_is_not_present(tmp_path: Path) -> None:
 def test_odd_names_are_read(tmp_path: Path) -> None:
     path = tmp_path / "it's 100% #1?.db"
     reader = keyed(path, '("select" INTEGER PRIMARY KEY, "a""b" TEXT, "" TEXT)', ["select"], [(1, "x", "y")])
-    assert list(reader.pages()) == [[(1, "x", "y")]]
+    assert rows_of(reader.pages()) == [(1, "x", "y")]

@@ -16,7 +16,17 @@ from bqsync.config import TableSection
 from bqsync.deliver import merge_sql, schema
 from bqsync.encode.mapping import draft, finish, legal_name
 from bqsync.errors import BqsyncError
-from bqsync.model import Affinity, SourceColumn, SourceTable, StagingColumn, TableSpec, TargetRef, TargetType
+from bqsync.model import (
+    MARK_COLUMN,
+    Affinity,
+    DeletePolicy,
+    SourceColumn,
+    SourceTable,
+    StagingColumn,
+    TableSpec,
+    TargetRef,
+    TargetType,
+)
 
 STAGING = TargetRef(project="acme-prod", dataset="mirror", table="_bqsync_staging_1a2b_things_20260101000000_0f0f0f0f")
 WIRE_TYPES = {
@@ -55,7 +65,8 @@ def specs(draw: st.DrawFn) -> TableSpec:
     target = draw(st.sampled_from(["things", "T", "select", "Ä ö-1", "2024", *map(legal_name, names)]))
     taken = {legal_name(name).lower() for name in names}
     gone = draw(st.lists(st.sampled_from(["T", "s", "left", "gone"]), max_size=2, unique=True))
-    return replace(spec_of(columns, tuple(key), target), gone=tuple(name for name in gone if name.lower() not in taken))
+    return replace(spec_of(columns, tuple(key), target), gone=tuple(name for name in gone if name.lower() not in taken),
+                   deletes=draw(st.sampled_from(DeletePolicy)))
 
 
 def target_of(spec: TableSpec) -> TargetRef:
@@ -75,11 +86,13 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
     target = target_of(spec)
     read = tuple((one.target_name, WIRE_TYPES.get(one.target_type, one.target_type.value)) for one in spec.columns)
     added = [(f"{one.target_name}_new", one.target_type.value) for one in spec.columns]
+    unmarked_only = spec.deletes is DeletePolicy.MARK
     return {
         "merge_statement": (merge_sql.merge_statement(spec, target, STAGING), Resolved("merge")),
         "add_columns_statement": (merge_sql.add_columns_statement(target, added), Resolved("alter_table")),
         "select_statement": (
-            merge_sql.select_statement(target, schema.wire_expressions(spec.columns)), Resolved("query", read)),
+            merge_sql.select_statement(target, schema.wire_expressions(spec.columns), unmarked_only=unmarked_only),
+            Resolved("query", read)),
         "any_row_statement": (
             merge_sql.any_row_statement(target), Resolved("query", (("present", "INT64"),))),
     }
@@ -99,6 +112,8 @@ ALL_TYPES = spec_of({kind.value.lower(): kind for kind in TargetType}, ("int64",
 @example(spec=spec_of({"id": TargetType.INT64, "T": TargetType.STRING, "t_": TargetType.JSON}, ("id",)))
 @example(spec=spec_of({"id": TargetType.INT64, "things": TargetType.TIMESTAMP, "S": TargetType.BYTES}, ("id",)))
 @example(spec=replace(spec_of({"things": TargetType.FLOAT64}, ("things",)), gone=("T",)))
+@example(spec=replace(spec_of({"T": TargetType.INT64, "s": TargetType.STRING}, ("T",)), deletes=DeletePolicy.MARK))
+@example(spec=replace(spec_of({"id": TargetType.STRING}, ("id",)), deletes=DeletePolicy.MARK))
 def test_every_statement_of_every_mapping_is_accepted_and_reads_what_was_sent(
     analyzer: Analyzer, spec: TableSpec,
 ) -> None:
@@ -170,8 +185,8 @@ def test_keys_of_json_are_refused_by_the_analyzer_too(analyzer: Analyzer) -> Non
 
 
 def test_names_of_the_envelope_are_never_taken_by_a_column() -> None:
-    for name in StagingColumn:
+    for name in (*StagingColumn, MARK_COLUMN):
         with pytest.raises(BqsyncError, match="meet in BigQuery"):
-            spec_of({"id": TargetType.INT64, name.value: TargetType.STRING}, ("id",))
+            spec_of({"id": TargetType.INT64, str(name): TargetType.STRING}, ("id",))
 
 

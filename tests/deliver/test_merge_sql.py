@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
 
 from bqsync.deliver.merge_sql import add_columns_statement, any_row_statement, merge_statement, quote, select_statement
-from bqsync.model import ColumnSpec, TableSpec, TargetRef, TargetType
+from bqsync.model import ColumnSpec, DeletePolicy, TableSpec, TargetRef, TargetType
 
 TARGET = TargetRef(project="acme-prod", dataset="mirror", table="things")
 STAGING = TargetRef(project="acme-prod", dataset="scratch", table="_bqsync_staging_1")
@@ -41,7 +42,7 @@ def test_a_table_with_one_key_column() -> None:
         ON T.`id` = S.`id`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' THEN
           DELETE
-        WHEN MATCHED THEN
+        WHEN MATCHED AND S.`_bqsync_operation` = 'U' THEN
           UPDATE SET
             `name` = S.`name`,
             `size` = S.`size`
@@ -63,7 +64,7 @@ def test_a_table_with_a_composite_key_is_joined_in_key_order_and_keeps_the_order
         ON T.`b` = S.`b` AND T.`a` = S.`a`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' THEN
           DELETE
-        WHEN MATCHED THEN
+        WHEN MATCHED AND S.`_bqsync_operation` = 'U' THEN
           UPDATE SET
             `x` = S.`x`
         WHEN NOT MATCHED AND S.`_bqsync_operation` = 'U' THEN
@@ -87,6 +88,45 @@ def test_a_table_that_is_all_key_has_nothing_to_update() -> None:
         WHEN NOT MATCHED AND S.`_bqsync_operation` = 'U' THEN
           INSERT (`a`, `b`)
           VALUES (S.`a`, S.`b`)""")
+
+
+def test_a_table_whose_deletes_are_marks_keeps_the_first_mark_and_clears_it_when_the_row_is_back() -> None:
+    spec = replace(table("id", "name", key=("id",)), deletes=DeletePolicy.MARK, gone=("left",))
+    assert merge_statement(spec, TARGET, STAGING) == dedent("""\
+        MERGE `acme-prod`.`mirror`.`things` AS T
+        USING (
+          SELECT *
+          FROM `acme-prod`.`scratch`.`_bqsync_staging_1`
+          QUALIFY ROW_NUMBER() OVER (
+            PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC
+          ) = 1
+        ) AS S
+        ON T.`id` = S.`id`
+        WHEN MATCHED AND S.`_bqsync_operation` = 'D' AND T.`_bqsync_deleted_at` IS NULL THEN
+          UPDATE SET
+            `_bqsync_deleted_at` = CURRENT_TIMESTAMP()
+        WHEN MATCHED AND S.`_bqsync_operation` = 'U' THEN
+          UPDATE SET
+            `name` = S.`name`,
+            `left` = NULL,
+            `_bqsync_deleted_at` = NULL
+        WHEN NOT MATCHED AND S.`_bqsync_operation` = 'U' THEN
+          INSERT (`id`, `name`)
+          VALUES (S.`id`, S.`name`)""")
+
+
+def test_a_table_that_is_all_key_has_its_mark_to_clear() -> None:
+    spec = replace(table("id", key=("id",)), deletes=DeletePolicy.MARK)
+    assert dedent("""\
+        WHEN MATCHED AND S.`_bqsync_operation` = 'U' THEN
+          UPDATE SET
+            `_bqsync_deleted_at` = NULL
+        WHEN NOT MATCHED""") in merge_statement(spec, TARGET, STAGING)
+
+
+def test_with_deletes_ignored_nothing_is_marked() -> None:
+    ignored = replace(table("id", "x", key=("id",)), deletes=DeletePolicy.IGNORE)
+    assert merge_statement(ignored, TARGET, STAGING) == merge("id", "x", key=("id",))
 
 
 @pytest.mark.parametrize(("name", "quoted"), [
@@ -114,6 +154,9 @@ def test_columns_are_added_unless_they_are_there() -> None:
 def test_a_target_is_read_whole_or_for_one_row() -> None:
     assert select_statement(TARGET, ["T.`a`", "UNIX_MICROS(T.`b`) AS `b`"]) == (
         "SELECT T.`a`, UNIX_MICROS(T.`b`) AS `b` FROM `acme-prod`.`mirror`.`things` AS T"
+    )
+    assert select_statement(TARGET, ["T.`a`"], unmarked_only=True) == (
+        "SELECT T.`a` FROM `acme-prod`.`mirror`.`things` AS T WHERE T.`_bqsync_deleted_at` IS NULL"
     )
     assert any_row_statement(TARGET) == "SELECT 1 AS present FROM `acme-prod`.`mirror`.`things` LIMIT 1"
 

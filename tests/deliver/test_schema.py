@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bqsync.deliver.schema import (
-    added_fields,
     clustering,
     incompatible_columns,
-    missing_columns,
+    missing_fields,
     primary_key,
     staging_fields,
     standard_type,
@@ -16,7 +17,7 @@ from bqsync.deliver.schema import (
     wire_expressions,
 )
 from bqsync.encode.rows import row_descriptor
-from bqsync.model import ColumnSpec, TableSpec, TargetType
+from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, TableSpec, TargetType
 
 KEY_TYPES = {
     TargetType.INT64, TargetType.BOOL, TargetType.STRING, TargetType.TIMESTAMP, TargetType.NUMERIC,
@@ -48,8 +49,19 @@ def test_a_target_has_the_columns_of_the_mapping_with_all_their_options() -> Non
 
 
 def test_an_added_column_takes_null_even_where_the_mapping_requires_a_value() -> None:
-    assert [field["mode"] for field in added_fields(RICH.columns)] == ["NULLABLE", "NULLABLE"]
-    assert added_fields(RICH.columns)[1]["description"] == "gross"
+    assert [field["mode"] for field in missing_fields(RICH, {})] == ["NULLABLE", "NULLABLE"]
+    assert missing_fields(RICH, {})[1]["description"] == "gross"
+
+
+def test_a_target_whose_rows_are_marked_has_a_column_for_it_and_its_staging_table_has_none() -> None:
+    marked = replace(RICH, deletes=DeletePolicy.MARK)
+    assert target_fields(marked)[:-1] == target_fields(RICH)
+    assert {**target_fields(marked)[-1], "description": ""} == {
+        "name": "_bqsync_deleted_at", "type": "TIMESTAMP", "mode": "NULLABLE", "description": "",
+    }
+    assert staging_fields(marked) == staging_fields(RICH)
+    assert [field["name"] for field in missing_fields(marked, {"id": "INT64", "total": "NUMERIC"})] == [MARK_COLUMN]
+    assert missing_fields(marked, {"id": "INT64", "total": "NUMERIC", MARK_COLUMN: "TIMESTAMP"}) == []
 
 
 def test_a_staging_table_has_the_fields_of_the_descriptor_and_requires_none() -> None:
@@ -86,10 +98,10 @@ def test_a_primary_key_is_whole_or_absent() -> None:
 def test_columns_are_compared_with_the_target_without_regard_to_case() -> None:
     spec = table(column("Id", TargetType.INT64), column("NAME"), column("at", TargetType.TIMESTAMP))
     existing = {"id": "INT64", "name": "BYTES", "other": "STRING"}
-    assert [one.target_name for one in missing_columns(spec, existing)] == ["at"]
+    assert [field["name"] for field in missing_fields(spec, existing)] == ["at"]
     assert [(one.target_name, name) for one, name in incompatible_columns(spec, existing)] == [("NAME", "BYTES")]
     assert incompatible_columns(spec, {}) == []
-    assert missing_columns(spec, {"id": "", "name": "", "at": ""}) == []
+    assert missing_fields(spec, {"id": "", "name": "", "at": ""}) == []
 
 
 @pytest.mark.parametrize(("name", "standard"), [

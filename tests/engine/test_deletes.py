@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+
 import pytest
+from structlog.testing import capture_logs
+from tests.engine.places import at_place
 from tests.workbench import Workbench
 
 from bqsync.errors import BqsyncError, ErrorKind
@@ -122,3 +129,117 @@ def test_a_file_that_is_no_database_deletes_nothing(workbench: Workbench, damage
     except BqsyncError as error:
         found = error.kind.value
     assert (found, count(workbench)) == (expected.value, 3)
+
+
+def fill_three(bench: Workbench, rows: int = 10, *, sync: str = "") -> None:
+    """Tables a, b and c, delivered."""
+    for name in "abc":
+        bench.fill(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v TEXT)",
+                   (f"INSERT INTO {name} VALUES (?, 'v')", [(n,) for n in range(rows)]))
+    bench.configure("".join(f'[[tables]]\nname = "{name}"\n' for name in "abc"), sync=sync)
+    assert all(outcome.rows_upserted == rows for outcome in bench.sync().values())
+
+
+def test_one_small_table_may_lose_most_of_its_rows_and_several_at_once_may_not(workbench: Workbench) -> None:
+    fill_three(workbench)
+    workbench.fill("DELETE FROM a; INSERT INTO a VALUES (77, 'new'); DELETE FROM c WHERE id < 5")
+    alone = workbench.sync()
+    assert {name: (kind(outcome), outcome.rows_deleted) for name, outcome in alone.items()} == {
+        "a": (None, 10), "b": (None, 0), "c": (None, 5),
+    }, "half of a table is no reason to ask"
+    workbench.fill("DELETE FROM b WHERE id < 6; DELETE FROM c; INSERT INTO c VALUES (88, 'new')")
+    with capture_logs() as lines:
+        together = workbench.sync()
+    assert {name: (kind(outcome), outcome.deletes_deferred) for name, outcome in together.items()} == {
+        "a": (None, 0), "b": ("deletes_held_back", 6), "c": ("deletes_held_back", 5),
+    }
+    held = [line for line in lines if line["event"] == "deletes.held_back"]
+    assert [(line["table"], line["deletes"]) for line in held] == [("b", 6), ("c", 5)]
+    assert all("b, c" in line["why"] for line in held)
+    assert [count(workbench, name) for name in "abc"] == [1, 10, 6], "inserts arrive, nothing is deleted"
+    assert kind(workbench.sync("c", confirmed_deletes=5)["c"]) is None
+    assert kind(workbench.sync()["b"]) is None, "now it is alone"
+    assert [count(workbench, name) for name in "abc"] == [1, 4, 1]
+
+
+def test_a_large_table_that_waits_for_its_operator_counts_among_those_that_lost_much(workbench: Workbench) -> None:
+    fill_three(workbench, 1500)
+    workbench.fill("DELETE FROM a WHERE id < 1100; DELETE FROM b WHERE id < 800")
+    outcomes = workbench.sync()
+    assert [kind(outcomes[name]) for name in "abc"] == ["deletes_held_back", "deletes_held_back", None]
+    assert [count(workbench, name) for name in "abc"] == [1500, 1500, 1500]
+
+
+def replace_file(bench: Workbench, script: str, *, in_place: bool = False) -> None:
+    """Another database under the same name; or an older copy written into the very same file."""
+    other = bench.folder / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.executescript(script)
+    bench.db.close()
+    if in_place:
+        shutil.copyfile(other, bench.db_path)
+    else:
+        os.replace(other, bench.db_path)  # noqa: PTH105
+    bench.db = sqlite3.connect(bench.db_path, isolation_level=None)
+
+
+FEW_ROWS = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (0, 'v0'), (1, 'changed');"
+
+
+@pytest.mark.parametrize("in_place", [False, True], ids=["replaced", "overwritten by an older copy"])
+def test_another_file_under_the_same_name_deletes_little_unasked(workbench: Workbench, *, in_place: bool) -> None:
+    fill(workbench, 10)
+    workbench.fill("CREATE TABLE later (x); INSERT INTO later VALUES (1); DROP TABLE later")  # so that it is the newer
+    workbench.sync()
+    replace_file(workbench, FEW_ROWS, in_place=in_place)
+    with capture_logs() as lines:
+        outcome = workbench.sync()["t"]
+    assert [line["why"] for line in lines if line["event"] == "source.replaced"] == [
+        "its contents are older than before" if in_place else "another file stands in its place"]
+    assert (kind(outcome), outcome.rows_upserted, count(workbench)) == ("deletes_held_back", 1, 10)
+    assert "of the database file" in str(outcome.error)
+    assert kind(workbench.sync()["t"]) == "deletes_held_back", "it stays suspect until somebody looked"
+    assert workbench.sync(confirmed_deletes=8)["t"].rows_deleted == 8
+    workbench.db.execute("DELETE FROM t")
+    assert (kind(workbench.sync()["t"]), count(workbench)) == (None, 0), "and is not suspect any more"
+
+
+def test_a_replaced_file_that_lacks_few_rows_is_synced_unasked(workbench: Workbench) -> None:
+    fill(workbench, 3)
+    replace_file(workbench, FEW_ROWS)
+    outcome = workbench.sync()["t"]
+    assert (kind(outcome), outcome.rows_upserted, outcome.rows_deleted, count(workbench)) == (None, 1, 1, 2)
+
+
+def test_a_sweep_that_is_told_to_stop_deletes_nothing(workbench: Workbench) -> None:
+    fill(workbench, 10, sync="page_rows = 2")
+    workbench.fill("DELETE FROM t WHERE id IN (0, 5, 9); UPDATE t SET v = 'new' WHERE id = 1")
+    with at_place("sweep.page_read", workbench.stop.set):
+        stopped = workbench.sync()["t"]
+    assert (kind(stopped), stopped.swept, stopped.rows_deleted, count(workbench)) == (None, False, 0, 10)
+    workbench.stop.clear()
+    again = workbench.sync()["t"]
+    assert (again.swept, again.rows_deleted, count(workbench)) == (True, 3, 7)
+
+
+@pytest.mark.parametrize("place", ["sweep.page_read", "sweep.walked", "deletes.looked_up", "chunk.appended"])
+def test_a_sweep_that_breaks_off_deletes_nothing(workbench: Workbench, place: str) -> None:
+    fill(workbench, 10, sync="page_rows = 2")
+    workbench.db.execute("DELETE FROM t WHERE id IN (0, 5, 9)")
+    with at_place(place, lambda: 1 // 0):
+        broken = workbench.sync()["t"]
+    assert (kind(broken), broken.rows_deleted, count(workbench)) == ("internal", 0, 10)
+    assert workbench.sync()["t"].rows_deleted == 3
+
+
+def test_a_row_that_is_back_before_the_last_look_is_not_deleted(workbench: Workbench) -> None:
+    fill(workbench, 10)
+    workbench.db.execute("DELETE FROM t WHERE id IN (3, 4)")
+
+    def come_back() -> None:
+        with closing(sqlite3.connect(workbench.db_path)) as writer, writer:
+            writer.execute("INSERT INTO t VALUES (3, 'v3')")
+
+    with at_place("sweep.walked", come_back):
+        assert workbench.sync()["t"].rows_deleted == 1
+    assert [row["id"] for row in workbench.rows("t", "id")] == [0, 1, 2, 3, 5, 6, 7, 8, 9]

@@ -12,9 +12,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.state.entries import delivering, delivery
 
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.ledger import Ledger
 from bqsync.state.schema import STATE_VERSION
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
@@ -28,7 +29,7 @@ def fill(path: Path, rows: int = 3000) -> str:
     store = Store(path)
     table = TableState(store, store.source_id("app"), "things")
     Ledger(store, table.table_id).commit(
-        ChunkCommit(delivered=[(f"key{number:08}".encode(), number, None) for number in range(rows)]), "v1",
+        delivering(delivery(f"key{number:08}".encode(), number) for number in range(rows)), "v1",
     )
     store.close()
     with closing(sqlite3.connect(path)) as connection:
@@ -95,6 +96,44 @@ def test_a_newer_version_is_refused_and_left_as_it_is(state_path: Path) -> None:
         error = failure(state_path, ErrorKind.STATE_NEWER, read_only=read_only)
         assert str(STATE_VERSION + 1) in error.why
     assert state_path.read_bytes() == content
+
+
+def outdate(path: Path) -> str:
+    """Have it as an older bqsync left it; its instance."""
+    instance = fill(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE watermarks")
+        connection.execute(f"PRAGMA user_version = {STATE_VERSION - 1}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return instance
+
+
+def test_a_state_of_an_older_version_is_moved_aside_and_made_anew(state_path: Path) -> None:
+    instance = outdate(state_path)
+    content = state_path.read_bytes()
+    store = Store(state_path)
+    assert store.rebuilt_from is not None
+    assert ".outdated-" in store.rebuilt_from.name
+    assert store.rebuilt_from.read_bytes() == content
+    assert store.rebuilt_because == "the file was written by an older bqsync"
+    assert store.instance != instance
+    table = TableState(store, store.source_id("app"), "things")
+    assert (Ledger(store, table.table_id).count(), table.trusted(), table.sweep_request().is_due) == (0, None, True)
+    store.close()
+    again = Store(state_path)
+    assert (again.rebuilt_from, again.rebuilt_because) == (None, "")
+    again.close()
+
+
+def test_a_state_of_an_older_version_is_as_good_as_none_for_those_who_may_not_rebuild_it(state_path: Path) -> None:
+    outdate(state_path)
+    content = state_path.read_bytes()
+    assert "run `bqsync sync`" in failure(state_path, ErrorKind.STATE_MISSING, read_only=True).fix
+    with pytest.raises(BqsyncError) as caught:
+        Store(state_path, rebuild=False)
+    assert caught.value.kind is ErrorKind.STATE_MISSING
+    assert state_path.read_bytes() == content
+    assert [path.name for path in state_path.parent.glob("state.db.*")] == []
 
 
 def test_one_who_only_looks_can_not_write(state_path: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.state.entries import EVERY_SLOT
 from tests.state.test_store import failure, fill
 
 from bqsync.errors import BqsyncError, ErrorKind
@@ -77,7 +78,7 @@ def test_damage_that_shows_later_is_told_and_nothing_is_lost_in_silence(state_pa
     state_path.write_bytes(content)
     store = Store(state_path)
     with pytest.raises(BqsyncError) as caught:
-        list(Ledger(store, 1).scan())
+        list(Ledger(store, 1).scan(EVERY_SLOT))
     assert caught.value.kind is ErrorKind.STATE_DAMAGED
     assert "is damaged" in caught.value.what
     assert f"mv {state_path}" in caught.value.fix

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
+from tests.state.entries import rejecting
 from tests.state.targets import target_of
 
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, Reason, RejectedRow, TargetType, TimestampFormat
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.clock import now_us
+from bqsync.state.ledger import Ledger
 from bqsync.state.store import Store
-from bqsync.state.tables import TableState, now_us, table_health
+from bqsync.state.tables import TableState, table_health
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,21 +92,21 @@ def test_a_ledger_is_not_trusted_before_it_was_reconciled_nor_after_doubts(table
 def test_health_is_what_happened_last(store: Store, table: TableState, ledger: Ledger) -> None:
     before = now_us()
     ledger.reconcile(target_of(5), [[b"a", b"b"]])
-    ledger.commit(ChunkCommit(rejected=[RejectedRow(b"q", None, "x", Reason.NULL_KEY, 1)]), "v1")
-    table.record_attempt(None)
+    ledger.commit(rejecting(RejectedRow(b"q", None, "x", Reason.NULL_KEY, 1)), "v1")
+    table.record_attempt(None, now_us())
     (good,) = table_health(store, "app", NAMES)
     assert (good.name, good.target, good.rows, good.quarantined) == ("things", "p.d.t", 2, 1)
     assert (good.reconcile_pending, good.last_error) == (False, None)
     assert good.last_success_us == good.last_attempt_us
     assert good.last_success_us is not None
     assert before <= good.last_success_us <= now_us()
-    table.record_attempt({"code": "E302", "what": "gone"})
+    table.record_attempt({"code": "E302", "what": "gone"}, now_us())
     (bad,) = table_health(store, "app", NAMES)
     assert bad.last_error == {"code": "E302", "what": "gone"}
     assert bad.last_success_us == good.last_success_us
     assert bad.last_attempt_us is not None
     assert bad.last_attempt_us >= good.last_success_us
-    table.record_attempt(None)
+    table.record_attempt(None, now_us())
     assert table_health(store, "app", NAMES)[0].last_error is None
 
 

@@ -14,7 +14,7 @@ from bqsync.model import SqlValue, TimestampFormat
 
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?:(?P<separator>[T ])\d\d:\d\d:\d\d(?P<fraction>[.,]\d{1,9})?"
-    r"(?P<offset>Z|z|[+-]\d\d(?::?\d\d)?)?)?",
+    r"(?P<offset>Z|z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -234,6 +234,6 @@ class TableCycle:
     def _why_skipped(self, work: Work) -> str:
         if work.watermark_pass or work.sweep:
             return ""
-        if self._options.sweep is SweepMode.NEVER:
+        if (self._options.sweep is SweepMode.NEVER or self._sweeps_off) and not self._book.tracked():
             return "no watermark column can be used: only a sweep finds changes"
         return "nothing is due"

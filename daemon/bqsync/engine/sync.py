@@ -80,13 +80,14 @@ def _decide_deferred(
 
     Such a table has less than twice the free deletes: sweeping it again costs little.
     """
-    deferred = [outcome for outcome in outcomes if outcome.deletes_deferred and outcome.error is None]
-    if len(deferred) == 1:
+    losing = [outcome for outcome in outcomes if outcome.deletes_deferred]
+    deferred = [outcome for outcome in losing if outcome.error is None]
+    if deferred and len(losing) == 1:
         name = deferred[0].table
         again = _sync_table(session, name, replace(options, is_alone=True), None, outage)
         again.rows_upserted += deferred[0].rows_upserted
         return [again if outcome.table == name else outcome for outcome in outcomes]
-    others = ", ".join(outcome.table for outcome in deferred)
+    others = ", ".join(outcome.table for outcome in losing)
     for outcome in deferred:
         failure = held_back(outcome, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
                             f"several tables have lost as much at once: {others}")

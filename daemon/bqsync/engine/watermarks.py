@@ -147,10 +147,11 @@ class WatermarkBook:
                 self._store.set_back(Watermark(column=item.column, source_value=value, instant_us=now_us))
                 self._anomaly("the clock went back", column=item.column)
             elif item.is_indexed:
-                self._watch_newest(item, now_us)
+                # A clock that wavers within the overlap must not hide the value that was reached.
+                self._watch_newest(item, max(now_us, item.reached.instant_us))
 
-    def _watch_newest(self, item: Tracked, now_us: int) -> None:
-        newest = self._newest(item, now_us)
+    def _watch_newest(self, item: Tracked, until_us: int) -> None:
+        newest = self._newest(item, until_us)
         if newest is None or item.reached is None or newest.instant_us >= item.reached.instant_us:
             return
         self._store.set_back(newest)
