@@ -315,7 +315,11 @@ class SourceIdentity:
     schema_cookie: int
     """`PRAGMA schema_version`: moves forward with every change of the schema."""
     change_counter: int
-    """Of the file header: never moves back. Source: https://www.sqlite.org/fileformat.html#file_change_counter"""
+    """
+    Of the file header: never moves back, though in WAL mode it need not move with every commit.
+
+    Source: https://www.sqlite.org/fileformat.html#file_change_counter
+    """
 
     def difference_from(self, earlier: SourceIdentity) -> str | None:
         """In words, why this file is not the later self of the other; None if it may be."""

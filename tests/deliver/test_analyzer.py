@@ -89,13 +89,17 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
     unmarked_only = spec.deletes is DeletePolicy.MARK
     return {
         "merge_statement": (merge_sql.merge_statement(spec, target, STAGING), Resolved("merge")),
-        "add_columns_statement": (merge_sql.add_columns_statement(target, added), Resolved("alter_table")),
+        "add_column_statement": (merge_sql.add_column_statement(target, *added[0]), Resolved("alter_table")),
+        "staged_operations_statement": (merge_sql.staged_operations_statement(STAGING), Resolved("query", STAGED)),
         "select_statement": (
             merge_sql.select_statement(target, schema.wire_expressions(spec.columns), unmarked_only=unmarked_only),
             Resolved("query", read)),
         "any_row_statement": (
             merge_sql.any_row_statement(target), Resolved("query", (("present", "INT64"),))),
     }
+
+
+STAGED = (("_bqsync_key", "BYTES"), ("_bqsync_operation", "STRING"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,14 @@ from textwrap import dedent
 
 import pytest
 
-from bqsync.deliver.merge_sql import add_columns_statement, any_row_statement, merge_statement, quote, select_statement
+from bqsync.deliver.merge_sql import (
+    add_column_statement,
+    any_row_statement,
+    merge_statement,
+    quote,
+    select_statement,
+    staged_operations_statement,
+)
 from bqsync.model import ColumnSpec, DeletePolicy, TableSpec, TargetRef, TargetType
 
 TARGET = TargetRef(project="acme-prod", dataset="mirror", table="things")
@@ -35,9 +42,7 @@ def test_a_table_with_one_key_column() -> None:
         USING (
           SELECT *
           FROM `acme-prod`.`scratch`.`_bqsync_staging_1`
-          QUALIFY ROW_NUMBER() OVER (
-            PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC
-          ) = 1
+          QUALIFY ROW_NUMBER() OVER (PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC) = 1
         ) AS S
         ON T.`id` = S.`id`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' THEN
@@ -57,9 +62,7 @@ def test_a_table_with_a_composite_key_is_joined_in_key_order_and_keeps_the_order
         USING (
           SELECT *
           FROM `acme-prod`.`scratch`.`_bqsync_staging_1`
-          QUALIFY ROW_NUMBER() OVER (
-            PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC
-          ) = 1
+          QUALIFY ROW_NUMBER() OVER (PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC) = 1
         ) AS S
         ON T.`b` = S.`b` AND T.`a` = S.`a`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' THEN
@@ -78,9 +81,7 @@ def test_a_table_that_is_all_key_has_nothing_to_update() -> None:
         USING (
           SELECT *
           FROM `acme-prod`.`scratch`.`_bqsync_staging_1`
-          QUALIFY ROW_NUMBER() OVER (
-            PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC
-          ) = 1
+          QUALIFY ROW_NUMBER() OVER (PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC) = 1
         ) AS S
         ON T.`a` = S.`a` AND T.`b` = S.`b`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' THEN
@@ -97,9 +98,7 @@ def test_a_table_whose_deletes_are_marks_keeps_the_first_mark_and_clears_it_when
         USING (
           SELECT *
           FROM `acme-prod`.`scratch`.`_bqsync_staging_1`
-          QUALIFY ROW_NUMBER() OVER (
-            PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC
-          ) = 1
+          QUALIFY ROW_NUMBER() OVER (PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC) = 1
         ) AS S
         ON T.`id` = S.`id`
         WHEN MATCHED AND S.`_bqsync_operation` = 'D' AND T.`_bqsync_deleted_at` IS NULL THEN
@@ -144,11 +143,17 @@ def test_every_identifier_of_a_merge_is_quoted() -> None:
     assert "INSERT (`a\\`b`, `order`)" in statement
 
 
-def test_columns_are_added_unless_they_are_there() -> None:
-    assert add_columns_statement(TARGET, [("name", "STRING"), ("at", "TIMESTAMP")]) == dedent("""\
-        ALTER TABLE `acme-prod`.`mirror`.`things`
-          ADD COLUMN IF NOT EXISTS `name` STRING,
-          ADD COLUMN IF NOT EXISTS `at` TIMESTAMP""")
+def test_a_column_is_added_unless_it_is_there() -> None:
+    assert add_column_statement(TARGET, "at", "TIMESTAMP") == (
+        "ALTER TABLE `acme-prod`.`mirror`.`things` ADD COLUMN IF NOT EXISTS `at` TIMESTAMP"
+    )
+
+
+def test_a_staging_table_is_read_as_a_merge_takes_it() -> None:
+    assert staged_operations_statement(STAGING) == (
+        "SELECT T.`_bqsync_key`, T.`_bqsync_operation` FROM `acme-prod`.`scratch`.`_bqsync_staging_1` AS T"
+        " QUALIFY ROW_NUMBER() OVER (PARTITION BY `_bqsync_key` ORDER BY `_bqsync_sequence` DESC) = 1"
+    )
 
 
 def test_a_target_is_read_whole_or_for_one_row() -> None:

@@ -34,7 +34,8 @@ def fill(bench: Workbench) -> None:
 
 def change(bench: Workbench) -> None:
     bench.fill("DELETE FROM t WHERE id IN (2, 7); INSERT INTO t VALUES (20, 'new', 1700000020);"
-               "UPDATE t SET v = 'touched', updated_at = 1700000021 WHERE id = 3; UPDATE t SET v = 'quiet' WHERE id = 5")
+               "UPDATE t SET v = 'touched', updated_at = 1700000021 WHERE id = 3;"
+               "UPDATE t SET v = 'quiet' WHERE id = 5")
 
 
 def assert_converges(bench: Workbench) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import pytest
 from tests.workbench import Workbench
@@ -29,7 +30,7 @@ def bench(workbench: Workbench) -> Workbench:
     return workbench
 
 
-def synced(bench: Workbench, **options: object) -> CycleOutcome:
+def synced(bench: Workbench, **options: Any) -> CycleOutcome:  # noqa: ANN401
     outcome = bench.sync(**options)["t"]
     assert (outcome.error, outcome.swept) == (None, False)
     return outcome

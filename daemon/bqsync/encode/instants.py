@@ -20,6 +20,7 @@ _ISO = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_FORM = "####-##-##"
 _TIME_FORM = "##:##:##"
+_MAX_INT64 = (1 << 63) - 1
 _DAY_US = 86_400_000_000
 _JULIAN_EPOCH = 2_440_587.5
 _JULIAN_MARGIN_US = 1_000
@@ -71,7 +72,8 @@ def _value_at(fmt: TimestampFormat, form: str | None, instant_us: int, zone: tzi
         case TimestampFormat.UNIX_MICROS:
             return instant_us
         case TimestampFormat.UNIX_NANOS:
-            return instant_us * 1_000
+            # Beyond 1678 and 2262 there are no nanoseconds in 64 bits: the least and the greatest stand for them.
+            return max(-_MAX_INT64, min(instant_us * 1_000, _MAX_INT64))
         case TimestampFormat.JULIAN_DAYS:
             return instant_us / _DAY_US + _JULIAN_EPOCH
         case TimestampFormat.ISO8601:

@@ -19,7 +19,8 @@ def target_key_reader(
     """
     A function from the rows of a page to their encoded target keys.
 
-    A row gets None where its key can't be delivered. Where its other cells can't, the key is there all the same.
+    A row gets None where its key can't be delivered; one that is no UTF-8 gets a key that nothing is delivered under.
+    Where its other cells can't be delivered, the key is there all the same.
     """
     names = [column.source_name for column in spec.columns]
     parts = [(names.index(column.source_name), _part(column, zone)) for column in spec.key_columns]

@@ -85,7 +85,8 @@ def _decide_deferred(
     if deferred and len(losing) == 1:
         name = deferred[0].table
         again = _sync_table(session, name, replace(options, is_alone=True), None, outage)
-        again.rows_upserted += deferred[0].rows_upserted
+        for count in ("rows_upserted", "bytes_sent", "bytes_billed", "merges", "rows_quarantined"):
+            setattr(again, count, getattr(again, count) + getattr(deferred[0], count))
         return [again if outcome.table == name else outcome for outcome in outcomes]
     others = ", ".join(outcome.table for outcome in losing)
     for outcome in deferred:

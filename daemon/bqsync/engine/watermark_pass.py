@@ -46,6 +46,7 @@ class WatermarkPass:
         self._keeps_overlap_only = keeps_overlap_only
         self._now_us = now_us
         self._is_stopped = is_stopped
+        self._reached_us: dict[str, int | None] = {}
         # Only tables whose source keeps keys unique have passes.
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, key_is_unique=True, seen=None)
 
@@ -57,6 +58,7 @@ class WatermarkPass:
             RefusedKeysError: start again with those keys in `refused`.
             BqsyncError: the cycle failed; chunks delivered before stay delivered, and their watermarks moved.
         """
+        self._reached_us = {item.column: item.reached.instant_us if item.reached else None for item in tracked}
         try:
             for item in tracked:
                 self._walk(item)
@@ -91,10 +93,15 @@ class WatermarkPass:
         return min(item.reached.instant_us, self._now_us()) - self._overlap_us
 
     def _deliver(self, item: Tracked, watermark: Watermark | None) -> None:
-        moved = watermark is not None and watermark != item.reached
-        if moved and watermark is not None and self._keeps_overlap_only:
-            self._intake.chunk.forget_before(watermark.instant_us - self._overlap_us)
-        self._intake.deliver([watermark] if moved and watermark is not None else [])
+        if watermark is None or watermark == item.reached:
+            self._intake.deliver()
+            return
+        self._reached_us[item.column] = watermark.instant_us
+        reached_us = [instant_us for instant_us in self._reached_us.values() if instant_us is not None]
+        if self._keeps_overlap_only and len(reached_us) == len(self._reached_us):
+            # The column that is furthest behind reads from its own overlap on.
+            self._intake.chunk.forget_before(min(reached_us) - self._overlap_us)
+        self._intake.deliver([watermark])
 
     def _check_flood(self) -> None:
         met = len(self._intake.verdicts.met)

@@ -103,7 +103,8 @@ SPECIFICATIONS = MappingProxyType(
             ("table", "deletes", "rows", "why", "fix"),
         ),
         Event.STATE_REBUILT: EventSpecification(
-            "warning", "The state file was damaged; it was moved aside and is built anew.", ("file", "moved_to", "why")
+            "warning", "The state file was damaged or outdated; it was moved aside and is built anew.",
+            ("file", "moved_to", "why"),
         ),
         Event.STATE_OUTDATED: EventSpecification(
             "warning", "The state file is older than a target, as a copy that was put back; the table is reconciled.",
