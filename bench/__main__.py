@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from bench import cycle, source, sweep
+from bench import cycle, encoding, large, source
 from bench.measure import report
 from bqsync.observe.log import configure
 
@@ -14,15 +14,15 @@ from bqsync.observe.log import configure
 def main() -> None:
     """Run every benchmark."""
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     configure("error")
     with tempfile.TemporaryDirectory(prefix="bqsync-bench-") as name:
         folder = Path(name)
-        source.make(folder / "bench.db", options.rows)
         figures = [
-            *sweep.figures(folder / "bench.db", options.rows, options.runs),
+            *large.figures(folder, options.rows, options.runs),
+            *encoding.figures(folder, options.runs),
             *cycle.figures(folder, source.make, options.runs),
         ]
     text = report(figures, rows=options.rows, runs=options.runs)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 TABLE = "events"
 SCHEMA = """
-CREATE TABLE events (
+CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL, kind TEXT NOT NULL, amount REAL, is_paid BOOLEAN,
     note TEXT, payload TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, score REAL
 );
-CREATE INDEX events_updated_at ON events (updated_at);
+CREATE INDEX IF NOT EXISTS events_updated_at ON events (updated_at);
 """
 SECTION = """
 [[tables]]

@@ -98,10 +98,14 @@ def _decide_deferred(
 
 
 def sweep_orphans(session: Session) -> None:
-    """Drop the staging tables that a crash left behind. A failure is only logged by its retries: they expire."""
+    """Drop the staging tables that a crash left behind; where they can't be listed, they expire by themselves."""
     intents = [TableState(session.store, session.source_id, table.name).intent() for table in session.config.tables]
     keep = {intent.staging_table for intent in intents if intent is not None}
-    dropped = staging.sweep_orphans(session.destination, session.store.instance, keep)
+    try:
+        dropped = staging.sweep_orphans(session.destination, session.store.instance, keep)
+    except BqsyncError as failure:
+        _log.warning(Event.STAGING_LEFT, **failure.as_dict())
+        return
     if dropped:
         dataset = TargetRef(project=session.destination.project, dataset=session.destination.staging_dataset, table="")
         _log.info(Event.STAGING_SWEPT, dataset=f"{dataset.project}.{dataset.dataset}", tables=len(dropped))

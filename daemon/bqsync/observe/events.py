@@ -18,6 +18,7 @@ class Event(StrEnum):
     RETRY_SCHEDULED = "retry.scheduled"
     INTENT_SETTLED = "intent.settled"
     STAGING_SWEPT = "staging.swept"
+    STAGING_LEFT = "staging.left"
     DELETES_HELD_BACK = "deletes.held_back"
     STATE_REBUILT = "state.rebuilt"
     STATE_OUTDATED = "state.outdated"
@@ -96,6 +97,10 @@ SPECIFICATIONS = MappingProxyType(
         ),
         Event.STAGING_SWEPT: EventSpecification(
             "info", "Staging tables that an earlier run left behind were dropped.", ("dataset", "tables")
+        ),
+        Event.STAGING_LEFT: EventSpecification(
+            "warning", "Staging tables of an earlier run could not be looked for; they expire within a day.",
+            _ERROR_FIELDS,
         ),
         Event.DELETES_HELD_BACK: EventSpecification(
             "error",
