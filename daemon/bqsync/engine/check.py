@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Literal
+from zoneinfo import ZoneInfo
 
+from bqsync.capture.order import read_orders
 from bqsync.capture.probe import probe_instants, rounded_rows
 from bqsync.capture.schema import index_starting_with, table_names
 from bqsync.capture.source import Source
@@ -17,6 +19,7 @@ from bqsync.deliver.schema import incompatible_columns
 from bqsync.encode.mapping import TableDraft, finish
 from bqsync.engine.plan import draft_table, probe_column
 from bqsync.engine.session import open_destination, wanted_messages
+from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import ProtoField, TableSpec
 from bqsync.state.store import Store
@@ -98,12 +101,12 @@ def _check_tables(
         with _caught(findings, f"table {section.name}"):
             if section.message is not None and section.message not in messages:
                 continue
-            specs.append(_check_table(source, section, messages, findings, values=values))
+            specs.append(_check_table(config, source, section, messages, findings, values=values))
     return specs
 
 
 def _check_table(
-    source: Source, section: TableSection, messages: Messages, findings: list[Finding], *, values: bool
+    config: Config, source: Source, section: TableSection, messages: Messages, findings: list[Finding], *, values: bool
 ) -> TableSpec:
     subject = f"table {section.name}"
     table = draft_table(source, section, messages)
@@ -111,17 +114,35 @@ def _check_table(
                for column in table.columns if values and column.needs_probe}
     spec = finish(table, formats, lambda columns: list(range(16, 16 + len(columns))))
     findings.extend(Finding(level="warning", subject=subject, what=warning) for warning in table.warnings)
-    findings.extend(
-        Finding(level="warning", subject=subject, what=f"no index starts with the watermark column {column}",
-                fix=f'consider CREATE INDEX "{table.source.name}_{column}" ON "{table.source.name}" ("{column}")')
-        for column in section.watermark if not _is_indexed(source, table.source.name, column)
-    )
+    if section.watermark:
+        findings.extend(_watermarks(source, section, spec, ZoneInfo(config.source.time_zone), values=values))
     if values:
         findings.extend(_rounded(source, spec, subject))
         findings.extend(_undecided(source, table, subject))
     findings.append(Finding(level="ok", subject=subject,
                             what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
     return spec
+
+
+def _watermarks(
+    source: Source, section: TableSection, spec: TableSpec, zone: ZoneInfo, *, values: bool
+) -> Iterator[Finding]:
+    """What keeps a watermark from being used, or makes it dear."""
+    subject, sweeps_help = f"table {spec.source_name}", "until then, sweeps find what changed"
+    orders = source.read(lambda connection: read_orders(connection, spec.source_name, spec.key))
+    if not orders.key_is_unique:
+        yield Finding(level="warning", subject=subject, what="its watermark is not used: SQLite does not keep the key "
+                      f"({', '.join(spec.key)}) unique, so that a pass could meet one of two rows",
+                      fix=f"create a UNIQUE index over the key; {sweeps_help}")
+    wanted = {name.lower() for name in section.watermark}
+    for name in (column.source_name for column in spec.columns if column.source_name.lower() in wanted):
+        if not _is_indexed(source, spec.source_name, name):
+            yield Finding(level="warning", subject=subject, what=f"no index starts with the watermark column {name}",
+                          fix=f'consider CREATE INDEX "{spec.source_name}_{name}" ON "{spec.source_name}" ("{name}")')
+        verdict = judge_column(source, spec, name, zone) if values else None
+        if verdict is not None and verdict.unfit is not None:
+            yield Finding(level="warning", subject=subject, what=f"{name} can't be a watermark: {verdict.unfit}",
+                          fix=f"mend the values, or name another column; {sweeps_help}")
 
 
 def _undecided(source: Source, table: TableDraft, subject: str) -> Iterator[Finding]:

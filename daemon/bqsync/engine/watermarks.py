@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
-from bqsync.capture.page_sql import Range, text_forms_query
+from bqsync.capture.page_sql import Range
 from bqsync.capture.pages import TableReader
-from bqsync.capture.probe import probe_instants
 from bqsync.capture.schema import index_starting_with
 from bqsync.capture.source import Source
-from bqsync.encode.instants import form_of, look_of, sorts_as_instants, value_from, value_until
+from bqsync.encode.instants import form_of, look_of, value_from, value_until
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.timestamps import timestamp_converter
+from bqsync.engine.watermark_verdict import judge_column
 from bqsync.model import SqlValue, TableSpec, TimestampFormat, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -87,6 +87,7 @@ class WatermarkBook:
         self._zone = zone
         self._overlap_us = overlap_us
         self._store = Watermarks(state.store, state.table_id)
+        self._indexed: dict[str, bool] = {}
 
     def tracked(self) -> list[Tracked]:
         """The columns that can be used now, each with what was dealt with."""
@@ -112,7 +113,7 @@ class WatermarkBook:
             from_newest: passes begin at the newest value that is there now, since a sweep follows and reads the rest.
         """
         for name in self._undecided(self._known()):
-            verdict = self._verdict(name)
+            verdict = judge_column(self._source, self._spec, name, self._zone)
             if verdict is None:
                 continue
             if verdict.unfit is not None:
@@ -184,49 +185,12 @@ class WatermarkBook:
             if self._is_named(column.source_name) and column.source_name not in known:
                 yield column.source_name
 
-    def _verdict(self, name: str) -> WatermarkColumn | None:
-        """What the column is; None while it has no values to tell by."""
-        fmt = self._format(name)
-        if isinstance(fmt, str) and not isinstance(fmt, TimestampFormat):
-            return _unfit(name, fmt)
-        if fmt is None:
-            return None
-        if fmt is not TimestampFormat.ISO8601:
-            return WatermarkColumn(column=name, timestamp_format=fmt, form=None, unfit=None, reached=None)
-        return self._text_verdict(name)
-
-    def _format(self, name: str) -> TimestampFormat | str | None:
-        """The format of the column's values, or why it has none; None while there are no values."""
-        spec = next(column for column in self._spec.columns if column.source_name == name)
-        if spec.timestamp_format is not None:
-            return spec.timestamp_format
-        result = probe_instants(self._source, self._spec.source_name, name)
-        if not result.rows:
-            return None
-        return result.timestamp_format or f"its values are not instants of one unit ({result.found})"
-
-    def _text_verdict(self, name: str) -> WatermarkColumn | None:
-        query = text_forms_query(self._spec.source_name, name)
-        samples = self._source.read(lambda connection: connection.exec_driver_sql(query.sql).fetchall())
-        if not samples:
-            return None
-        form = form_of(samples[0][0])
-        if len(samples) > 1:
-            return _unfit(name, f"its texts have {len(samples)} forms, which do not sort as their instants do")
-        if form is None:
-            return _unfit(name, "its texts are no dates and times of ISO 8601 to the second")
-        if not sorts_as_instants(form, self._zone):
-            return _unfit(name, "its texts name no offset, and source.time_zone has summer time: one hour comes twice")
-        return WatermarkColumn(column=name, timestamp_format=TimestampFormat.ISO8601, form=form, unfit=None,
-                               reached=None)
-
     def _is_named(self, column: str) -> bool:
         return column.lower() in {name.lower() for name in self._names}
 
     def _is_indexed(self, column: str) -> bool:
-        table = self._spec.source_name
-        return self._source.read(lambda connection: index_starting_with(connection, table, column))
-
-
-def _unfit(column: str, why: str) -> WatermarkColumn:
-    return WatermarkColumn(column=column, timestamp_format=None, form=None, unfit=why, reached=None)
+        if column not in self._indexed:
+            table = self._spec.source_name
+            self._indexed[column] = self._source.read(
+                lambda connection: index_starting_with(connection, table, column))
+        return self._indexed[column]
