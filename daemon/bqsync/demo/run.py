@@ -12,6 +12,7 @@ from threading import Event as StopEvent
 
 from bqsync.config import Config
 from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session, open_session
 from bqsync.engine.sync import sweep_orphans, sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
@@ -50,6 +51,9 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int, stop: St
     """
     Copy the tables, let the application write while cycles run, let it stop, and compare.
 
+    The cycles beside the application do what is due: watermark passes, and sweeps of the tables that have no watermark.
+    The first and the last one compare everything.
+
     Args:
         config: from `bqsync.demo.workspace.prepare`.
         seconds: how long the application writes.
@@ -68,7 +72,7 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int, stop: St
         with _application(config, seconds, rate, seed) as writer:
             cycles = 0
             while writer.poll() is None and not stop.wait(_PAUSE_S):
-                _count(sent, _cycle(session))
+                _count(sent, _cycle(session, SweepMode.DUE))
                 cycles += 1
             writes = _end(writer)
         _log_writes(writes, time.monotonic() - started)
@@ -77,8 +81,8 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int, stop: St
     return DemoOutcome(writes=writes, cycles=cycles + 1, sent=sent, comparisons=comparisons)
 
 
-def _cycle(session: Session) -> list[CycleOutcome]:
-    outcomes = sync_tables(session, (), CycleOptions())
+def _cycle(session: Session, mode: SweepMode = SweepMode.ALWAYS) -> list[CycleOutcome]:
+    outcomes = sync_tables(session, (), CycleOptions(sweep=mode))
     for outcome in outcomes:
         if outcome.error is not None:
             raise BqsyncError(ErrorKind(outcome.error["kind"]), what=outcome.error["what"], why=outcome.error["why"],
