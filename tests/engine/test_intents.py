@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import Event, Timer
 
 import pytest
+from structlog.testing import capture_logs
 from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
 from tests.hostile.calls import Call
 from tests.hostile.job_book import Fate
@@ -212,3 +213,14 @@ def test_an_end_that_is_not_told_leaves_the_job_to_the_next_cycle(
     bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
     assert bench.sync()["t"].error is None
     assert_converged(bench)
+
+
+def test_staging_tables_that_can_not_be_listed_stop_no_cycle(
+    hostile: HostileBigQuery, hostile_bench: Workbench,
+) -> None:
+    hostile_bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+    hostile_bench.configure('[[tables]]\nname = "t"\n')
+    hostile.rule(Method.TABLES_LIST, RestFailure(status=403, reason="accessDenied", message="no"))
+    with capture_logs() as lines:
+        assert hostile_bench.sync()["t"].rows_upserted == 1
+    assert "staging.left" in {line["event"] for line in lines}

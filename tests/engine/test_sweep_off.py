@@ -102,8 +102,12 @@ def test_a_table_whose_watermark_can_not_be_used_is_told(workbench: Workbench) -
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, at TEXT);"
                    "INSERT INTO t VALUES (1, 'a', '2024-01-01'), (2, 'b', '2024-01-01T00:00:00Z')")
     workbench.configure(TABLE.replace("unix_seconds", "iso8601"))
-    outcome = synced(workbench)
-    assert (outcome.rows_read, outcome.skipped) == (0, "no watermark column can be used: only a sweep finds changes")
+    for _ in range(2):
+        error = workbench.sync()["t"].error
+        assert error is not None
+        assert (error["kind"], "2 forms" in error["why"]) == ("source_table_invalid", True)
+    workbench.fill("UPDATE t SET at = '2024-01-02' WHERE id = 2")
+    assert synced(workbench).rows_upserted == 2, "mended, the column is judged anew"
 
 
 def test_switched_on_again_a_sweep_finds_what_was_given_up(bench: Workbench) -> None:

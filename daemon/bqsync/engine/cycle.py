@@ -167,6 +167,8 @@ class TableCycle:
         self._book.watch(now_us, self._state.sweep_request().last_attempt_us)
         if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
             self._book.decide(now_us, from_newest=False)
+        if self._sweeps_off:
+            self._check_watermarks()
         request = self._state.sweep_request()
         work = plan_work(self._facts(request, now_us))
         if work.watermark_pass:
@@ -178,6 +180,19 @@ class TableCycle:
     @property
     def _sweeps_off(self) -> bool:
         return self._section.sweep is SweepPolicy.OFF
+
+    def _check_watermarks(self) -> None:
+        """Without sweeps, a table that has no usable watermark would never be read again: that is an error."""
+        reasons = [f"{name} can't be a watermark: {why}" for name, why in self._book.unfit().items()]
+        if not self._reader.key_is_unique:
+            key = ", ".join(self._lane.encoder.spec.key)
+            reasons.append(f"SQLite does not keep the key ({key}) unique, and a pass could meet one of two rows")
+        if reasons and not self._book.tracked():
+            raise BqsyncError(
+                ErrorKind.SOURCE_TABLE_INVALID, what=f"table {self._section.name} has no way to find its changes",
+                why=f'sweep = "off", and {"; ".join(reasons)}',
+                fix=f"mend that, or remove `sweep` from the [[tables]] entry of {self._section.name}",
+            )
 
     def _facts(self, request: SweepRequest, now_us: int) -> Facts:
         settings, looks, name = self._session.config.sync, self._session.looks, self._section.name

@@ -106,15 +106,16 @@ class WatermarkBook:
 
     def decide(self, now_us: int, *, from_newest: bool) -> None:
         """
-        Decide about the columns that nothing was decided about.
+        Decide about the columns that nothing was decided about, and once more about those that were unfit.
 
         Args:
             now_us: Unix microseconds; later values don't count.
             from_newest: passes begin at the newest value that is there now, since a sweep follows and reads the rest.
         """
-        for name in self._undecided(self._known()):
+        known = self._known()
+        for name in self._undecided(known):
             verdict = judge_column(self._source, self._spec, name, self._zone)
-            if verdict is None:
+            if verdict is None or verdict == known.get(name):
                 continue
             if verdict.unfit is not None:
                 _log.warning(Event.SCHEMA_WARNING, table=self._spec.source_name, column=name,
@@ -125,6 +126,11 @@ class WatermarkBook:
                 newest = self._newest(tracked, now_us)
                 if newest is not None:
                     self._store.decide(replace(verdict, reached=newest))
+
+    def unfit(self) -> dict[str, str]:
+        """The columns that can't be watermarks, with the reason of each."""
+        return {name: decided.unfit for name, decided in self._known().items()
+                if decided.unfit is not None and self._is_named(name)}
 
     def forget(self) -> None:
         """Decide anew, and begin anew."""
@@ -182,7 +188,8 @@ class WatermarkBook:
 
     def _undecided(self, known: dict[str, WatermarkColumn]) -> Iterator[str]:
         for column in self._spec.columns:
-            if self._is_named(column.source_name) and column.source_name not in known:
+            decided = known.get(column.source_name)
+            if self._is_named(column.source_name) and (decided is None or decided.unfit is not None):
                 yield column.source_name
 
     def _is_named(self, column: str) -> bool:
