@@ -223,12 +223,26 @@ def test_offsets_and_marks_tell_forms_of_one_length_apart(tmp_path: Path, one: s
 def test_the_text_of_a_range_and_of_its_newest_value() -> None:
     part = Range(column='a"t', is_text=True, least="2024", is_indexed=True)
     order = (OrderTerm('a"t'), OrderTerm("rowid"))
+    rows = 'SELECT "k" FROM "t" WHERE typeof("a""t") IN (\'text\') AND "k" IS NOT NULL AND "a""t" >= ?'
+    first = range_query("t", ["k"], ["k"], part, after=None, limit_rows=5, order=order)
+    assert (first.sql, first.parameters) == (f'{rows} ORDER BY "a""t", "rowid" LIMIT ?', ("2024", 5))
     query = range_query("t", ["k"], ["k"], part, after=("2024", 7), limit_rows=5, order=order)
     assert query.sql == (
-        'SELECT "k" FROM "t" WHERE typeof("a""t") IN (\'text\') AND "k" IS NOT NULL AND "a""t" >= ?'
-        ' AND ("a""t", "rowid") > (?, ?) ORDER BY "a""t", "rowid" LIMIT ?'
+        f'SELECT * FROM ({rows} AND "a""t" = ? AND ("rowid") > (?) ORDER BY "rowid" LIMIT ?) UNION ALL'
+        f' SELECT * FROM ({rows} AND "a""t" > ? ORDER BY "a""t", "rowid" LIMIT ?) LIMIT ?'
     )
-    assert query.parameters == ("2024", "2024", 7, 5)
+    assert query.parameters == ("2024", "2024", 7, 5, "2024", "2024", 5, 5)
     assert newest_query("t", part, "2025", None).sql == (
         'SELECT "a""t" FROM "t" WHERE typeof("a""t") IN (\'text\') AND "a""t" <= ? ORDER BY "a""t" DESC LIMIT 1'
     )
+
+
+def test_the_next_page_of_equal_values_is_found_by_the_index_and_not_by_passing_over_the_last_ones() -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript("CREATE TABLE t (id TEXT PRIMARY KEY, at INTEGER); CREATE INDEX t_at ON t (at)")
+        part = Range(column="at", is_text=False, least=0, is_indexed=True)
+        query = range_query("t", ["id", "at"], ["id"], part, after=(5, 7), limit_rows=9,
+                            order=(OrderTerm("at"), OrderTerm("rowid")))
+        plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters))
+    assert "(at=? AND rowid>?)" in plan
+    assert "TEMP B-TREE" not in plan

@@ -105,17 +105,38 @@ def range_query(
         order: unique for the table's rows; where the range is indexed, its column comes first.
     """
     conditions = [part.condition, *(f"{quote(name)} IS NOT NULL" for name in key)]
+    select = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)}"
+    terms = [term.sql for term in order]
     parameters: list[SqlValue] = []
     if part.least is not None:
-        conditions.append(f"{quote(part.column)} >= ?")
+        select += f" AND {quote(part.column)} >= ?"
         parameters.append(part.least)
-    terms = ", ".join(term.sql for term in order)
-    if after is not None:
-        places, bound = _bind(after)
-        conditions.append(f"({terms}) > ({places})")
-        parameters += bound
-    sql = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
-    return Query(sql, (*parameters, limit_rows))
+    if after is None:
+        return Query(f"{select} ORDER BY {', '.join(terms)} LIMIT ?", (*parameters, limit_rows))
+    if part.is_indexed:
+        return _next_of_index(select, parameters, terms, after, limit_rows)
+    places, bound = _bind(after)
+    sql = f"{select} AND ({', '.join(terms)}) > ({places}) ORDER BY {', '.join(terms)} LIMIT ?"
+    return Query(sql, (*parameters, *bound, limit_rows))
+
+
+def _next_of_index(
+    select: str, parameters: Sequence[SqlValue], terms: Sequence[str], after: Sequence[SqlValue], limit_rows: int
+) -> Query:
+    """
+    The rest of the rows that share the last value, then those of greater values, each found by the index.
+
+    A comparison of rows, (value, rowid) > (?, ?), says the same, but SQLite takes only its first half to the index: of
+    a million rows of one value, every page would then pass over all that were read before.
+    """
+    first, rest = terms[0], ", ".join(terms[1:])
+    place, value = _bind_one(after[0])
+    places, others = _bind(after[1:])
+    sql = (
+        f"SELECT * FROM ({select} AND {first} = {place} AND ({rest}) > ({places}) ORDER BY {rest} LIMIT ?) UNION ALL"
+        f" SELECT * FROM ({select} AND {first} > {place} ORDER BY {first}, {rest} LIMIT ?) LIMIT ?"
+    )
+    return Query(sql, (*parameters, value, *others, limit_rows, *parameters, value, limit_rows, limit_rows))
 
 
 def newest_query(table: str, part: Range, greatest: SqlValue, look: str | None) -> Query:
