@@ -156,11 +156,11 @@ def test_keys_that_lie_far_apart_are_not_read_as_a_range(ledger: Ledger) -> None
 
 def test_slots_below_a_limit_are_those_that_were_given_before(ledger: Ledger) -> None:
     put(ledger, (b"a", 1), (b"b", 1))
-    limit = ledger.next_slot()
+    limit = ledger.begin_sweep()
     put(ledger, (b"c", 1), (b"a", 2))
     assert (ledger.count(), ledger.count(limit)) == (3, 2)
     assert [row.key for portion in ledger.scan(limit) for row in portion] == [b"a", b"b"]
-    assert ledger.next_slot() == limit + 1
+    assert ledger.begin_sweep() == limit + 1
 
 
 def test_a_target_with_repeated_keys_is_not_trusted(ledger: Ledger, table: TableState) -> None:

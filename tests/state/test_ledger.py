@@ -207,3 +207,22 @@ def test_reconciling_that_breaks_off_is_done_again(ledger: Ledger, table: TableS
     assert ledger.reconcile(target_of(78), [[b"a", b"b"]]) == 0
     assert table.trusted() == target_of(78)
     assert keys(ledger) == [b"a", b"b"]
+
+
+def test_slots_are_numbered_anew_where_most_rows_have_gone(ledger: Ledger, store: Store) -> None:
+    put(ledger, *((b"%d" % number, number) for number in range(10)))
+    with store.transaction() as connection:
+        connection.exec_driver_sql("UPDATE ledger SET slot = slot * 1000000")
+        connection.exec_driver_sql("UPDATE tables SET next_slot = 9000001")
+    assert ledger.begin_sweep() == 10
+    assert sorted(entry.slot for entry in known(ledger, keys(ledger)).values()) == list(range(10))
+    assert put(ledger, (b"new", 1)) == [10]
+    assert known(ledger, [b"3"])[b"3"].fingerprint == 3
+
+
+def test_slots_that_are_in_use_stay(ledger: Ledger, store: Store) -> None:
+    places = put(ledger, *((b"%d" % number, number) for number in range(10)))
+    with store.transaction() as connection:
+        connection.exec_driver_sql("UPDATE tables SET next_slot = 999999")
+    assert ledger.begin_sweep() == 999_999
+    assert [known(ledger, [b"%d" % number])[b"%d" % number].slot for number in range(10)] == places

@@ -48,7 +48,7 @@ class Sweep:
         self._is_stopped = is_stopped
         self._between = between
         self._rows = 0
-        self._seen = Marks(lane.ledger.next_slot())
+        self._seen = Marks(lane.ledger.begin_sweep())
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, key_is_unique=key_is_unique,
                               seen=self._seen)
         self._absence = Absence(lane, reader, self._intake, seen=self._seen, limits=limits, outcome=outcome)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
-from bqsync.state import quarantine, watermarks
+from bqsync.state import quarantine, slots, watermarks
 from bqsync.state.store import Store, driver_cursor
 from bqsync.state.tables import TrustedTarget, note_job
 
@@ -113,11 +113,10 @@ class Ledger:
             statement = "SELECT NOT EXISTS (SELECT 1 FROM ledger WHERE table_id = ?)"
             return bool(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one())
 
-    def next_slot(self) -> int:
-        """The slot of the next new row: every row that is known now has a lower one."""
+    def begin_sweep(self) -> int:
+        """The slot of the next new row: every row that is known now has a lower one. See `slots`."""
         with self._store.transaction() as connection:
-            statement = "SELECT next_slot FROM tables WHERE id = ?"
-            return int(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one())
+            return slots.begin_sweep(driver_cursor(connection), self._table_id)
 
     def count(self, below_slot: int | None = None) -> int:
         """How many rows were delivered and not deleted; those with a lower slot alone, where one is named."""
@@ -150,7 +149,7 @@ class Ledger:
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             reached("commit.begun")
-            slots = self._upsert(cursor, list(chunk.delivered.values()))
+            places = self._upsert(cursor, list(chunk.delivered.values()))
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
                                [(self._table_id, key) for key in chunk.deleted])
             cursor.executemany("UPDATE ledger SET source_print = ? WHERE table_id = ? AND key = ?",
@@ -165,7 +164,7 @@ class Ledger:
             note_job(connection, self._table_id, chunk.job_created_us)
             reached("commit.written")
         reached("commit.done")
-        return slots
+        return places
 
     def doubt(self, upserted: Sequence[bytes], deleted: Sequence[bytes]) -> None:
         """
@@ -177,33 +176,28 @@ class Ledger:
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             known = {entry[0]: entry[2] for entry in self._read_keys(cursor, upserted)}
-            first = self._allot_slots(cursor, sum(key not in known for key in upserted))
-            slots = (known[key] if key in known else next(first) for key in upserted)
+            fresh = slots.allot(cursor, self._table_id, sum(key not in known for key in upserted))
+            places = [known[key] if key in known else next(fresh) for key in upserted]
             cursor.executemany(
                 "INSERT INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?) ON CONFLICT DO UPDATE"
                 " SET fingerprint = NULL, source_print = NULL, source_key = NULL",
-                [(self._table_id, key, slot) for key, slot in zip(upserted, slots, strict=True)],
+                [(self._table_id, key, slot) for key, slot in zip(upserted, places, strict=True)],
             )
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
                                [(self._table_id, key) for key in deleted])
         reached("doubt.noted")
 
-    def _allot_slots(self, cursor: sqlite3.Cursor, count: int) -> Iterator[int]:
-        (first,) = cursor.execute("SELECT next_slot FROM tables WHERE id = ?", (self._table_id,)).fetchone()
-        cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (first + count, self._table_id))
-        return iter(range(first, first + count))
-
     def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
         known = {entry[0]: entry[2] for entry in self._read_keys(cursor, [row.key for row in delivered])}
-        fresh = self._allot_slots(cursor, len(delivered) - len(known))
-        slots = [known[row.key] if row.key in known else next(fresh) for row in delivered]
+        fresh = slots.allot(cursor, self._table_id, len(delivered) - len(known))
+        places = [known[row.key] if row.key in known else next(fresh) for row in delivered]
         cursor.executemany(
             "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
             " source_key = excluded.source_key, source_print = excluded.source_print, instant_us = excluded.instant_us",
-            [(self._table_id, slot, *row) for row, slot in zip(delivered, slots, strict=True)],
+            [(self._table_id, slot, *row) for row, slot in zip(delivered, places, strict=True)],
         )
-        return slots
+        return places
 
     def reconcile(
         self, target: TrustedTarget, keys: Iterable[Sequence[bytes]], newest_job_us: int | None = None
