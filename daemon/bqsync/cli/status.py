@@ -40,9 +40,9 @@ def status(*, as_json: bool, config: Config) -> int:
 
 def _show(tables: list[TableHealth]) -> None:
     print_table(
-        ["table", "target", "rows", "quarantine", "last success", ""],
-        [[table.name, table.target or "-", table.rows, table.quarantined, _ago(table.last_success_us), _word(table)]
-         for table in tables],
+        ["table", "target", "rows", "quarantine", "last success", "last sweep", ""],
+        [[table.name, table.target or "-", table.rows, table.quarantined, _ago(table.last_success_us),
+          _ago(table.last_sweep_us), _word(table)] for table in tables],
     )
     for table in tables:
         if table.last_error:
@@ -55,7 +55,9 @@ def _word(table: TableHealth) -> str:
         return f"failed: {table.last_error['code']}"
     if table.last_attempt_us is None:
         return "not synced yet"
-    return "to be reconciled" if table.reconcile_pending else "ok"
+    if table.reconcile_pending:
+        return "to be reconciled"
+    return f"sweep due: {table.sweep_due}" if table.sweep_due else "ok"
 
 
 def _ago(moment_us: int | None) -> str:

@@ -27,6 +27,10 @@ class TableHealth:
     reconcile_pending: bool
     last_success_us: int | None
     last_attempt_us: int | None
+    last_sweep_us: int | None
+    """When the whole table was last compared."""
+    sweep_due: str | None
+    """Why a sweep is asked for; None where none is."""
     last_error: Mapping[str, str] | None
 
 
@@ -287,7 +291,9 @@ def table_health(store: Store, source_name: str, names: Collection[str]) -> list
         TableHealth(
             name=row.name, target=row.target, rows=in_ledger.get(row.id, 0), quarantined=in_quarantine.get(row.id, 0),
             reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
-            last_attempt_us=row.last_attempt_us, last_error=json.loads(row.last_error) if row.last_error else None,
+            last_attempt_us=row.last_attempt_us, last_sweep_us=row.last_sweep_us,
+            sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
+            last_error=json.loads(row.last_error) if row.last_error else None,
         )
         for row in rows if row.name in names
     ]
