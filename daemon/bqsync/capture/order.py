@@ -51,7 +51,11 @@ def page_order(connection: Connection, table: str, key: Sequence[str]) -> Order:
         table: the table, as it is spelled in the schema.
         key: the columns that identify a row.
     """
-    return unique_key_order(connection, table, key) or physical_order(connection, table) or tuple(map(OrderTerm, key))
+    physical = physical_order(connection, table)
+    if physical is not None and _is_utf16(connection):
+        # A text that is broken there can't be bound as the value that it is: no page could begin behind it.
+        return physical
+    return unique_key_order(connection, table, key) or physical or tuple(map(OrderTerm, key))
 
 
 def unique_key_order(connection: Connection, table: str, key: Sequence[str]) -> Order | None:
@@ -79,6 +83,10 @@ def physical_order(connection: Connection, table: str) -> Order | None:
     taken = {row.name.lower() for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})")}
     free = next((name for name in _ROWID_NAMES if name not in taken), None)
     return None if free is None else (OrderTerm(free),)
+
+
+def _is_utf16(connection: Connection) -> bool:
+    return str(connection.exec_driver_sql("PRAGMA encoding").scalar()).upper().startswith("UTF-16")
 
 
 def _primary_columns(connection: Connection, table: str) -> list[Any]:

@@ -1,18 +1,19 @@
-"""The text of every SELECT that is run on the user's database. Pure: no connection, no clock."""
+"""
+The text of every SELECT that reads rows of the user's database. Pure: no connection, no clock.
+
+Every column is named behind the alias of its table. SQLite takes a quoted name that is no column for a string: a column
+that has just been dropped or renamed would be read as its own name.
+Source: https://www.sqlite.org/quirks.html#double_quoted_string_literals_are_accepted
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bqsync.model import SqlValue, TimestampFormat
+from bqsync.model import SqlValue
 
-_SEVEN_DIGITS_LOOK = "*." + "[0-9]" * 7 + "*"
-_ISO_LOOK = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*"
-
-
-Ranges = Mapping[TimestampFormat, tuple[float, float]]
-"""From where to where (excluded) a number of each unit lies; the ranges don't overlap."""
+ALIAS = "s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,16 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def cell(column: str) -> str:
+    """A column of the table in hand."""
+    return f"{ALIAS}.{quote(column)}"
+
+
+def rows_of(table: str) -> str:
+    """The table in hand, as FROM names it."""
+    return f"{quote(table)} AS {ALIAS}"
+
+
 @dataclass(frozen=True, slots=True)
 class OrderTerm:
     """One column, or the rowid, that rows are read in the order of."""
@@ -39,7 +50,7 @@ class OrderTerm:
     @property
     def sql(self) -> str:
         """The term in ORDER BY and in comparisons."""
-        return quote(self.name) if self.collation is None else f"{quote(self.name)} COLLATE {quote(self.collation)}"
+        return cell(self.name) if self.collation is None else f"{cell(self.name)} COLLATE {quote(self.collation)}"
 
 
 def page_query(
@@ -59,13 +70,13 @@ def page_query(
         limit_rows: how many rows at most.
         order: unique for the table's rows; empty where the key is.
     """
-    conditions = [f"{quote(name)} IS NOT NULL" for name in key]
+    conditions = [f"{cell(name)} IS NOT NULL" for name in key]
     terms = ", ".join(term.sql for term in order) or _list(key)
     parameters: list[SqlValue] = []
     if after is not None:
         places, parameters = _bind(after)
         conditions.append(f"({terms}) > ({places})")
-    sql = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
+    sql = f"SELECT {_list(columns)} FROM {rows_of(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
     return Query(sql, (*parameters, limit_rows))
 
 
@@ -79,13 +90,21 @@ class Range:
     least: SqlValue
     """None: from the beginning."""
     is_indexed: bool
-    """An index begins with the column: the range is read in its order; else in that of the table."""
+    """SQLite finds the range by an index, and reads it in its order; else the table is read, and the range picked."""
 
     @property
     def condition(self) -> str:
         """What tells the values that count."""
         classes = "'text'" if self.is_text else "'integer', 'real'"
-        return f"typeof({quote(self.column)}) IN ({classes})"
+        return f"typeof({cell(self.column)}) IN ({classes})"
+
+    def __contains__(self, value: SqlValue) -> bool:
+        """Whether a value lies in the range."""
+        if self.is_text:
+            return isinstance(value, str) and (not isinstance(self.least, str) or value >= self.least)
+        if not isinstance(value, int | float):
+            return False
+        return not isinstance(self.least, int | float) or value >= self.least
 
 
 def range_query(
@@ -93,7 +112,7 @@ def range_query(
     limit_rows: int, order: Sequence[OrderTerm],
 ) -> Query:
     """
-    The next rows of a range; those with a NULL in the key are left out.
+    The next rows of an indexed range; those with a NULL in the key are left out.
 
     Args:
         table: the table.
@@ -102,22 +121,18 @@ def range_query(
         part: the range.
         after: the last row of the page before, by its values of the order; None for the first page.
         limit_rows: how many rows at most.
-        order: unique for the table's rows; where the range is indexed, its column comes first.
+        order: unique for the table's rows; the column of the range comes first.
     """
-    conditions = [part.condition, *(f"{quote(name)} IS NOT NULL" for name in key)]
-    select = f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(conditions)}"
+    conditions = [part.condition, *(f"{cell(name)} IS NOT NULL" for name in key)]
+    select = f"SELECT {_list(columns)} FROM {rows_of(table)} WHERE {' AND '.join(conditions)}"
     terms = [term.sql for term in order]
     parameters: list[SqlValue] = []
     if part.least is not None:
-        select += f" AND {quote(part.column)} >= ?"
+        select += f" AND {cell(part.column)} >= ?"
         parameters.append(part.least)
     if after is None:
         return Query(f"{select} ORDER BY {', '.join(terms)} LIMIT ?", (*parameters, limit_rows))
-    if part.is_indexed:
-        return _next_of_index(select, parameters, terms, after, limit_rows)
-    places, bound = _bind(after)
-    sql = f"{select} AND ({', '.join(terms)}) > ({places}) ORDER BY {', '.join(terms)} LIMIT ?"
-    return Query(sql, (*parameters, *bound, limit_rows))
+    return _next_of_index(select, parameters, terms, after, limit_rows)
 
 
 def _next_of_index(
@@ -149,25 +164,30 @@ def newest_query(table: str, part: Range, greatest: SqlValue, look: str | None) 
         greatest: no greater ones count.
         look: a GLOB pattern that texts have to match.
     """
-    name = quote(part.column)
+    name = cell(part.column)
     glob = "" if look is None else f" AND {name} GLOB '{look}'"
-    sql = f"SELECT {name} FROM {quote(table)} WHERE {part.condition} AND {name} <= ?{glob} ORDER BY {name} DESC LIMIT 1"
-    return Query(sql, (greatest,))
+    condition = f"{part.condition} AND {name} <= ?{glob}"
+    return Query(f"SELECT {name} FROM {rows_of(table)} WHERE {condition} ORDER BY {name} DESC LIMIT 1", (greatest,))
 
 
-def text_forms_query(table: str, column: str) -> Query:
-    """One text of each look that the texts of a column have, and how many there are of it."""
-    name = quote(column)
-    return Query(
-        f"SELECT min({name}), count(*) FROM {quote(table)} WHERE typeof({name}) = 'text' GROUP BY length({name}),"
-        f" substr({name}, 11, 1), substr({name}, 20, 1), ltrim(substr({name}, 20), '.,0123456789')"
-    )
+def null_key_query(
+    table: str, columns: Sequence[str], key: Sequence[str], after: Sequence[SqlValue] | None, limit_rows: int,
+    *, order: Sequence[OrderTerm],
+) -> Query:
+    """The next rows that no key finds: a NULL stands in theirs. The order is one that needs no key."""
+    condition = " OR ".join(f"{cell(name)} IS NULL" for name in key)
+    select = f"SELECT {_list(columns)} FROM {rows_of(table)} WHERE ({condition})"
+    terms = ", ".join(term.sql for term in order)
+    parameters: list[SqlValue] = []
+    if after is not None:
+        places, parameters = _bind(after)
+        select += f" AND ({terms}) > ({places})"
+    return Query(f"{select} ORDER BY {terms} LIMIT ?", (*parameters, limit_rows))
 
 
-def null_key_query(table: str, columns: Sequence[str], key: Sequence[str], limit_rows: int) -> Query:
-    """The rows that no key finds: a NULL stands in theirs."""
-    conditions = " OR ".join(f"{quote(name)} IS NULL" for name in key)
-    return Query(f"SELECT {_list(columns)} FROM {quote(table)} WHERE {conditions} LIMIT ?", (limit_rows,))
+def plan_query(query: Query) -> Query:
+    """How SQLite would run a query."""
+    return Query(f"EXPLAIN QUERY PLAN {query.sql}", query.parameters)
 
 
 def lookup_query(table: str, columns: Sequence[str], key: Sequence[str], values: Sequence[SqlValue]) -> Query:
@@ -176,58 +196,13 @@ def lookup_query(table: str, columns: Sequence[str], key: Sequence[str], values:
     parameters: list[SqlValue] = []
     for name, value in zip(key, values, strict=True):
         place, bound = _bind_one(value)
-        terms.append(f"{quote(name)} = {place}")
+        terms.append(f"{cell(name)} = {place}")
         parameters.append(bound)
-    return Query(f"SELECT {_list(columns)} FROM {quote(table)} WHERE {' AND '.join(terms)}", tuple(parameters))
-
-
-def kinds_query(table: str, column: str, ranges: Ranges) -> Query:
-    """
-    How many values of a column look like what: one row (kind, count) for each kind that occurs.
-
-    Args:
-        table: the table.
-        column: the column.
-        ranges: what numbers are told by. Texts that look like a date are `iso8601`; everything else goes by its
-            storage class.
-    """
-    return Query(
-        f"SELECT {_kind(column, ranges)} AS kind, count(*) FROM {quote(table)} WHERE {quote(column)} IS NOT NULL"
-        " GROUP BY kind ORDER BY count(*) DESC, kind"
-    )
-
-
-def places_query(table: str, column: str, ranges: Ranges, expected: str) -> str:
-    """A SELECT for an operator: the rows whose value is not of the expected kind."""
-    kind = _kind(column, ranges)
-    return f"SELECT {kind} AS kind, * FROM {quote(table)} WHERE {quote(column)} IS NOT NULL AND kind <> '{expected}'"
-
-
-def rounded_query(table: str, column: str, fmt: TimestampFormat) -> Query | None:
-    """How many instants of a column are written finer than a microsecond; None for formats that never mean it."""
-    name = quote(column)
-    if fmt is TimestampFormat.UNIX_NANOS:
-        condition = f"typeof({name}) = 'integer' AND {name} % 1000 <> 0"
-    elif fmt is TimestampFormat.ISO8601:
-        condition = f"{name} GLOB '{_SEVEN_DIGITS_LOOK}'"
-    else:
-        return None
-    return Query(f"SELECT count(*) FROM {quote(table)} WHERE {condition}")
-
-
-def _kind(column: str, ranges: Ranges) -> str:
-    name = quote(column)
-    units = " ".join(
-        f"WHEN {name} >= {low!r} AND {name} < {high!r} THEN '{unit}'" for unit, (low, high) in ranges.items()
-    )
-    return (
-        f"CASE WHEN typeof({name}) IN ('integer', 'real') THEN CASE {units} ELSE typeof({name}) END"
-        f" WHEN typeof({name}) = 'text' AND {name} GLOB '{_ISO_LOOK}' THEN 'iso8601' ELSE typeof({name}) END"
-    )
+    return Query(f"SELECT {_list(columns)} FROM {rows_of(table)} WHERE {' AND '.join(terms)}", tuple(parameters))
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(quote, names))
+    return ", ".join(map(cell, names))
 
 
 def _bind(values: Sequence[SqlValue]) -> tuple[str, list[SqlValue]]:

@@ -20,10 +20,12 @@ from bqsync.capture.page_sql import (
     newest_query,
     null_key_query,
     page_query,
+    plan_query,
     quote,
     range_query,
 )
 from bqsync.capture.source import Source
+from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import SqlValue
 
 Row = tuple[SqlValue, ...]
@@ -88,7 +90,10 @@ class TableReader:
 
     def range_pages(self, part: Range) -> Iterator[Page]:
         """The rows of a range whose key has no NULL, page by page; in the order of its column where it is indexed."""
-        order = (OrderTerm(part.column), *self._range_order) if part.is_indexed else self._range_order
+        if not part.is_indexed:
+            # One page of such a range could be a scan of the whole table in one transaction.
+            return self._picked_pages(part)
+        order = (OrderTerm(part.column), *self._range_order)
 
         def query(columns: Sequence[str], after: Row | None) -> Query:
             return range_query(self._table, columns, self._key, part, after=after, limit_rows=self._bounds.rows,
@@ -107,9 +112,32 @@ class TableReader:
 
         return self._source.read(read)
 
+    def _picked_pages(self, part: Range) -> Iterator[Page]:
+        at = self._columns.index(part.column)
+        for page in self.pages():
+            places = [place for place, row in enumerate(page.rows) if row[at] in part]
+            yield Page([page.rows[place] for place in places], [page.prints[place] for place in places])
+
+    def is_indexed(self, part: Range) -> bool:
+        """Whether SQLite finds the rows of a range by an index, in the order of its column."""
+        query = range_query(self._table, self._columns, self._key, part, after=None, limit_rows=1,
+                            order=(OrderTerm(part.column), *self._range_order))
+        plan = plan_query(query)
+        steps = self._source.read(lambda connection: _cursor(connection).execute(plan.sql, plan.parameters).fetchall())
+        words = " ".join(str(step[-1]) for step in steps)
+        return "SEARCH" in words and "TEMP B-TREE" not in words
+
     def null_key_rows(self, limit_rows: int) -> list[Row]:
-        """Rows with a NULL in the key, so many at most."""
-        return self._fetch(null_key_query(self._table, self._columns, self._key, limit_rows)).rows
+        """Rows with a NULL in the key, so many at most or a page more."""
+        def query(columns: Sequence[str], after: Row | None) -> Query:
+            return null_key_query(self._table, columns, self._key, after, self._bounds.rows, order=self._range_order)
+
+        rows: list[Row] = []
+        for page in self._walk(self._range_order, query):
+            rows += page.rows
+            if len(rows) >= limit_rows:
+                break
+        return rows
 
     def present(self, keys: Sequence[Row]) -> list[bool]:
         """
@@ -147,8 +175,10 @@ class TableReader:
             page = self._fetch(query(columns, after))
             if not page.rows:
                 return
-            last = page.rows[-1]
-            after = tuple(last[position] for position in positions)
+            last = tuple(page.rows[-1][position] for position in positions)
+            if last == after:
+                raise _standing_still(self._table)
+            after = last
             yield page if len(columns) == width else _cut(page, width)
 
     def _fetch(self, query: Query) -> Page:
@@ -189,6 +219,14 @@ def _cut(page: Page, width: int) -> Page:
     rows = [row[:width] for row in page.rows]
     prints = [xxhash.xxh3_64_intdigest(marshal.dumps(row, _MARSHAL_VERSION)) - _INT64_OFFSET for row in rows]
     return Page(rows, prints)
+
+
+def _standing_still(table: str) -> BqsyncError:
+    return BqsyncError(
+        ErrorKind.SOURCE_CORRUPT, what=f"a page of table {table} ends where the last one ended",
+        why="its last key is a text that SQLite does not find again, as broken UTF-16 is",
+        fix="mend the key of that row, or declare another UNIQUE index over NOT NULL columns and name it in `key`",
+    )
 
 
 def _identical(one: Row, other: Row) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bqsync.capture.page_sql import Ranges, kinds_query, places_query, rounded_query
+from bqsync.capture.probe_sql import Ranges, kinds_query, places_query, rounded_query
 from bqsync.capture.source import Source
 from bqsync.model import TimestampFormat
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from bqsync.capture.page_sql import text_forms_query
 from bqsync.capture.probe import probe_instants
+from bqsync.capture.probe_sql import text_forms_query
 from bqsync.capture.source import Source
 from bqsync.encode.instants import form_of, sorts_as_instants
 from bqsync.model import TableSpec, TimestampFormat

@@ -14,7 +14,6 @@ from datetime import tzinfo
 
 from bqsync.capture.page_sql import Range
 from bqsync.capture.pages import TableReader
-from bqsync.capture.schema import index_starting_with
 from bqsync.capture.source import Source
 from bqsync.encode.instants import form_of, look_of, value_from, value_until
 from bqsync.encode.rejection import Rejected
@@ -99,7 +98,8 @@ class WatermarkBook:
                 continue
             found.append(Tracked(
                 column=column.source_name, position=position, timestamp_format=decided.timestamp_format,
-                form=decided.form, is_indexed=self._is_indexed(column.source_name), reached=decided.reached,
+                form=decided.form, reached=decided.reached,
+                is_indexed=self._is_indexed(column.source_name, is_text=decided.form is not None),
                 zone=self._zone, convert=timestamp_converter(decided.timestamp_format, self._zone),
             ))
         return found
@@ -195,9 +195,8 @@ class WatermarkBook:
     def _is_named(self, column: str) -> bool:
         return column.lower() in {name.lower() for name in self._names}
 
-    def _is_indexed(self, column: str) -> bool:
+    def _is_indexed(self, column: str, *, is_text: bool) -> bool:
         if column not in self._indexed:
-            table = self._spec.source_name
-            self._indexed[column] = self._source.read(
-                lambda connection: index_starting_with(connection, table, column))
+            part = Range(column=column, is_text=is_text, least="" if is_text else 0, is_indexed=True)
+            self._indexed[column] = self._reader.is_indexed(part)
         return self._indexed[column]
