@@ -237,6 +237,18 @@ def test_texts_of_one_form_are_a_watermark(workbench: Workbench) -> None:
     assert_equal(workbench)
 
 
+def test_a_text_of_another_form_within_the_range_moves_no_watermark(workbench: Workbench) -> None:
+    """It sorts by its local time, five minutes before its instant: what comes in between must not be passed over."""
+    of_texts(workbench, [iso(OLDEST + 100 * n) for n in range(20)])
+    workbench.sync()
+    insert(workbench, 1000, f"{iso(NOW - 400)[:-1]}-00:05")
+    assert passed(workbench).rows_upserted == 1
+    assert reached(workbench) == {"at": OLDEST + 1_900}
+    insert(workbench, 1001, iso(NOW - 300))
+    assert passed(workbench).rows_upserted == 1
+    assert_equal(workbench)
+
+
 @pytest.mark.parametrize(("texts", "zone", "why"), [
     ([iso(OLDEST), iso(OLDEST, " ")], "UTC", "2 forms"),
     ([iso(OLDEST)[:-1], iso(OLDEST + 5)[:-1]], "Europe/Berlin", "summer time"),
