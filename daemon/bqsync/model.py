@@ -182,6 +182,8 @@ class TableSpec:
     deletes: DeletePolicy = DeletePolicy.DELETE
     gone: tuple[str, ...] = ()
     """Target columns whose source column exists no more: they go NULL with every row that is sent."""
+    key_is_plain: bool = True
+    """Every source key that can be delivered is, value by value, the target key that becomes of it."""
 
     @property
     def key_columns(self) -> tuple[ColumnSpec, ...]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -207,6 +208,28 @@ def test_a_wal_that_appears_during_an_immutable_read_is_read_as_well(path: Path)
 
     assert source.read(read) == 3
     opened[0].close()
+
+
+def test_a_look_at_the_header_waits_for_a_read_whose_locks_it_would_drop(path: Path) -> None:
+    """POSIX locks go with any descriptor of the file that the process closes; then a writer commits into the read."""
+    source = make(path, SCRIPT)
+    write = (f"import sqlite3; connection = sqlite3.connect({str(path)!r}, timeout=0, isolation_level=None)\n"
+             "connection.execute('UPDATE t SET x = 1')")
+
+    def read(connection: Connection) -> tuple[int, list[str]]:
+        cursor = connection.exec_driver_sql("SELECT x FROM t ORDER BY k")
+        first = cursor.fetchone()
+        threads = [Thread(target=look) for look in (source.journal_mode, source.identity)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(0.2)
+        waiting = sum(thread.is_alive() for thread in threads)
+        written = subprocess.run([sys.executable, "-c", write], capture_output=True, text=True, check=False)
+        assert "database is locked" in written.stderr
+        return waiting, [first[0] if first else "", *(row[0] for row in cursor)]
+
+    assert source.read(read) == (2, ["a", "b"])
 
 
 @pytest.fixture

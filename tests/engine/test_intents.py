@@ -6,6 +6,7 @@ from threading import Event, Timer
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.places import at_place
 from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
 from tests.hostile.calls import Call
 from tests.hostile.job_book import Fate
@@ -224,3 +225,23 @@ def test_staging_tables_that_can_not_be_listed_stop_no_cycle(
     with capture_logs() as lines:
         assert hostile_bench.sync()["t"].rows_upserted == 1
     assert "staging.left" in {line["event"] for line in lines}
+
+
+@pytest.mark.parametrize("staging_stands", [True, False], ids=["staging stands", "staging is gone"])
+@pytest.mark.parametrize("back", [
+    "UPDATE t SET v = 0 WHERE id = 0", "INSERT INTO t VALUES (1, 0)", "DELETE FROM t WHERE id = 3",
+], ids=["changed back", "deleted and back", "inserted and gone"])
+def test_what_a_merge_did_that_was_not_noted_is_doubted(
+    bench: Workbench, hostile: HostileBigQuery, back: str, *, staging_stands: bool,
+) -> None:
+    """To its ledger, the row is as it was delivered; the target has what the MERGE made of it."""
+    with at_place("merge.ended", lambda: 1 // 0):
+        assert kind(bench.sync()["t"]) == ErrorKind.INTERNAL
+    assert bench.rows("t", "id") == source(bench)
+    bench.db.execute(back)
+    if not staging_stands:
+        for name in bench.tables() - {"t"}:
+            bench.rest.delete_table(f"{bench.dataset}.{name}")
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+    assert bench.sync()["t"].merges == 0

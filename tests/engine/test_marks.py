@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.hostile.actions import Method, RestFailure
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 from bqsync.model import MARK_COLUMN
 
 MARKED = '[[tables]]\nname = "t"\ndeletes = "mark"'
 DELETED = '[[tables]]\nname = "t"'
+DENIED = RestFailure(status=403, reason="accessDenied", message="Access Denied: Project demo: bigquery.jobs.list")
 
 
 @pytest.fixture
@@ -69,6 +72,23 @@ def test_a_mark_that_was_merged_and_not_noted_is_not_moved_by_the_next_merge(ben
     assert bench.sync()["t"].error is None
     assert marks(bench)[3] == first
     assert bench.verify("t").rows_different == 0
+
+
+def test_a_mark_that_is_set_again_keeps_its_time(hostile_bench: Workbench, hostile: HostileBigQuery) -> None:
+    """Where the account may not list its jobs, an older copy of the state asks for a mark that stands already."""
+    hostile_bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
+    hostile_bench.configure(MARKED)
+    hostile_bench.sync()
+    before = hostile_bench.state_path.read_bytes()
+    hostile_bench.db.execute("DELETE FROM t WHERE id = 3")
+    hostile_bench.sync()
+    first = marks(hostile_bench)
+    hostile_bench.state_path.write_bytes(before)
+    denied = hostile.rule(Method.OTHER_REST, DENIED, holding="/jobs")
+    again = hostile_bench.sync()["t"]
+    assert (again.error, again.rows_deleted, again.merges) == (None, 1, 1)
+    assert denied.fired
+    assert marks(hostile_bench) == first
 
 
 @pytest.mark.parametrize("how", ["full", "lost"])

@@ -196,3 +196,31 @@ def test_verify_counts_rows_that_collide_as_quarantined(workbench: Workbench) ->
     compared = workbench.verify("t")
     assert (compared.rows_source, compared.rows_target, compared.rows_quarantined) == (3, 2, 1)
     assert compared.rows_different == 0
+
+
+def test_delivered_rows_that_wait_count_as_present(workbench: Workbench) -> None:
+    """All rows of two tables go bad at once: to the guard, not one of them is gone."""
+    for name in "tu":
+        workbench.fill(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, n INTEGER);"
+                       f"INSERT INTO {name} VALUES (1, 1), (2, 2)")
+    workbench.configure(TABLE + '[[tables]]\nname = "u"')
+    workbench.sync()
+    workbench.fill("UPDATE t SET n = 'bad'; UPDATE u SET n = 'bad'")
+    outcomes = workbench.sync()
+    assert {name: (outcome.error, outcome.deletes_deferred, outcome.quarantine_total)
+            for name, outcome in outcomes.items()} == {"t": (None, 0, 2), "u": (None, 0, 2)}
+    assert target(workbench) == [(1, 1), (2, 2)]
+
+
+def test_a_row_that_waits_is_present_whatever_its_key_is_in_the_source(workbench: Workbench) -> None:
+    """A ledger made anew from the target knows '1'; in the source it is a number, which no look for '1' finds."""
+    workbench.fill("CREATE TABLE t (k PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 10), (2, 20)")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.db.execute("UPDATE t SET n = 'bad' WHERE n = 10")
+    outcome = workbench.sync(full=True)["t"]
+    assert (outcome.error, outcome.rows_deleted, outcome.quarantine_total) == (None, 0, 1)
+    assert target(workbench) == [("1", 10), ("2", 20)]
+    workbench.db.execute("UPDATE t SET n = 11 WHERE n = 'bad'")
+    assert workbench.sync()["t"].quarantine_total == 0
+    assert target(workbench) == [("1", 11), ("2", 20)]

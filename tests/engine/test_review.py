@@ -211,7 +211,7 @@ def test_a_target_column_of_another_name_is_filled(workbench: Workbench) -> None
         'syntax = "proto3";\nimport "bq_field.proto";\nmessage T {\n int64 id = 1;\n'
         ' string v = 2 [(gen_bq_schema.bigquery).name = "w"];\n}\n')
     workbench.configure(PLAIN + 'message = "T"', extra='[protos]\nfiles = ["t.proto"]\ndescriptor_set = "t.binpb"')
-    from tests.workbench import run_command  # noqa: PLC0415
+    from tests.workbench import run_command
 
     done = run_command("protos", "-c", str(workbench.config_path), folder=workbench.folder)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -235,7 +235,7 @@ def test_a_sweep_of_a_utf16_database_ends(workbench: Workbench) -> None:
         if pages > 50:
             raise AssertionError("the sweep does not end")
 
-    from bqsync import failpoints  # noqa: PLC0415
+    from bqsync import failpoints
 
     failpoints.on_reached = lambda name: count() if name == "sweep.page_read" else None
     try:
@@ -255,7 +255,7 @@ def test_a_column_without_values_is_not_probed_in_every_cycle(workbench: Workben
     workbench.clock_us = NOW * 1_000_000
     workbench.configure(table)
     assert workbench.sync()["t"].error is None
-    from bqsync.engine import plan  # noqa: PLC0415
+    from bqsync.engine import plan
 
     probes: list[str] = []
     original = plan.probe_instants
@@ -581,7 +581,7 @@ def test_a_target_whose_column_is_narrower_alters_nothing(workbench: Workbench, 
     """An adopted target with a parameterized type: only the name of the type is compared."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '1'), (2, '2')",
                    ("INSERT INTO t VALUES (3, ?)", [(value,)]))
-    workbench.configure('[[tables]]\nname = "u"\n' + PLAIN + f'types = {{ v = "{declared.split("(")[0]}" }}')
+    workbench.configure('[[tables]]\nname = "u"\n' + PLAIN + f'types = {{ v = "{declared.split("(", maxsplit=1)[0]}" }}')
     workbench.sync("u")
     workbench.query(f"CREATE TABLE {{d}}.t (id INT64, v {declared})")
     outcome = workbench.sync("t", adopt=True)["t"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
+from tests.workbench import Workbench
 
-if TYPE_CHECKING:
-    from tests.workbench import Workbench
+from bqsync.engine.schedule import SweepMode
 
 TABLE = '[[tables]]\nname = "t"\n'
+TEN_MINUTES_US = 600_000_000
+"""Longer than a small sweep has to rest, shorter than the interval of sweeps."""
 
 
 def test_a_dropped_column_stays_and_goes_null(workbench: Workbench) -> None:
@@ -62,3 +64,26 @@ def test_rows_that_share_a_configured_key_collide_and_none_is_lost_in_silence(wo
     workbench.configure(TABLE + 'key = ["k"]\n', sync="page_rows = 1")
     outcome = workbench.sync()["t"]
     assert (outcome.rows_upserted, outcome.quarantine_total) == (2, 1)
+
+
+@pytest.mark.parametrize("page_rows", [1, 100])
+def test_cells_that_mean_something_else_under_another_mapping_are_sent_again(
+    workbench: Workbench, page_rows: int,
+) -> None:
+    """Not one byte of the source has changed: what was seen before must not pass for delivered."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT, at TEXT);"
+                   "INSERT INTO t VALUES (1, NULL, '2024-07-01 12:00:00'), (2, 'x', '2024-07-01T12:00:00Z')")
+    table = TABLE + 'timestamps = { at = "iso8601" }\n'
+    workbench.configure(table, sync=f"page_rows = {page_rows}")
+    workbench.clock_us = 1_750_000_000_000_000
+    workbench.sync()
+    workbench.clock_us += TEN_MINUTES_US
+    workbench.configure(table + 'null_values = "zero"\n', sync=f"page_rows = {page_rows}")
+    assert workbench.sync(sweep=SweepMode.DUE)["t"].rows_upserted == 1
+    assert workbench.rows("t", "id")[0]["note"] == ""
+    workbench.clock_us += TEN_MINUTES_US
+    path = workbench.config_path
+    path.write_text(path.read_text().replace('db = "app.db"', 'db = "app.db"\ntime_zone = "Europe/Berlin"'))
+    assert workbench.sync(sweep=SweepMode.DUE)["t"].rows_upserted == 1
+    assert [row["at"].hour for row in workbench.rows("t", "id")] == [10, 12]
+    assert workbench.verify("t").rows_different == 0

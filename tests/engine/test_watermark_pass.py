@@ -237,6 +237,18 @@ def test_texts_of_one_form_are_a_watermark(workbench: Workbench) -> None:
     assert_equal(workbench)
 
 
+def test_a_text_of_another_form_within_the_range_moves_no_watermark(workbench: Workbench) -> None:
+    """It sorts by its local time, five minutes before its instant: what comes in between must not be passed over."""
+    of_texts(workbench, [iso(OLDEST + 100 * n) for n in range(20)])
+    workbench.sync()
+    insert(workbench, 1000, f"{iso(NOW - 400)[:-1]}-00:05")
+    assert passed(workbench).rows_upserted == 1
+    assert reached(workbench) == {"at": OLDEST + 1_900}
+    insert(workbench, 1001, iso(NOW - 300))
+    assert passed(workbench).rows_upserted == 1
+    assert_equal(workbench)
+
+
 @pytest.mark.parametrize(("texts", "zone", "why"), [
     ([iso(OLDEST), iso(OLDEST, " ")], "UTC", "2 forms"),
     ([iso(OLDEST)[:-1], iso(OLDEST + 5)[:-1]], "Europe/Berlin", "summer time"),
@@ -344,6 +356,49 @@ def test_what_is_written_during_a_sweep_does_not_wait_for_its_end(workbench: Wor
         "behind the cursor", "again", "again"]
     assert_equal(bench)
     assert bench.sync()["t"].merges == 0
+
+
+def test_a_row_that_changes_back_while_its_change_is_staged_ends_as_it_is(bench: Workbench) -> None:
+    """The pass meets it twice in one chunk: as it was for a moment, and as the ledger has it."""
+    insert(bench, 1000, NOW - 10)
+    passed(bench)
+    bench.db.execute("UPDATE t SET v = 'for a moment', at = ? WHERE id = 1000", (NOW - 20,))
+    bench.configure(TABLE, sync="page_rows = 2")
+
+    def change_back() -> None:
+        with closing(sqlite3.connect(bench.db_path)) as writer, writer:
+            writer.execute("UPDATE t SET v = 'new', at = ? WHERE id = 1000", (NOW - 10,))
+
+    insert(bench, 1001, NOW - 19)
+    insert(bench, 1002, NOW - 9)
+    with at_place("pass.page_read", change_back):
+        assert passed(bench).merges == 1
+    assert [row["v"] for row in bench.query("SELECT v FROM {d}.t WHERE id = 1000")] == ["new"]
+    assert passed(bench).merges == 0
+    assert_equal(bench)
+
+
+@pytest.mark.parametrize("odd", [NOW * 1_000, -NOW * 1_000_000])
+def test_a_value_of_another_unit_waits_in_quarantine_and_moves_no_watermark(bench: Workbench, odd: int) -> None:
+    insert(bench, 1000, odd)
+    insert(bench, 1001, NOW - 5)
+    assert passed(bench).rows_upserted == 1
+    assert reached(bench) == {"at": NOW - 5}
+    insert(bench, 1002, NOW - 4)
+    assert passed(bench).rows_upserted == 1, "it does not stand before those that come after it"
+    assert bench.sync()["t"].quarantine_total == 1
+    assert delivered(bench, 1000, 1001, 1002) == [1001, 1002]
+
+
+def test_of_dates_the_whole_day_of_the_watermark_is_read_again(workbench: Workbench) -> None:
+    of_texts(workbench, [iso(OLDEST + 86_400 * n)[:10] for n in range(2)])
+    path = workbench.config_path
+    path.write_text(path.read_text().replace("[sync]", '[sync]\noverlap = "0s"'))
+    workbench.sync()
+    for key in (1000, 1001):
+        insert(workbench, key, iso(OLDEST + 86_400)[:10])
+        assert passed(workbench).rows_upserted == 1
+    assert_equal(workbench)
 
 
 def test_a_pass_takes_a_row_out_of_the_quarantine_that_is_well_again(bench: Workbench) -> None:

@@ -69,6 +69,12 @@ def source_error(path: Path, exc: BaseException) -> BqsyncError:
     found = _BY_CODE.get(code) or _BY_CODE.get(code & 0xFF)
     if path.is_dir():
         return _directory(path)
+    if "no such collation sequence" in str(original):
+        return BqsyncError(
+            ErrorKind.SOURCE_TABLE_INVALID, what=f"reading {path} failed: {original}",
+            why="the key or the watermark of a table uses a collation that only the application defines",
+            fix="name other columns in `key` or `watermark`, or give the column a UNIQUE index of a built-in collation",
+        )
     if found is None:
         return BqsyncError(ErrorKind.SOURCE_CHANGED, what=f"reading {path} failed with {name}", why=str(original),
                            fix="if the schema has just changed, the next cycle reads it anew; else run `bqsync check`")

@@ -127,6 +127,10 @@ class TableReader:
         words = " ".join(str(step[-1]) for step in steps)
         return "SEARCH" in words and "TEMP B-TREE" not in words
 
+    def count(self) -> int:
+        """How many rows the table has."""
+        return self._source.read(lambda connection: count_rows(connection, self._table))
+
     def null_key_rows(self, limit_rows: int) -> list[Row]:
         """Rows with a NULL in the key, so many at most or a page more."""
         def query(columns: Sequence[str], after: Row | None) -> Query:

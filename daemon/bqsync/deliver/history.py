@@ -8,6 +8,7 @@ BigQuery lists every job, and the id of a MERGE says which target it was for.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
@@ -15,6 +16,8 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import TargetRef
 
 JOB_PREFIX = "bqsync_staging"
+_INSTANCE_AT, _MARK_AT = 2, 3
+"""Places of the parts of a job id: see `staging.new_name`."""
 _MAX_JOBS = 1_000
 _PAGE_JOBS = 200
 
@@ -24,34 +27,52 @@ def target_mark(target: TargetRef) -> str:
     return hashlib.sha256(str(target).encode()).hexdigest()[:8]
 
 
-def newest_merges(destination: Destination, since_us: int) -> dict[str, int]:
-    """
-    When BigQuery took the newest MERGE into each target, by the mark of the target, in Unix microseconds.
+@dataclass(frozen=True, slots=True)
+class PastMerge:
+    """A MERGE that BigQuery remembers."""
 
-    Jobs are listed newest first, so that the first of each target is its newest. An account that may not list its jobs
-    gets an empty answer: a state that was put back is then found by the next comparison with the target only.
-    Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list
+    job_id: str
+    created_us: int
+    """When BigQuery took it, by its own clock, in Unix microseconds."""
+
+    @property
+    def instance(self) -> str:
+        """The state file that it belongs to."""
+        return self.job_id.split("_")[_INSTANCE_AT]
+
+    @property
+    def target_mark(self) -> str:
+        """The target that it was for."""
+        return self.job_id.split("_")[_MARK_AT]
+
+
+def merges_since(destination: Destination, since_us: int) -> list[PastMerge]:
+    """
+    The MERGEs of this account that BigQuery took later than that, newest first.
+
+    Every account may list its own jobs, and they come newest first; where it is refused all the same, the answer is
+    empty, and a state that was put back is found by the next comparison with the target only.
+    Source: https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list
 
     Args:
         destination: where.
-        since_us: older jobs are of no interest.
+        since_us: Unix microseconds by BigQuery's clock.
     """
-    newest: dict[str, int] = {}
-
-    def read() -> None:
+    def read() -> list[PastMerge]:
         jobs = destination.rest.list_jobs(
             max_results=_MAX_JOBS, page_size=_PAGE_JOBS, retry=NO_RETRY, timeout=CALL_TIMEOUT_S,
             min_creation_time=datetime.fromtimestamp(since_us / 1_000_000, UTC),
         )
-        for job in jobs:
-            parts = str(job.job_id).split("_")
-            if job.job_id.startswith(JOB_PREFIX) and len(parts) > 3 and job.created is not None:
-                created_us = int(job.created.timestamp() * 1_000_000)
-                newest[parts[3]] = max(created_us, newest.get(parts[3], 0))
+        named = [(str(job.job_id), job.created) for job in jobs]
+        return [
+            PastMerge(job_id, int(created.timestamp() * 1_000_000)) for job_id, created in named
+            if created is not None and job_id.startswith(f"{JOB_PREFIX}_") and job_id.count("_") > _MARK_AT
+        ]
 
     try:
-        destination.policy.call("list the jobs of this account", read)
+        merges = destination.policy.call("list the jobs of this account", read)
     except BqsyncError as error:
         if error.kind is not ErrorKind.BIGQUERY_PERMISSION:
             raise
-    return newest
+        return []
+    return [merge for merge in merges if merge.created_us > since_us]

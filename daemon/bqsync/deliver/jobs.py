@@ -33,6 +33,8 @@ _POLL_S = 20.0
 _PORTION_ROWS = 5_000
 _READ_RETRY = DEFAULT_RETRY.with_timeout(30.0)
 """Pages of a result are fetched deep inside an iterator: there the client itself tries again, for a bounded time."""
+_PLACEHOLDER = "SELECT 1"
+"""Burns the id of a job that BigQuery does not know."""
 _SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
 """After these failures of a submission the job may exist all the same."""
 
@@ -95,15 +97,15 @@ def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
         BqsyncError: its end is still not known.
     """
     try:
-        job = _find(destination, intent.job_id)
-        if job is not None:
-            return ("done" if _wait(destination, job) is None else "failed"), created_us(job)
-        # It may still be on its way. A job of this id that does nothing takes the place for good.
-        placeholder = _submit(destination, "SELECT 1", intent.job_id)
-        _wait(destination, placeholder)
+        # If BigQuery does not know it, it may still be on its way: a job of this id that does nothing takes its place
+        # for good, unless the MERGE arrives just then. Which of the two has the id, only the text of the job tells.
+        job = _find(destination, intent.job_id) or _submit(destination, _PLACEHOLDER, intent.job_id)
+        failure = _wait(destination, job)
     except _Unsettled as unsettled:
         raise unsettled.error from unsettled
-    return "never ran", created_us(placeholder)
+    if job.query == _PLACEHOLDER:
+        return "never ran", created_us(job)
+    return ("done" if failure is None else "failed"), created_us(job)
 
 
 def created_us(job: QueryJob) -> int:
@@ -120,6 +122,12 @@ def query(destination: Destination, statement: str) -> RowIterator:
         return job.result(retry=_READ_RETRY, job_retry=None, timeout=JOB_WAIT_S, page_size=_PORTION_ROWS)
 
     return destination.policy.call("run a query", run)
+
+
+def clock_us(destination: Destination) -> int:
+    """BigQuery's own clock, in Unix microseconds, cut to the milliseconds that it stamps jobs with."""
+    ((now_us,),) = next(read_portions(destination, "SELECT UNIX_MICROS(CURRENT_TIMESTAMP())"))
+    return int(now_us) // 1_000 * 1_000
 
 
 def read_portions(destination: Destination, statement: str) -> Iterator[list[tuple[Any, ...]]]:

@@ -32,7 +32,7 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         "ON " + " AND ".join(f"{alias}.{quote(name)} = S.{quote(name)}" for name in keys),
         *_deletion(alias, spec.deletes),
     ]
-    cleared = [*spec.gone, *([MARK_COLUMN] if spec.deletes is DeletePolicy.MARK else [])]
+    cleared = _cleared(spec)
     if updated or cleared:
         lines += [f"WHEN MATCHED AND S.{quote(StagingColumn.OPERATION)} = '{Operation.UPSERT.value}' THEN",
                   "  UPDATE SET", _assignments(updated, cleared)]
@@ -42,6 +42,16 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         f"  VALUES ({', '.join(f'S.{quote(name)}' for name in names)})",
     ]
     return "\n".join(lines)
+
+
+def counts_every_upsert(spec: TableSpec) -> bool:
+    """Whether each staged upsert changes a row: not where a row that is there already has nothing to be updated."""
+    return len(spec.columns) > len(spec.key) or bool(_cleared(spec))
+
+
+def _cleared(spec: TableSpec) -> list[str]:
+    """Columns that go NULL with every upsert."""
+    return [*spec.gone, *([MARK_COLUMN] if spec.deletes is DeletePolicy.MARK else [])]
 
 
 def staged_operations_statement(staging: TargetRef) -> str:

@@ -63,6 +63,19 @@ def primary_key(spec: TableSpec) -> list[str]:
     return []
 
 
+def narrow_type(field: Mapping[str, Any]) -> str | None:
+    """
+    How a column is declared that takes less than its type, or more than one value: BigQuery would round or refuse.
+
+    Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#parameterized_data_types
+    """
+    name = standard_type(field["type"])
+    if field.get("mode") == "REPEATED":
+        return f"ARRAY<{name}>"
+    bounds = [str(field[bound]) for bound in ("precision", "scale", "maxLength") if field.get(bound) is not None]
+    return f"{name}({', '.join(bounds)})" if bounds else None
+
+
 def missing_fields(spec: TableSpec, existing: Mapping[str, str]) -> list[dict[str, Any]]:
     """
     The columns that an existing target has to get: NULLABLE, since its rows have no value for them.

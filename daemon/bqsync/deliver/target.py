@@ -19,6 +19,7 @@ from bqsync.deliver.schema import (
     clustering,
     incompatible_columns,
     missing_fields,
+    narrow_type,
     primary_key,
     standard_type,
     target_fields,
@@ -43,6 +44,8 @@ class TargetState:
     """GoogleSQL type by lower-case column name."""
     required: frozenset[str]
     """Lower-case names of the columns that refuse NULL."""
+    narrow: dict[str, str]
+    """By lower-case name, the columns that take less than their type does, with how they are declared."""
     managed: bool
     """It carries our label."""
 
@@ -105,6 +108,7 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         created_us=int(table.created.timestamp() * 1_000_000) if table.created else 0,
         types={field.name.lower(): standard_type(field.field_type) for field in table.schema},
         required=frozenset(field.name.lower() for field in table.schema if field.mode == "REQUIRED"),
+        narrow={field.name.lower(): text for field in table.schema if (text := narrow_type(field.to_api_repr()))},
         managed=table.labels.get(MANAGED_LABEL) == MANAGED_VALUE,
     )
 
@@ -138,6 +142,9 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     """
     if wrong := incompatible_columns(spec, state.types):
         raise _incompatible(state.ref, wrong)
+    if narrow := [(column, state.narrow[column.target_name.lower()]) for column in spec.columns
+                  if column.target_name.lower() in state.narrow]:
+        raise _incompatible(state.ref, narrow)
     if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
         raise _unknown_required(state.ref, sorted(unknown))
     missing = missing_fields(spec, state.types)

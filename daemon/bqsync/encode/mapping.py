@@ -57,6 +57,11 @@ _AFFINITY_TYPES = {
     Affinity.BLOB: TargetType.BYTES,
     Affinity.TEXT: TargetType.STRING,
 }
+_PLAIN_KEYS = frozenset({
+    (TargetType.INT64, Affinity.INTEGER), (TargetType.STRING, Affinity.TEXT), (TargetType.FLOAT64, Affinity.REAL),
+    (TargetType.BYTES, Affinity.BLOB),
+})
+"""Where SQLite itself sees to it that a value which can be delivered is of the very type of its target."""
 _BY_SCALAR = {
     ProtoScalar.INTEGER: TargetType.INT64,
     ProtoScalar.FLOATING: TargetType.FLOAT64,
@@ -151,6 +156,8 @@ def finish(
             for column, number in zip(settled, numbers, strict=True)
         ),
         key=table.key,
+        key_is_plain=all((column.target_type, column.source.affinity) in _PLAIN_KEYS for column in settled
+                         if column.source.name in table.key),
         # Without sweeps nothing tells what is gone.
         deletes=DeletePolicy.IGNORE if table.section.sweep is SweepPolicy.OFF else table.section.deletes,
     )

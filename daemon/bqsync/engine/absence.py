@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bqsync.capture.compare import Marks
@@ -20,6 +20,8 @@ from bqsync.state.ledger import LedgerRow
 
 _log = get_logger()
 
+_LOOK_UPS, _SCANS = 1_000, 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteLimits:
@@ -32,6 +34,16 @@ class DeleteLimits:
     """No other table has lost as much in this cycle."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWatch:
+    """What a sweep asks about its file before it judges what is absent."""
+
+    is_unchanged: Callable[[], bool]
+    """Nothing was written since the sweep began."""
+    watch_identity: Callable[[], None]
+    """Look whether it is the same file still; if not, the state says so from then on."""
+
+
 class Absence:
     """
     The search for deletes at the end of a sweep.
@@ -42,11 +54,12 @@ class Absence:
         intake: where deletes are staged, behind the rows of the last page.
         seen: the ledger's rows that the sweep met.
         limits: of the guard.
+        file: what happened to it since the sweep began.
         outcome: of the cycle.
     """
 
     def __init__(
-        self, lane: Lane, reader: TableReader, intake: Intake, *, seen: Marks, limits: DeleteLimits,
+        self, lane: Lane, reader: TableReader, intake: Intake, *, seen: Marks, limits: DeleteLimits, file: FileWatch,
         outcome: CycleOutcome,
     ) -> None:
         self._lane = lane
@@ -54,6 +67,8 @@ class Absence:
         self._intake = intake
         self._seen = seen
         self._limits = limits
+        self._is_unchanged = file.is_unchanged
+        self._watch_identity = file.watch_identity
         self._outcome = outcome
 
     def stage_deletes(self) -> bool:
@@ -71,6 +86,8 @@ class Absence:
         absent = total - len(self._seen)
         if not absent:
             return True
+        # A file that was swapped since the cycle began makes its absences suspect as well.
+        self._watch_identity()
         suspicion = self._lane.state.sweep_request().suspicion
         verdict = judge_deletes(
             absent, total, max_fraction=self._limits.max_fraction, confirmed=self._limits.confirmed,
@@ -82,14 +99,31 @@ class Absence:
             if verdict is Verdict.HOLD:
                 raise held_back(self._outcome, absent, total, self._limits.max_fraction, suspicion)
             return False
+        complete = True
         for portion in self._lane.ledger.scan(self._seen.first_new_slot):
-            self._stage([row for row in portion if row.slot not in self._seen])
-        return True
+            absent_rows = [row for row in portion if row.slot not in self._seen]
+            findable = [row for row in absent_rows if self._can_be_found(row)]
+            complete = complete and len(findable) == len(absent_rows)
+            for start in range(0, len(findable), self._look_ups):
+                self._stage(findable[start : start + self._look_ups])
+        return complete
+
+    @property
+    def _look_ups(self) -> int:
+        """In one transaction. Where nothing keeps the key unique, there may be no index, and each look is a scan."""
+        return _LOOK_UPS if self._reader.key_is_unique else _SCANS
+
+    def _can_be_found(self, row: LedgerRow) -> bool:
+        """
+        Whether a look by key would find the row in the source, if it were there.
+
+        Of a row that was only seen in the target, the key in the source is known where both have the same values. Else
+        its absence counts if nothing was written since the sweep began; the next sweep judges it.
+        """
+        return row.is_known or self._lane.encoder.spec.key_is_plain or self._is_unchanged()
 
     def _stage(self, rows: Sequence[LedgerRow]) -> None:
         """A key that moved behind the cursor or came back is no delete: each is looked up once more, just now."""
-        if not rows:
-            return
         with self._lane.stopwatch.stage("read"):
             present = self._reader.present([source_values(row.source_key or row.key) for row in rows])
         reached("deletes.looked_up")

@@ -16,7 +16,7 @@ from bqsync.deliver import jobs, staging
 from bqsync.deliver.answers import RowsRefusedError
 from bqsync.deliver.append import AppendStream
 from bqsync.deliver.clients import Destination
-from bqsync.deliver.merge_sql import merge_statement
+from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.stopwatch import Stopwatch
@@ -128,10 +128,12 @@ class Chunk:
     def reject(self, row: RejectedRow) -> None:
         """Note a row for the quarantine."""
         self._commit.rejected[row.source_key] = row
+        self._commit.recovered.discard(row.source_key)
 
     def recover(self, source_key: bytes) -> None:
         """Note that a row leaves the quarantine."""
         self._commit.recovered.add(source_key)
+        self._commit.rejected.pop(source_key, None)
 
     def note_rejected(self, limit: int) -> None:
         """Commit so many of the rejected rows by themselves, for the list that an operator is pointed to."""
@@ -199,10 +201,10 @@ class Chunk:
             result = jobs.run_merge(lane.destination, statement, source, lane.state)
         reached("merge.ended")
         self._commit.job_created_us = result.created_us
-        upserts = len(self._commit.delivered)
+        upserts = len(self._commit.delivered) if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
-            # Every staged upsert inserts or updates at least one row. Anything else must not count as delivered; the
-            # intent stays, so that the next cycle doubts whatever the target holds under the staged keys.
+            # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the
+            # target holds under the staged keys.
             raise BqsyncError(
                 ErrorKind.BIGQUERY_JOB_FAILED, what=f"job {result.job_id} changed {result.affected_rows} rows of "
                 f"{lane.target}, and {upserts} were staged", why="the MERGE did not see all staged rows",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from bqsync.config import TableSection
 from bqsync.deliver import jobs, staging
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.absence import DeleteLimits
+from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane, RefusedKeysError
+from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.prepare import TargetPreparation
@@ -163,6 +164,7 @@ class TableCycle:
         )
 
     def _work(self, refused: frozenset[bytes]) -> None:
+        self._met = set[bytes]()
         now_us = self._session.now_us()
         self._book.watch(now_us, self._state.sweep_request().last_attempt_us)
         if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
@@ -204,19 +206,21 @@ class TableCycle:
             is_asked=request.is_due or request.swept_mapping not in (None, self._lane.mapping_version),
             changed_since_sweep=looks.get((name, "sweep")) != found,
             changed_since_pass=looks.get((name, "pass")) != found,
-            last_sweep=request.last_sweep, last_pass=request.last_pass, now_us=now_us,
-            sweep_interval_us=int(settings.sweep_interval_s * 1_000_000), duty=settings.sweep_duty,
+            last_sweep_us=request.last_sweep_us, last_walk=request.last_walk, last_pass=request.last_pass,
+            now_us=now_us, sweep_interval_us=int(settings.sweep_interval_s * 1_000_000), duty=settings.sweep_duty,
         )
 
     def _pass(self, refused: frozenset[bytes]) -> None:
         """Deliver what the watermarks tell."""
         found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
-        WatermarkPass(
+        one = WatermarkPass(
             self._lane, self._reader, self.outcome, bounds=self._bounds, overlap_us=self._overlap_us,
-            keeps_overlap_only=self._sweeps_off, refused=refused, now_us=self._session.now_us,
+            keeps_overlap_only=self._sweeps_off, refused=refused, met=self._met, now_us=self._session.now_us,
             is_stopped=self._session.stop.is_set,
-        ).run(self._book.tracked())
-        self._session.looks[self._section.name, "pass"] = found
+        )
+        if one.run(self._book.tracked()):
+            self._session.looks[self._section.name, "pass"] = found
+        self._book.decide_anew(one.of_another_form)
         self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
 
     def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
@@ -226,21 +230,28 @@ class TableCycle:
         settings = self._session.config.sync
         limits = DeleteLimits(max_fraction=settings.max_delete_fraction, confirmed=self._options.confirmed_deletes,
                               is_alone=self._options.is_alone)
+        file = FileWatch(is_unchanged=lambda: self._session.source.file_state() == found,
+                         watch_identity=lambda: watch_identity(self._session))
         sweep = Sweep(
-            self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused,
-            key_is_unique=self._reader.key_is_unique, progress=self._progress,
-            is_stopped=self._session.stop.is_set, between=lambda: self._pass_if_changed(refused),
+            self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused, met=self._met,
+            file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
+            between=lambda: self._pass_if_changed(refused),
         )
-        if sweep.run():
-            self.outcome.swept = True
+        try:
+            self.outcome.swept = sweep.run()
+        finally:
+            # A sweep that failed has cost as much: the duty cycle counts it too.
+            self._state.record_walk(self._session.now_us(), self._cost_us(own_s))
+        if self.outcome.swept:
             self._session.looks[self._section.name, "sweep"] = found
-            self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us(),
-                                     self._cost_us(own_s))
+            self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us())
 
     def _pass_if_changed(self, refused: frozenset[bytes]) -> None:
         """Between two chunks of a sweep: what was written meanwhile must not wait for its end."""
         looked = self._session.looks.get((self._section.name, "pass"))
-        if self._book.tracked() and looked != self._session.source.file_state():
+        tracked = self._book.tracked()
+        # Without an index, a pass would read the whole table once more for every chunk.
+        if tracked and all(item.is_indexed for item in tracked) and looked != self._session.source.file_state():
             self._pass(refused)
 
     def _cost_us(self, before_s: float) -> int:

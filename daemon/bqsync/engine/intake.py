@@ -46,13 +46,14 @@ class Intake:
         outcome: of the cycle; counts are added.
         bounds: of a chunk.
         refused: keys of rows that BigQuery refused in an earlier attempt of this cycle.
+        met: source keys of the rows that were rejected in this cycle; shared by its passes and its sweep.
         key_is_unique: no two rows of the source have the same key.
         seen: of a sweep: the ledger's rows that were met; None for a pass.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds,
-        refused: Collection[bytes], key_is_unique: bool, seen: Marks | None,
+        refused: Collection[bytes], met: set[bytes], key_is_unique: bool, seen: Marks | None,
     ) -> None:
         self._lane = lane
         self._reader = reader
@@ -63,7 +64,7 @@ class Intake:
         self._seen = seen
         self._salt = salt_of(lane.mapping_version)
         self._has_waiting = lane.quarantine.count() > 0
-        self.verdicts = Verdicts(lane, outcome)
+        self.verdicts = Verdicts(lane, outcome, met)
         self.chunk = Chunk(lane)
 
     @property
@@ -174,7 +175,7 @@ class Intake:
         elif row.key in self._refused or self.verdicts.is_refused(row, waiting):
             self._refuse(row, Reason.REFUSED_BY_BIGQUERY, waiting)
         else:
-            if row.owner in waiting and row.owner not in self.verdicts.met:
+            if row.owner in waiting or row.owner in self.verdicts.met:
                 self.verdicts.recover(row.owner, self.chunk)
             if staged is not None and staged.fingerprint == row.fingerprint:
                 self._outcome.rows_unchanged += 1

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bqsync.config import TableSection
-from bqsync.deliver import target
-from bqsync.deliver.history import target_mark
+from bqsync.deliver import jobs, target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import DeletePolicy, SweepPolicy, TableSpec
+from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, SweepPolicy, TableSpec, TimestampFormat
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -71,6 +70,8 @@ class TargetPreparation:
             _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
         elif not found.managed:
             self._adopt(found, asked=adopt)
+        if not is_new:
+            self._distrust_what_is_added(spec, found)
         found, added = target.evolve(destination, spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
@@ -90,43 +91,60 @@ class TargetPreparation:
             )
         target.adopt(destination, found)
 
+    def _distrust_what_is_added(self, spec: TableSpec, found: TargetState) -> None:
+        """
+        A column that the target lacks though it was delivered before, under this or another name, holds nothing there.
+
+        No fingerprint tells: the rows are what they were. And a key that the target lacks can't be found in it.
+        """
+        delivered = self._state.target_names()
+        lacking = [column for column in spec.columns if column.target_name.lower() not in found.types]
+        if any(column.source_name in spec.key for column in lacking) and target.has_rows(
+            self._session.destination, found.ref
+        ):
+            raise BqsyncError(
+                ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} lacks the key of {spec.source_name}",
+                why=f"the key is ({', '.join(spec.key)}), as after a key column was renamed; no row there has it",
+                fix=f"rename the column there (ALTER TABLE {found.ref.sql} RENAME COLUMN …), or drop the table and "
+                "sync again",
+            )
+        if any(column.source_name in delivered for column in lacking):
+            self._state.distrust()
+
     def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
         """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
         known = self._state.target_names()
         self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
         present = {column.target_name.lower() for column in spec.columns}
+        # Marks of an earlier policy go with every row that is there.
+        names = [*known.values(), *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
         return tuple(dict.fromkeys(
-            name for name in known.values() if name.lower() not in present and name.lower() in found.types
+            name for name in names if name.lower() not in present and name.lower() in found.types
         ))
 
     def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
         """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
         spec = encoder.spec
-        key_columns = ", ".join(f"{column.target_name} {column.target_type}" for column in spec.key_columns)
+        key_columns = ", ".join(_key_column(column, self._session.config.source.time_zone)
+                                for column in spec.key_columns)
         if spec.deletes is DeletePolicy.MARK:
             # Under another policy, rows that are marked do not count as absent.
             key_columns += "; marked rows are absent"
+        if self._section.sweep is SweepPolicy.OFF:
+            key_columns += "; the ledger holds the overlap alone"
         target_now = TrustedTarget(name=str(found.ref), created_us=found.created_us, key_columns=key_columns)
-        newest_job_us = self._session.newest_merges.get(target_mark(found.ref))
-        if self._state.trusted() == target_now and not self._is_outdated(found, newest_job_us):
+        if self._state.trusted() == target_now:
             return
         keys_wanted = not is_new and self._section.sweep is SweepPolicy.ON
         if not keys_wanted:
             # Nothing stands in a new target; and where the ledger keeps the overlap alone, everything goes once more.
             Watermarks(self._state.store, self._state.table_id).forget()
-        repeated = self._ledger.reconcile(target_now, self._target_keys(encoder, found) if keys_wanted else (),
-                                          newest_job_us)
+        # By BigQuery's clock, before the keys are read: what it has run until then, they show.
+        known_us = jobs.clock_us(self._session.destination)
+        keys = self._target_keys(encoder, found) if keys_wanted else ()
+        repeated = self._ledger.reconcile(target_now, keys, known_us)
         if repeated:
             raise _unfit_rows(found, f"{repeated} rows have the key of another row")
-
-    def _is_outdated(self, found: TargetState, newest_job_us: int | None) -> bool:
-        """Whether the target has taken a MERGE that the state knows nothing of: then the state file is an old copy."""
-        known_us = self._state.last_job_us()
-        if newest_job_us is None or known_us is None or newest_job_us <= known_us:
-            return False
-        _log.warning(Event.STATE_OUTDATED, table=self._section.name, target=str(found.ref),
-                     why="BigQuery has run a MERGE that this state knows nothing of; the table is reconciled")
-        return True
 
     def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
         without_key = 0
@@ -137,6 +155,16 @@ class TargetPreparation:
             yield keys
         if without_key:
             raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def _key_column(column: ColumnSpec, zone: str) -> str:
+    """All that decides which key becomes of a source value."""
+    parts = [column.target_name, column.target_type.value]
+    if column.timestamp_format is not None:
+        parts.append(column.timestamp_format.value)
+    if column.timestamp_format is TimestampFormat.ISO8601:
+        parts.append(zone)
+    return " ".join(parts)
 
 
 def _unfit_rows(found: TargetState, why: str) -> BqsyncError:

@@ -35,7 +35,10 @@ class Facts:
     changed_since_sweep: bool
     """The file is not as it was when the last complete sweep began."""
     changed_since_pass: bool
-    last_sweep: Pace | None
+    last_sweep_us: int | None
+    """When the last complete one ended."""
+    last_walk: Pace | None
+    """The last one, complete or not."""
     last_pass: Pace | None
     now_us: int
     sweep_interval_us: int
@@ -69,9 +72,9 @@ def _sweeps(facts: Facts) -> bool:
         return facts.mode is SweepMode.ALWAYS
     is_wanted = (
         facts.is_asked or (not facts.has_watermark and facts.changed_since_sweep)
-        or _is_past(facts, facts.last_sweep, facts.sweep_interval_us)
+        or _is_past(facts, facts.last_sweep_us, facts.sweep_interval_us)
     )
-    return is_wanted and (facts.is_first_copy or _has_rested(facts, facts.last_sweep))
+    return is_wanted and (facts.is_first_copy or _has_rested(facts, facts.last_walk))
 
 
 def _passes(facts: Facts) -> bool:
@@ -80,9 +83,9 @@ def _passes(facts: Facts) -> bool:
     return facts.changed_since_pass and (facts.is_indexed or _has_rested(facts, facts.last_pass))
 
 
-def _is_past(facts: Facts, pace: Pace | None, interval_us: int) -> bool:
+def _is_past(facts: Facts, ended_us: int | None, interval_us: int) -> bool:
     # A clock that went back must not put the next one off for as long.
-    return pace is None or not pace.ended_us <= facts.now_us < pace.ended_us + interval_us
+    return ended_us is None or not ended_us <= facts.now_us < ended_us + interval_us
 
 
 def _has_rested(facts: Facts, pace: Pace | None) -> bool:

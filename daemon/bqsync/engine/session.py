@@ -12,21 +12,21 @@ import msgspec
 
 from bqsync.capture.schema import table_names
 from bqsync.capture.source import FileState, Source
-from bqsync.config import Config
+from bqsync.config import Config, TableSection
 from bqsync.deliver.clients import Destination, connect
-from bqsync.deliver.history import newest_merges
+from bqsync.deliver.history import merges_since, target_mark
 from bqsync.deliver.retry import Policy
 from bqsync.deliver.target import check_dataset
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import ProtoField
+from bqsync.model import ProtoField, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.clock import now_us
 from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
-from bqsync.state.tables import oldest_known_job_us
+from bqsync.state.tables import TableState, distrust_tables, newest_known_job_us
 
 _log = get_logger()
 
@@ -45,8 +45,6 @@ class Session:
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
     """The wall clock, in Unix microseconds."""
-    newest_merges: Mapping[str, int] = field(default_factory=dict)
-    """By the mark of a target, when BigQuery took its newest MERGE before this session, in Unix microseconds."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
 
@@ -72,12 +70,43 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
         store = stack.enter_context(_open_store(config, lock=lock))
         destination = stack.enter_context(open_destination(config, stop))
         source_id = store.source_id(config.source.name) if lock else 0
-        since_us = oldest_known_job_us(store, source_id)
-        yield Session(
+        session = Session(
             config=config, source=source, store=store, source_id=source_id, destination=destination,
             messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
-            newest_merges={} if since_us is None else newest_merges(destination, since_us),
         )
+        if lock:
+            distrust_what_is_older(session)
+        yield session
+
+
+def distrust_what_is_older(session: Session) -> None:
+    """
+    See whether BigQuery has run MERGEs that the state knows nothing of: then the state file is an older copy.
+
+    A state file is old as a whole: one unknown MERGE of its own makes all its tables reconcile. A MERGE of another
+    state concerns its target alone.
+    """
+    known_us = newest_known_job_us(session.store, session.source_id)
+    if known_us is None:
+        return
+    states = {table.name: TableState(session.store, session.source_id, table.name) for table in session.config.tables}
+    intended = {intent.job_id for intent in (state.intent() for state in states.values()) if intent is not None}
+    unknown = [merge for merge in merges_since(session.destination, known_us) if merge.job_id not in intended]
+    if any(merge.instance == session.store.instance for merge in unknown):
+        outdated = set(states)
+    else:
+        marks = {merge.target_mark for merge in unknown}
+        outdated = {table.name for table in session.config.tables if target_mark(_target(session, table)) in marks}
+    if not outdated:
+        return
+    distrust_tables(session.store, session.source_id, outdated, max(merge.created_us for merge in unknown))
+    for name in sorted(outdated):
+        _log.warning(Event.STATE_OUTDATED, table=name, why="BigQuery has run a MERGE that this state knows nothing of; "
+                     "the table is reconciled")
+
+
+def _target(session: Session, table: TableSection) -> TargetRef:
+    return TargetRef(project=session.destination.project, dataset=session.destination.dataset, table=table.target)
 
 
 def wanted_messages(config: Config) -> Mapping[str, tuple[ProtoField, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from bqsync.capture.compare import Marks
 from bqsync.capture.pages import Page, TableReader
-from bqsync.engine.absence import Absence, DeleteLimits
+from bqsync.engine.absence import Absence, DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane
 from bqsync.engine.intake import ChunkBounds, Intake
 from bqsync.engine.stopwatch import Stopwatch
@@ -30,7 +30,8 @@ class Sweep:
         bounds: of a chunk.
         limits: of deletes.
         refused: keys of rows that BigQuery refused in an earlier attempt of this cycle.
-        key_is_unique: no two rows of the source have the same key.
+        met: source keys of the rows that were rejected in this cycle.
+        file: what happened to it since the sweep began.
         progress: told of the number of rows read so far.
         is_stopped: asked between pages; a stopped sweep delivers what it has and judges no absence.
         between: called after each chunk that is not the last: a long sweep must not delay what a watermark tells.
@@ -38,7 +39,7 @@ class Sweep:
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, limits: DeleteLimits,
-        refused: frozenset[bytes], key_is_unique: bool, progress: Callable[[int], None],
+        refused: frozenset[bytes], met: set[bytes], file: FileWatch, progress: Callable[[int], None],
         is_stopped: Callable[[], bool], between: Callable[[], None],
     ) -> None:
         self._lane = lane
@@ -48,10 +49,12 @@ class Sweep:
         self._is_stopped = is_stopped
         self._between = between
         self._rows = 0
+        self._table_rows = 0
         self._seen = Marks(lane.ledger.begin_sweep())
-        self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, key_is_unique=key_is_unique,
-                              seen=self._seen)
-        self._absence = Absence(lane, reader, self._intake, seen=self._seen, limits=limits, outcome=outcome)
+        self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
+                              key_is_unique=reader.key_is_unique, seen=self._seen)
+        self._waiting = lane.quarantine.source_keys()
+        self._absence = Absence(lane, reader, self._intake, seen=self._seen, limits=limits, file=file, outcome=outcome)
 
     def run(self) -> bool:
         """
@@ -66,10 +69,10 @@ class Sweep:
         """
         try:
             complete = self._walk()
-            self._intake.reject(self._reader.null_key_rows(FLOOD_ROWS * 10))
-            self._check_flood()
             reached("sweep.walked")
             if complete:
+                self._intake.reject(self._reader.null_key_rows(FLOOD_ROWS * 10))
+                self._check_flood()
                 self._leave_quarantine()
                 complete = self._absence.stage_deletes()
             self._intake.deliver()
@@ -92,11 +95,15 @@ class Sweep:
         return True
 
     def _check_flood(self) -> None:
-        self._intake.verdicts.check_flood(max(self._rows, len(self._intake.verdicts.met)), self._intake.chunk)
+        met = len(self._intake.verdicts.met)
+        if met > FLOOD_ROWS:
+            # Bad rows may all stand at the beginning: the whole table is what they are a part of.
+            self._table_rows = self._table_rows or self._reader.count()
+            self._intake.verdicts.check_flood(max(met, self._rows, self._table_rows), self._intake.chunk)
 
     def _leave_quarantine(self) -> None:
-        """Rows that were not rejected in this sweep leave the quarantine: delivered as they are, or gone."""
-        for source_key in self._lane.quarantine.source_keys() - self._intake.verdicts.met:
+        """Rows that waited and were not rejected in this cycle leave the quarantine: delivered as they are, or gone."""
+        for source_key in self._waiting - self._intake.verdicts.met:
             self._intake.verdicts.recover(source_key, self._intake.chunk)
 
 

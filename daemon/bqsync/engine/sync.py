@@ -12,12 +12,12 @@ from bqsync.config import TableSection
 from bqsync.deliver import staging
 from bqsync.engine.absence import held_back
 from bqsync.engine.cycle import CycleOptions, TableCycle
+from bqsync.engine.identity import watch_identity
 from bqsync.engine.session import Session, chosen_tables
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope, internal_error
 from bqsync.model import CycleOutcome, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.sources import note_identity
 from bqsync.state.tables import TableState
 
 _log = get_logger()
@@ -58,18 +58,11 @@ def sync_tables(
         BqsyncError: CONFIG_INVALID for a name that is not configured.
     """
     tables = chosen_tables(session.config, names)
-    _watch_identity(session)
+    watch_identity(session)
     outage: list[BqsyncError] = []
     with ThreadPoolExecutor(session.config.sync.parallel_tables, thread_name_prefix="table") as pool:
         outcomes = list(pool.map(lambda name: _sync_table(session, name, options, progress, outage), tables))
     return _decide_deferred(session, outcomes, options, outage)
-
-
-def _watch_identity(session: Session) -> None:
-    """Another file under the same name, or an older state of the same one: every table is to be swept."""
-    why = note_identity(session.store, session.source_id, session.source.identity())
-    if why is not None:
-        _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
 
 
 def _decide_deferred(
@@ -84,7 +77,7 @@ def _decide_deferred(
     deferred = [outcome for outcome in losing if outcome.error is None]
     if deferred and len(losing) == 1:
         name = deferred[0].table
-        again = _sync_table(session, name, replace(options, is_alone=True), None, outage)
+        again = _sync_table(session, name, replace(options, is_alone=True, full=False), None, outage)
         for count in ("rows_upserted", "bytes_sent", "bytes_billed", "merges", "rows_quarantined"):
             setattr(again, count, getattr(again, count) + getattr(deferred[0], count))
         return [again if outcome.table == name else outcome for outcome in outcomes]

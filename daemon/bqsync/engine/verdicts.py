@@ -26,15 +26,15 @@ class Verdicts:
     Args:
         lane: of the table.
         outcome: of the cycle.
+        met: source keys of the rows that were rejected in this cycle, by its passes and its sweep.
     """
 
-    def __init__(self, lane: Lane, outcome: CycleOutcome) -> None:
+    def __init__(self, lane: Lane, outcome: CycleOutcome, met: set[bytes]) -> None:
         self._lane = lane
         self._outcome = outcome
         self._news: Counter[tuple[str, Reason]] = Counter()
         self._recovered: set[bytes] = set()
-        self.met: set[bytes] = set()
-        """Source keys of the rows that were rejected."""
+        self.met = met
 
     def reject(self, row: RejectedRow, entry: QuarantineEntry | None, chunk: Chunk) -> None:
         """Note a row that can't be delivered, unless that very verdict is known."""
@@ -49,6 +49,7 @@ class Verdicts:
 
     def recover(self, source_key: bytes, chunk: Chunk) -> None:
         """Note that a row leaves the quarantine: it can be delivered, or has left the source."""
+        self.met.discard(source_key)
         chunk.recover(source_key)
         self._recovered.add(source_key)
 

@@ -31,13 +31,14 @@ class WatermarkPass:
         overlap_us: how far before its watermark a range begins.
         keeps_overlap_only: the ledger holds the rows of the overlap and no others.
         refused: keys of rows that BigQuery refused in an earlier attempt of this cycle.
+        met: source keys of the rows that were rejected in this cycle.
         now_us: the clock, in Unix microseconds.
         is_stopped: asked between pages; a stopped pass delivers what it has.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, overlap_us: int,
-        keeps_overlap_only: bool, refused: frozenset[bytes], now_us: Callable[[], int],
+        keeps_overlap_only: bool, refused: frozenset[bytes], met: set[bytes], now_us: Callable[[], int],
         is_stopped: Callable[[], bool],
     ) -> None:
         self._lane = lane
@@ -47,12 +48,18 @@ class WatermarkPass:
         self._now_us = now_us
         self._is_stopped = is_stopped
         self._reached_us: dict[str, int | None] = {}
+        self.of_another_form: set[str] = set()
+        """Columns in whose range texts of another form were met: they may not sort as their instants any more."""
         # Only tables whose source keeps keys unique have passes.
-        self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, key_is_unique=True, seen=None)
+        self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
+                              key_is_unique=True, seen=None)
 
-    def run(self, tracked: Sequence[Tracked]) -> None:
+    def run(self, tracked: Sequence[Tracked]) -> bool:
         """
         Read, deliver, and move the watermarks.
+
+        Returns:
+            Whether all ranges were read to their end.
 
         Raises:
             RefusedKeysError: start again with those keys in `refused`.
@@ -63,19 +70,23 @@ class WatermarkPass:
             for item in tracked:
                 self._walk(item)
                 if self._is_stopped():
-                    return
+                    return False
         finally:
             self._intake.close()
+        return True
 
     def _walk(self, item: Tracked) -> None:
-        start_us = self._start_us(item)
+        start_us, begun_us = self._start_us(item), self._now_us()
         highest = item.reached
         for page in timed_pages(self._reader.range_pages(item.rows_from(start_us)), self._lane.stopwatch):
-            # The clock of the read: a value of the future must not carry the watermark past what was read.
-            now_us = self._now_us()
+            # A value of the future must not carry the watermark past what was read. In the order of the index, that is
+            # the clock of the page; in any other, a row may change behind the cursor as long as the walk lasts.
+            now_us = self._now_us() if item.is_indexed else begun_us
             reached("pass.page_read")
             instants = [item.instant_us(row[item.position]) for row in page.rows]
             self._intake.take(page, instants if self._keeps_overlap_only else None)
+            if item.has_another_form(row[item.position] for row in page.rows):
+                self.of_another_form.add(item.column)
             highest = _highest(item, page, instants, now_us, highest)
             if self._intake.is_full:
                 self._check_flood()

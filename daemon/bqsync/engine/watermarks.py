@@ -8,7 +8,7 @@ older timestamps than the watermark, and only a sweep finds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
@@ -53,6 +53,12 @@ class Tracked:
             return self.convert(value)
         except Rejected:
             return None
+
+    def has_another_form(self, values: Iterable[SqlValue]) -> bool:
+        """Whether one of the values is a text that names an instant in another form; any other text is just bad."""
+        if self.form is None:
+            return False
+        return any(isinstance(value, str) and form_of(value) not in (None, self.form) for value in values)
 
     def rows_from(self, instant_us: int | None) -> Range:
         """The rows from an instant onward; all of them for None."""
@@ -135,6 +141,12 @@ class WatermarkBook:
     def forget(self) -> None:
         """Decide anew, and begin anew."""
         self._store.forget()
+
+    def decide_anew(self, columns: Collection[str]) -> None:
+        """The values of some columns have changed their form: the next sweep decides what they are now."""
+        for column in columns:
+            self._store.forget(column)
+            self._anomaly(f"the texts of {column} have another form than before", column=column)
 
     def watch(self, now_us: int, last_seen_us: int | None) -> None:
         """

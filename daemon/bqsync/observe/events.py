@@ -113,7 +113,7 @@ SPECIFICATIONS = MappingProxyType(
         ),
         Event.STATE_OUTDATED: EventSpecification(
             "warning", "The state file is older than a target, as a copy that was put back; the table is reconciled.",
-            ("table", "target", "why"),
+            ("table", "why"),
         ),
         Event.SOURCE_REPLACED: EventSpecification(
             "warning", "The database file is not the one of the last cycle; every table is swept.", ("file", "why")

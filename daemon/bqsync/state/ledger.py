@@ -30,6 +30,8 @@ class LedgerRow:
     key: bytes
     slot: int
     source_key: bytes | None
+    is_known: bool
+    """It was delivered from here; else it was only seen in the target."""
 
 
 @dataclass(slots=True)
@@ -131,12 +133,12 @@ class Ledger:
         while True:
             with self._store.transaction() as connection:
                 rows = driver_cursor(connection).execute(
-                    "SELECT key, slot, source_key FROM ledger WHERE table_id = ? AND key > ? AND slot < ?"
+                    "SELECT key, slot, source_key, fingerprint FROM ledger WHERE table_id = ? AND key > ? AND slot < ?"
                     " ORDER BY key LIMIT ?", (self._table_id, after, below_slot, _SCAN_ROWS),
                 ).fetchall()
             if not rows:
                 return
-            yield [LedgerRow(*row) for row in rows]
+            yield [LedgerRow(key, slot, source_key, is_known=print_ is not None) for key, slot, source_key, print_ in rows]
             after = rows[-1][0]
 
     def commit(self, chunk: ChunkCommit, mapping_version: str) -> list[int]:
@@ -200,7 +202,7 @@ class Ledger:
         return places
 
     def reconcile(
-        self, target: TrustedTarget, keys: Iterable[Sequence[bytes]], newest_job_us: int | None = None
+        self, target: TrustedTarget, keys: Iterable[Sequence[bytes]], known_until_us: int | None = None
     ) -> int:
         """
         Replace the ledger by the keys that the target really holds, with nothing known of their rows.
@@ -212,7 +214,7 @@ class Ledger:
         Args:
             target: what the ledger speaks of from then on.
             keys: encoded keys, in portions.
-            newest_job_us: when BigQuery took the newest MERGE into it, whoever sent it.
+            known_until_us: by BigQuery's clock; the keys show every MERGE that it took until then.
 
         Returns:
             How many keys stand in the target more than once.
@@ -231,12 +233,12 @@ class Ledger:
             repeated += len(portion) - max(0, added)
             slot += len(portion)
         if not repeated:
-            self._trust(target, slot, newest_job_us)
+            self._trust(target, slot, known_until_us)
         return repeated
 
-    def _trust(self, target: TrustedTarget, next_slot: int, newest_job_us: int | None) -> None:
+    def _trust(self, target: TrustedTarget, next_slot: int, known_until_us: int | None) -> None:
         with self._store.transaction() as connection:
-            note_job(connection, self._table_id, newest_job_us)
+            note_job(connection, self._table_id, known_until_us)
             connection.exec_driver_sql(
                 "UPDATE tables SET target = ?, target_created_us = ?, key_columns = ?, reconcile_pending = 0,"
                 " next_slot = ?, sweeps_asked = sweeps_asked + 1, sweep_reason = 'reconciled' WHERE id = ?",

@@ -67,7 +67,10 @@ class SweepRequest:
     swept_mapping: str | None
     """Version of the mapping that the last complete sweep compared with."""
     last_attempt_us: int | None
-    last_sweep: Pace | None
+    last_sweep_us: int | None
+    """When one has ended well."""
+    last_walk: Pace | None
+    """When one has ended, well or not."""
     last_pass: Pace | None
 
 
@@ -169,7 +172,7 @@ class TableState:
         return SweepRequest(
             number=row.sweeps_asked, is_due=row.sweeps_asked > row.sweeps_served, reason=row.sweep_reason,
             suspicion=row.suspicion, swept_mapping=row.swept_mapping, last_attempt_us=row.last_attempt_us,
-            last_sweep=_pace(row.last_sweep_us, row.last_sweep_cost_us),
+            last_sweep_us=row.last_sweep_us, last_walk=_pace(row.last_walk_us, row.last_walk_cost_us),
             last_pass=_pace(row.last_pass_us, row.last_pass_cost_us),
         )
 
@@ -187,14 +190,21 @@ class TableState:
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
 
-    def record_sweep(self, request: SweepRequest, mapping_version: str, ended_us: int, cost_us: int) -> None:
+    def record_walk(self, ended_us: int, cost_us: int) -> None:
+        """A sweep has ended, well or not, and has cost so much."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(
+                last_walk_us=ended_us, last_walk_cost_us=cost_us,
+            ))
+
+    def record_sweep(self, request: SweepRequest, mapping_version: str, ended_us: int) -> None:
         """A sweep has ended well: the whole table was compared, and what was found is delivered."""
         # A suspicion that arose meanwhile came with a request of its own, and stands.
         suspicion = case((tables.c.sweeps_asked > request.number, tables.c.suspicion), else_=None)
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(
                 sweeps_served=request.number, suspicion=suspicion, swept_mapping=mapping_version,
-                last_sweep_us=ended_us, last_sweep_cost_us=cost_us,
+                last_sweep_us=ended_us,
             ))
         reached("sweep.noted")
 
@@ -261,12 +271,20 @@ def note_job(connection: Connection, table_id: int, created_us: int | None) -> N
         connection.execute(update(tables).where(tables.c.id == table_id).values(last_job_us=newest))
 
 
-def oldest_known_job_us(store: Store, source_id: int) -> int | None:
-    """Of the newest known MERGE of each table the oldest; None where no table has had one."""
+def newest_known_job_us(store: Store, source_id: int) -> int | None:
+    """Up to when this state knows of every MERGE, by BigQuery's clock; None where no table was ever trusted."""
     with store.transaction() as connection:
-        statement = select(func.min(tables.c.last_job_us)).where(tables.c.source_id == source_id)
+        statement = select(func.max(tables.c.last_job_us)).where(tables.c.source_id == source_id)
         found = connection.execute(statement).scalar()
     return None if found is None else int(found)
+
+
+def distrust_tables(store: Store, source_id: int, names: Collection[str], newest_job_us: int) -> None:
+    """The ledgers of some tables no longer say what their targets hold; what is known of jobs reaches up to then."""
+    with store.transaction() as connection:
+        connection.execute(
+            update(tables).where(tables.c.source_id == source_id, tables.c.name.in_(names)).values(reconcile_pending=1))
+        connection.execute(update(tables).where(tables.c.source_id == source_id).values(last_job_us=newest_job_us))
 
 
 def table_ids(store: Store, source_name: str) -> dict[str, int]:

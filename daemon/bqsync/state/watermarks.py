@@ -61,10 +61,12 @@ class Watermarks:
         with self._store.transaction() as connection:
             move(driver_cursor(connection), self._table_id, [watermark])
 
-    def forget(self) -> None:
-        """Decide anew."""
+    def forget(self, column: str | None = None) -> None:
+        """Decide anew, about one column or about all."""
         with self._store.transaction() as connection:
-            connection.exec_driver_sql("DELETE FROM watermarks WHERE table_id = ?", (self._table_id,))
+            connection.exec_driver_sql(
+                'DELETE FROM watermarks WHERE table_id = ? AND ("column" = ? OR ? IS NULL)',
+                (self._table_id, column, column))
 
 
 def move(cursor: sqlite3.Cursor, table_id: int, watermarks: Iterable[Watermark]) -> None:
