@@ -220,8 +220,8 @@ class TableCycle:
         )
         if one.run(self._book.tracked()):
             self._session.looks[self._section.name, "pass"] = found
+            self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
         self._book.decide_anew(one.of_another_form)
-        self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
 
     def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
         """Compare the whole table."""

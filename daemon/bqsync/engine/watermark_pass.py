@@ -7,6 +7,7 @@ the clock lose nothing and send nothing twice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bqsync.capture.pages import Page, TableReader
@@ -14,9 +15,12 @@ from bqsync.engine.chunk import Lane
 from bqsync.engine.intake import ChunkBounds, Intake
 from bqsync.engine.sweep import timed_pages
 from bqsync.engine.verdicts import FLOOD_ROWS
-from bqsync.engine.watermarks import Tracked
+from bqsync.engine.watermarks import Form, Tracked
 from bqsync.failpoints import reached
 from bqsync.model import CycleOutcome, Watermark
+
+_ODD_TEXTS = 10
+"""So many texts of another form may be met without a second thought."""
 
 
 class WatermarkPass:
@@ -48,8 +52,9 @@ class WatermarkPass:
         self._now_us = now_us
         self._is_stopped = is_stopped
         self._reached_us: dict[str, int | None] = {}
+        self._tracked: Sequence[Tracked] = ()
         self.of_another_form: set[str] = set()
-        """Columns in whose range texts of another form were met: they may not sort as their instants any more."""
+        """Columns in whose range most texts have another form: they move no watermark, which would stand still."""
         # Only tables whose source keeps keys unique have passes.
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=True, seen=None)
@@ -66,6 +71,7 @@ class WatermarkPass:
             BqsyncError: the cycle failed; chunks delivered before stay delivered, and their watermarks moved.
         """
         self._reached_us = {item.column: item.reached.instant_us if item.reached else None for item in tracked}
+        self._tracked = tracked
         try:
             for item in tracked:
                 self._walk(item)
@@ -78,15 +84,16 @@ class WatermarkPass:
     def _walk(self, item: Tracked) -> None:
         start_us, begun_us = self._start_us(item), self._now_us()
         highest = item.reached
+        forms: Counter[Form] = Counter()
         for page in timed_pages(self._reader.range_pages(item.rows_from(start_us)), self._lane.stopwatch):
             # A value of the future must not carry the watermark past what was read. In the order of the index, that is
             # the clock of the page; in any other, a row may change behind the cursor as long as the walk lasts.
             now_us = self._now_us() if item.is_indexed else begun_us
             reached("pass.page_read")
             instants = [item.instant_us(row[item.position]) for row in page.rows]
-            self._intake.take(page, instants if self._keeps_overlap_only else None)
-            if item.has_another_form(row[item.position] for row in page.rows):
-                self.of_another_form.add(item.column)
+            self._intake.take(page, self._kept_instants(page) if self._keeps_overlap_only else None)
+            for row in page.rows:
+                forms[item.form_of(row[item.position])] += 1
             highest = _highest(item, page, instants, now_us, highest)
             if self._intake.is_full:
                 self._check_flood()
@@ -97,6 +104,16 @@ class WatermarkPass:
                 return
         self._check_flood()
         self._deliver(item, highest)
+        if forms[Form.ANOTHER] > max(_ODD_TEXTS, forms[Form.ITS_OWN]):
+            self.of_another_form.add(item.column)
+
+    def _kept_instants(self, page: Page) -> list[int | None]:
+        """Until when the ledger keeps each row: the overlap of any of the columns."""
+        kept: list[int | None] = []
+        for row in page.rows:
+            instants = [item.instant_us(row[item.position]) for item in self._tracked]
+            kept.append(max((instant_us for instant_us in instants if instant_us is not None), default=None))
+        return kept
 
     def _start_us(self, item: Tracked) -> int | None:
         if item.reached is None:

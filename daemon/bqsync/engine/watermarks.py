@@ -8,9 +8,10 @@ older timestamps than the watermark, and only a sweep finds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from enum import Enum
 
 from bqsync.capture.page_sql import Range
 from bqsync.capture.pages import TableReader
@@ -26,6 +27,15 @@ from bqsync.state.tables import TableState
 from bqsync.state.watermarks import WatermarkColumn, Watermarks
 
 _log = get_logger()
+
+
+class Form(Enum):
+    """How a value of a column of texts is written."""
+
+    ITS_OWN = "its own"
+    ANOTHER = "another"
+    """It names an instant, and does not sort among the others as that instant."""
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +64,14 @@ class Tracked:
         except Rejected:
             return None
 
-    def has_another_form(self, values: Iterable[SqlValue]) -> bool:
-        """Whether one of the values is a text that names an instant in another form; any other text is just bad."""
-        if self.form is None:
-            return False
-        return any(isinstance(value, str) and form_of(value) not in (None, self.form) for value in values)
+    def form_of(self, value: SqlValue) -> Form:
+        """How a value is written."""
+        if self.form is None or not isinstance(value, str):
+            return Form.NONE
+        found = form_of(value)
+        if found is None:
+            return Form.NONE
+        return Form.ITS_OWN if found == self.form else Form.ANOTHER
 
     def rows_from(self, instant_us: int | None) -> Range:
         """The rows from an instant onward; all of them for None."""

@@ -138,7 +138,8 @@ class Ledger:
                 ).fetchall()
             if not rows:
                 return
-            yield [LedgerRow(key, slot, source_key, is_known=print_ is not None) for key, slot, source_key, print_ in rows]
+            yield [LedgerRow(key, slot, source_key, is_known=fingerprint is not None)
+                   for key, slot, source_key, fingerprint in rows]
             after = rows[-1][0]
 
     def commit(self, chunk: ChunkCommit, mapping_version: str) -> list[int]:
