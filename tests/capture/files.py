@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bqsync.capture.page_sql import OrderTerm
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.source import Source
 
@@ -42,9 +43,12 @@ def keyed(path: Path, declaration: str, key: Sequence[str], rows: Iterable[Seque
             bound = [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in row]
             connection.execute(f"INSERT OR REPLACE INTO t VALUES ({places})", bound)
         columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(t)")]
-    return TableReader(Source(path), "t", columns, key, WIDE)
+        without_rowid = bool(connection.execute("PRAGMA table_list(t)").fetchone()[4])
+    range_order = () if without_rowid else (OrderTerm("rowid"),)
+    return TableReader(Source(path), "t", columns, key, WIDE, range_order=range_order)
 
 
 def bounded(reader: TableReader, rows: int, size_bytes: int = 1 << 30) -> TableReader:
     """The same reader with other bounds."""
-    return TableReader(reader._source, reader._table, reader._columns, reader._key, PageBounds(rows, size_bytes))
+    return TableReader(reader._source, reader._table, reader._columns, reader._key, PageBounds(rows, size_bytes),
+                       order=reader._order, range_order=reader._range_order)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bqsync.capture.order import Order, page_order, read_orders
-from bqsync.capture.page_sql import OrderTerm
+from bqsync.capture.page_sql import OrderTerm, rows_of
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.source import Source
 
@@ -38,6 +38,13 @@ def order_of(path: Path, script: str, *key: str) -> Order:
      [OrderTerm("a", "BINARY")]),
     ("CREATE TABLE t (a TEXT, b, PRIMARY KEY (a)) WITHOUT ROWID", ["a"], [OrderTerm("a")]),
     ("CREATE TABLE t (a TEXT, b, PRIMARY KEY (a)) WITHOUT ROWID", ["b"], [OrderTerm("a")]),
+    ("PRAGMA encoding = 'UTF-8'; CREATE TABLE t (id TEXT PRIMARY KEY)", ["id"], [OrderTerm("id")]),
+    ("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (id TEXT PRIMARY KEY)", ["id"], [OrderTerm("rowid")]),
+    ("PRAGMA encoding = 'UTF-16be'; CREATE TABLE t (id TEXT PRIMARY KEY)", ["id"], [OrderTerm("rowid")]),
+    ("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (a TEXT, b, PRIMARY KEY (a)) WITHOUT ROWID", ["a"],
+     [OrderTerm("a")]),
+    ("PRAGMA encoding = 'UTF-16le'; CREATE TABLE t (id TEXT PRIMARY KEY, rowid, _rowid_, oid)", ["id"],
+     [OrderTerm("id")]),
 ])
 def test_the_order_is_that_of_a_unique_index_or_of_the_rowid(
     tmp_path: Path, script: str, key: list[str], expected: list[OrderTerm],
@@ -72,7 +79,7 @@ def test_a_composite_key_with_collations_uses_its_index(tmp_path: Path) -> None:
     terms = ", ".join(term.sql for term in reader._order)
     with closing(sqlite3.connect(path)) as connection:
         plan = connection.execute(
-            f"EXPLAIN QUERY PLAN SELECT * FROM t WHERE ({terms}) > (?, ?) ORDER BY {terms}", ("x", 1)
+            f"EXPLAIN QUERY PLAN SELECT * FROM {rows_of('t')} WHERE ({terms}) > (?, ?) ORDER BY {terms}", ("x", 1)
         ).fetchall()
     assert any("sqlite_autoindex_t_1" in row[3] for row in plan)
     assert not any("TEMP B-TREE" in row[3] for row in plan)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.capture.files import application, bounded, keyed
 from tests.properties import COSTLY
 
-from bqsync.capture.pages import Page, Row, count_rows
+from bqsync.capture.page_sql import OrderTerm
+from bqsync.capture.pages import Page, PageBounds, Row, TableReader, count_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,27 @@ def test_rows_with_a_null_in_the_key_are_read_apart(tmp_path: Path) -> None:
     reader = keyed(tmp_path / "app.db", "(a TEXT, b INTEGER, x, PRIMARY KEY (a, b))", ["a", "b"], rows)
     assert rows_of(bounded(reader, 1).pages()) == [rows[0]]
     assert sorted(map(str, reader.null_key_rows(10))) == sorted(map(str, rows[1:]))
-    assert len(reader.null_key_rows(2)) == 2
+    for page_rows in (1, 2, 3, 4, 5):
+        paged = bounded(reader, page_rows)
+        assert paged.null_key_rows(10) == rows[1:], "in the order of the rowid, over several pages"
+        for limit in (1, 2, 3, 4):
+            found = paged.null_key_rows(limit)
+            assert found == rows[1:][:len(found)]
+            assert min(limit, 4) <= len(found) < limit + page_rows
+
+
+def test_rows_with_a_null_in_the_key_are_all_read_where_a_page_ends_by_its_bytes(tmp_path: Path) -> None:
+    rows: list[Row] = [(None, "x" * 500) for _ in range(20)]
+    reader = bounded(keyed(tmp_path / "app.db", "(k TEXT PRIMARY KEY, x)", ["k"], rows), 1000, 1200)
+    assert reader.null_key_rows(100) == rows
+    assert len(reader.null_key_rows(4)) == 6
+
+
+def test_rows_with_a_null_in_the_key_are_all_read_in_a_table_without_rowid(tmp_path: Path) -> None:
+    rows: list[Row] = [(key, None) for key in ("a", "b", "\udcff", "é")]
+    reader = bounded(keyed(tmp_path / "app.db", "(n TEXT PRIMARY KEY, k TEXT UNIQUE) WITHOUT ROWID", ["k"], rows), 1)
+    reader = TableReader(reader._source, "t", ["k", "n"], ["k"], PageBounds(1, 1 << 20), range_order=(OrderTerm("n"),))
+    assert sorted(map(str, reader.null_key_rows(10))) == sorted(str((null, key)) for key, null in rows)
 
 
 @pytest.mark.parametrize("sizes", [[600] * 20, [10] * 50 + [5000] * 50, [5000, 10, 10, 5000, 400, 400, 400, 1]])
