@@ -85,18 +85,6 @@ def test_every_query_fails_whose_column_is_gone(kind: str, how: str) -> None:
                 raise AssertionError((name, connection.execute(query.sql, query.parameters).fetchall()))
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the rowid itself answers to the name of the column")
-@pytest.mark.parametrize("gone", ["rowid", "_rowid_", "oid"])
-def test_a_column_of_the_name_of_the_rowid_fails_when_it_is_gone(gone: str) -> None:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(f"CREATE TABLE t (k TEXT PRIMARY KEY, {gone} TEXT)")
-        connection.execute("INSERT INTO t VALUES ('k', 'a')")
-        connection.execute(f"ALTER TABLE t DROP COLUMN {gone}")
-        query = page_query("t", ["k", gone], ["k"], None, 9)
-        with pytest.raises(sqlite3.OperationalError, match="no such column"):
-            raise AssertionError(connection.execute(query.sql, query.parameters).fetchall())
-
-
 def test_the_rowid_is_no_column_of_a_table_made_anew_without_one() -> None:
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE t (k INTEGER PRIMARY KEY, v) WITHOUT ROWID")

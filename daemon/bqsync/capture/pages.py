@@ -106,7 +106,7 @@ class TableReader:
         query = newest_query(self._table, part, greatest, look)
 
         def read(connection: Connection) -> SqlValue:
-            row = _cursor(connection).execute(query.sql, query.parameters).fetchone()
+            row = _run(connection, query).fetchone()
             value: SqlValue = None if row is None else row[0]
             return value
 
@@ -123,9 +123,10 @@ class TableReader:
         query = range_query(self._table, self._columns, self._key, part, after=None, limit_rows=1,
                             order=(OrderTerm(part.column), *self._range_order))
         plan = plan_query(query)
-        steps = self._source.read(lambda connection: _cursor(connection).execute(plan.sql, plan.parameters).fetchall())
+        steps = self._source.read(lambda connection: _run(connection, plan).fetchall())
         words = " ".join(str(step[-1]) for step in steps)
-        return "SEARCH" in words and "TEMP B-TREE" not in words
+        # To sort the rows of one value among themselves is no reason; to sort all of them is.
+        return "SEARCH" in words and "TEMP B-TREE FOR ORDER BY" not in words
 
     def count(self) -> int:
         """How many rows the table has."""
@@ -152,8 +153,7 @@ class TableReader:
         queries = [lookup_query(self._table, self._key, self._key, key) for key in keys]
 
         def look(connection: Connection) -> list[bool]:
-            cursor = _cursor(connection)
-            return [any(_identical(key, found) for found in cursor.execute(query.sql, query.parameters))
+            return [any(_identical(key, found) for found in _run(connection, query))
                     for key, query in zip(keys, queries, strict=True)]
 
         return self._source.read(look)
@@ -163,7 +163,7 @@ class TableReader:
         query = lookup_query(self._table, self._columns, self._key, key)
 
         def look(connection: Connection) -> Row | None:
-            found: Row | None = _cursor(connection).execute(query.sql, query.parameters).fetchone()
+            found: Row | None = _run(connection, query).fetchone()
             return found
 
         return self._source.read(look)
@@ -175,18 +175,39 @@ class TableReader:
         positions = tuple(columns.index(name) for name in names)
         width = len(self._columns)
         after: Row | None = None
+        circle = _Circle()
         while True:
             page = self._fetch(query(columns, after))
             if not page.rows:
                 return
-            last = tuple(page.rows[-1][position] for position in positions)
-            if last == after:
+            after = tuple(page.rows[-1][position] for position in positions)
+            if circle.closes(after):
                 raise _standing_still(self._table)
-            after = last
             yield page if len(columns) == width else _cut(page, width)
 
     def _fetch(self, query: Query) -> Page:
         return self._source.read(lambda connection: _fetch_bounded(connection, query, self._bounds.size_bytes))
+
+
+class _Circle:
+    """
+    Tells a walk that has come to a place where it was before, with a memory of one place.
+
+    Source: https://en.wikipedia.org/wiki/Cycle_detection#Brent's_algorithm
+    """
+
+    def __init__(self) -> None:
+        self._place: Row | None = None
+        self._steps, self._limit = 0, 1
+
+    def closes(self, place: Row) -> bool:
+        """Take a step to a place; whether it is the one that is remembered."""
+        if place == self._place:
+            return True
+        self._steps += 1
+        if self._steps == self._limit:
+            self._place, self._steps, self._limit = place, 0, self._limit * 2
+        return False
 
 
 def count_rows(connection: Connection, table: str) -> int:
@@ -194,12 +215,12 @@ def count_rows(connection: Connection, table: str) -> int:
     return int(connection.exec_driver_sql(f"SELECT count(*) FROM {quote(table)}").scalar_one())
 
 
-def _cursor(connection: Connection) -> sqlite3.Cursor:
-    """The driver's own cursor: a page has thousands of rows, and SQLAlchemy would wrap each of them."""
+def _run(connection: Connection, query: Query) -> sqlite3.Cursor:
+    """By the driver's own cursor: a page has thousands of rows, and SQLAlchemy would wrap each of them."""
     raw = connection.connection.driver_connection
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError(type(raw))
-    return raw.cursor()
+    return raw.execute(query.sql, query.parameters)
 
 
 def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> Page:
@@ -208,7 +229,7 @@ def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> Pa
     prints: list[int] = []
     size_bytes = 0
     # Every row of a sweep comes by here: what is done with it is written out.
-    for row in _cursor(connection).execute(query.sql, query.parameters):
+    for row in _run(connection, query):
         cells = marshal.dumps(row, _MARSHAL_VERSION)
         rows.append(row)
         prints.append(xxhash.xxh3_64_intdigest(cells) - _INT64_OFFSET)
@@ -227,7 +248,7 @@ def _cut(page: Page, width: int) -> Page:
 
 def _standing_still(table: str) -> BqsyncError:
     return BqsyncError(
-        ErrorKind.SOURCE_CORRUPT, what=f"a page of table {table} ends where the last one ended",
+        ErrorKind.SOURCE_CORRUPT, what=f"a page of table {table} ends where an earlier one ended",
         why="its last key is a text that SQLite does not find again, as broken UTF-16 is",
         fix="mend the key of that row, or declare another UNIQUE index over NOT NULL columns and name it in `key`",
     )

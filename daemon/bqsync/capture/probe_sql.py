@@ -27,14 +27,14 @@ def kinds_query(table: str, column: str, ranges: Ranges) -> Query:
     """
     return Query(
         f"SELECT {_kind(column, ranges)} AS kind, count(*) FROM {rows_of(table)} WHERE {cell(column)} IS NOT NULL"
-        " GROUP BY kind ORDER BY count(*) DESC, kind"
+        " GROUP BY 1 ORDER BY 2 DESC, 1"
     )
 
 
 def places_query(table: str, column: str, ranges: Ranges, expected: str) -> str:
     """A SELECT for an operator: the rows whose value is not of the expected kind."""
     kind = _kind(column, ranges)
-    return f"SELECT {kind} AS kind, * FROM {rows_of(table)} WHERE {cell(column)} IS NOT NULL AND kind <> '{expected}'"
+    return f"SELECT {kind} AS kind, * FROM {rows_of(table)} WHERE {cell(column)} IS NOT NULL AND {kind} <> '{expected}'"
 
 
 def rounded_query(table: str, column: str, fmt: TimestampFormat) -> Query | None:
