@@ -99,8 +99,8 @@ def test_columns_are_compared_with_the_target_without_regard_to_case() -> None:
     spec = table(column("Id", TargetType.INT64), column("NAME"), column("at", TargetType.TIMESTAMP))
     existing = {"id": "INT64", "name": "BYTES", "other": "STRING"}
     assert [field["name"] for field in missing_fields(spec, existing)] == ["at"]
-    assert [(one.target_name, name) for one, name in incompatible_columns(spec, existing)] == [("NAME", "BYTES")]
-    assert incompatible_columns(spec, {}) == []
+    assert [(one.target_name, name) for one, name in incompatible_columns(spec, existing, {})] == [("NAME", "BYTES")]
+    assert incompatible_columns(spec, {}, {}) == []
     assert missing_fields(spec, {"id": "", "name": "", "at": ""}) == []
 
 

@@ -85,9 +85,12 @@ def missing_fields(spec: TableSpec, existing: Mapping[str, str]) -> list[dict[st
     return [{**field, "mode": "NULLABLE"} for field in target_fields(spec) if field["name"].lower() not in existing]
 
 
-def incompatible_columns(spec: TableSpec, existing: Mapping[str, str]) -> list[tuple[ColumnSpec, str]]:
-    """The columns that a target has with another type, with that type."""
-    found = [(column, existing.get(column.target_name.lower())) for column in spec.columns]
+def incompatible_columns(
+    spec: TableSpec, existing: Mapping[str, str], narrow: Mapping[str, str]
+) -> list[tuple[ColumnSpec, str]]:
+    """The columns that a target has with another type, or a narrower one, with that type; see `narrow_type`."""
+    there = {**existing, **narrow}
+    found = [(column, there.get(column.target_name.lower())) for column in spec.columns]
     return [(column, name) for column, name in found if name is not None and name != column.target_type.value]
 
 

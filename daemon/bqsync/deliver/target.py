@@ -140,11 +140,8 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     Raises:
         BqsyncError: TARGET_INCOMPATIBLE, where a column exists with another type, or a REQUIRED one has no source.
     """
-    if wrong := incompatible_columns(spec, state.types):
+    if wrong := incompatible_columns(spec, state.types, state.narrow):
         raise _incompatible(state.ref, wrong)
-    if narrow := [(column, state.narrow[column.target_name.lower()]) for column in spec.columns
-                  if column.target_name.lower() in state.narrow]:
-        raise _incompatible(state.ref, narrow)
     if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
         raise _unknown_required(state.ref, sorted(unknown))
     missing = missing_fields(spec, state.types)

@@ -206,7 +206,7 @@ def _check_target(destination: Destination, spec: TableSpec) -> Iterator[Finding
     if found is None:
         yield Finding(level="ok", subject=subject, what="does not exist yet: the first sync creates it")
         return
-    for column, there in incompatible_columns(spec, found.types):
+    for column, there in incompatible_columns(spec, found.types, found.narrow):
         yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_INCOMPATIBLE].code,
                       what=f"column {column.target_name} is {there} there and {column.target_type.value} here",
                       fix="set the column's type to that of the target, or drop the target and sync again")
