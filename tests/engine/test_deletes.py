@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.application import PLAIN, execute, ids
 from tests.engine.places import at_place
 from tests.workbench import Workbench
 
+from bqsync.capture.source import Source
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
 
@@ -243,3 +247,86 @@ def test_a_row_that_is_back_before_the_last_look_is_not_deleted(workbench: Workb
     with at_place("sweep.walked", come_back):
         assert workbench.sync()["t"].rows_deleted == 1
     assert [row["id"] for row in workbench.rows("t", "id")] == [0, 1, 2, 3, 5, 6, 7, 8, 9]
+
+
+def test_a_row_that_vacuum_hides_from_a_sweep_is_not_deleted_after_a_reconcile(workbench: Workbench) -> None:
+    """A reconciled ledger has no source keys: present() is asked for the text '40' where 40 stands."""
+    workbench.fill("CREATE TABLE t (code INTEGER, v TEXT)",
+                   ("INSERT INTO t (rowid, code, v) VALUES (?, ?, ?)", [(10 * n, n, f"v{n}") for n in range(1, 11)]))
+    workbench.configure(PLAIN + 'key = ["code"]\ntypes = { code = "STRING" }', sync="page_rows = 6")
+    assert workbench.sync()["t"].error is None
+    workbench.lose_state()
+    with at_place("sweep.page_read", lambda: execute(workbench, "VACUUM")):
+        assert workbench.sync()["t"].error is None
+    assert len(workbench.rows("t", "code")) == 10
+
+
+def test_a_row_behind_the_cursor_of_a_sweep_is_no_delete_after_a_reconcile(workbench: Workbench) -> None:
+    """The same with a declared key: a row that came back behind the cursor."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO t VALUES (?, ?)", [(n, f"v{n}") for n in range(10)]))
+    workbench.configure(PLAIN + 'types = { id = "STRING" }', sync="page_rows = 3")
+    assert workbench.sync()["t"].error is None
+    workbench.lose_state()
+    workbench.db.execute("DELETE FROM t WHERE id = 1")
+    with at_place("sweep.page_read", lambda: execute(workbench, "INSERT INTO t VALUES (1, 'v1')"), time=2):
+        assert workbench.sync()["t"].error is None
+    assert ids(workbench) == [str(n) for n in range(10)]
+
+
+def longest_read_s(workbench: Workbench) -> float:
+    """How long the longest read of a cycle kept its transaction."""
+    longest = 0.0
+    original = Source.read
+
+    def timed(self: Source, work: Any) -> Any:  # noqa: ANN401
+        nonlocal longest
+        begun = time.monotonic()
+        try:
+            return original(self, work)
+        finally:
+            longest = max(longest, time.monotonic() - begun)
+
+    Source.read = timed  # type: ignore[method-assign]
+    try:
+        assert workbench.sync()["t"].error is None
+    finally:
+        Source.read = original  # type: ignore[method-assign]
+    return longest
+
+
+def test_deletes_of_a_key_without_an_index_are_looked_up_in_short_reads(workbench: Workbench) -> None:
+    """One scan of the table for each absent row, all of them in one read transaction."""
+    workbench.fill("CREATE TABLE t (code INTEGER, v TEXT)",
+                   ("INSERT INTO t VALUES (?, 'x')", [(n,) for n in range(30_000)]))
+    workbench.configure(PLAIN + 'key = ["code"]')
+    assert workbench.sync()["t"].error is None
+    workbench.db.execute("DELETE FROM t WHERE code < 3000")
+    longest = longest_read_s(workbench)
+    assert longest < 1, longest
+
+
+def test_a_full_sync_is_not_done_twice_for_its_deletes(workbench: Workbench) -> None:
+    """_decide_deferred sweeps again with the same options, `full` among them."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO t VALUES (?, 'x')", [(n,) for n in range(10)]))
+    workbench.configure(PLAIN)
+    workbench.sync()
+    workbench.db.execute("DELETE FROM t WHERE id > 1")
+    outcome = workbench.sync(full=True)["t"]
+    assert (outcome.error, outcome.rows_deleted, outcome.rows_upserted) == (None, 8, 2)
+
+
+def test_a_file_that_is_swapped_during_a_sweep_holds_its_deletes_back(workbench: Workbench) -> None:
+    """The identity is looked at before the cycles alone."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO t VALUES (?, ?)", [(n, f"text {n}") for n in range(20)]))
+    workbench.configure(PLAIN, sync="page_rows = 2")
+    assert workbench.sync()["t"].error is None
+    other = workbench.folder / "other.db"
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+    with at_place("sweep.page_read", lambda: other.replace(workbench.db_path), time=2):
+        outcome = workbench.sync()["t"]
+    assert outcome.rows_deleted == 0
+    assert len(ids(workbench)) == 20

@@ -6,6 +6,7 @@ from threading import Event, Timer
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.application import PLAIN, ids
 from tests.engine.places import at_place
 from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
 from tests.hostile.calls import Call
@@ -245,3 +246,52 @@ def test_what_a_merge_did_that_was_not_noted_is_doubted(
     assert bench.sync()["t"].error is None
     assert_converged(bench)
     assert bench.sync()["t"].merges == 0
+
+
+def test_a_late_merge_that_wins_over_the_placeholder_counts_as_done(
+    hostile_bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    """settle(): between "not found" and SELECT 1 the MERGE arrives; it must be doubted like any other that ended."""
+    bench = hostile_bench
+    bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    bench.configure(PLAIN)
+    assert bench.sync()["t"].error is None
+    bench.db.execute("INSERT INTO t VALUES (4, 4)")
+    hostile.rule(Method.JOBS_INSERT, RunLate(), holding="MERGE", times=1)
+    stop = Event()
+    hostile.on_call(lambda call: stop.set() if call.method is Method.JOBS_INSERT and call.holds("MERGE") else None)
+    assert bench.sync(stop=stop)["t"].error is not None
+    bench.db.execute("DELETE FROM t WHERE id = 4")
+
+    def release(call: Call) -> None:
+        if call.method is Method.JOBS_INSERT and "SELECT 1" in call.body:
+            assert [released.fate for released in hostile.release()] == [Fate.RAN]
+
+    hostile.on_call(release)
+    assert bench.sync()["t"].error is None
+    assert bench.sync()["t"].error is None
+    assert ids(bench) == [1, 2, 3]
+
+
+def test_a_placeholder_that_was_not_noted_is_no_merge_that_ended(
+    hostile_bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    """The id was burnt, and the daemon died before it was noted: the next one takes the SELECT 1 for the MERGE."""
+    bench = hostile_bench
+    bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
+    bench.configure(PLAIN)
+    assert bench.sync()["t"].error is None
+    bench.db.execute("DELETE FROM t WHERE id = 3")
+    hostile.rule(Method.JOBS_INSERT, RunLate(never=True), holding="MERGE", times=1)
+    stop = Event()
+    hostile.on_call(lambda call: stop.set() if call.method is Method.JOBS_INSERT and call.holds("MERGE") else None)
+    assert bench.sync(stop=stop)["t"].error is not None
+
+    def die() -> None:
+        raise RuntimeError("killed")
+
+    with at_place("intent.settled", die):
+        assert bench.sync()["t"].error is not None
+    assert bench.sync()["t"].error is None
+    assert bench.sync()["t"].error is None
+    assert ids(bench) == [1, 2]

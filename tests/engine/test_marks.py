@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.application import PLAIN
 from tests.hostile.actions import Method, RestFailure
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
@@ -151,3 +152,15 @@ def test_the_guard_counts_marks_as_it_counts_deletes(workbench: Workbench) -> No
     assert marked(workbench) == []
     assert workbench.sync(confirmed_deletes=1100)["t"].rows_deleted == 1100
     assert len(marked(workbench)) == 1100
+
+
+def test_a_row_that_is_back_loses_its_mark_whatever_the_policy_is_by_then(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    workbench.configure(PLAIN + 'deletes = "mark"')
+    workbench.sync()
+    workbench.db.execute("DELETE FROM t WHERE id = 3")
+    workbench.sync()
+    workbench.db.execute("INSERT INTO t VALUES (3, 'again')")
+    workbench.configure(PLAIN)
+    assert workbench.sync()["t"].error is None
+    assert [row[MARK_COLUMN] for row in workbench.rows("t", "id")] == [None, None, None]

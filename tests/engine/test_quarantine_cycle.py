@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.application import NOW, PLAIN, execute, ids
+from tests.engine.places import at_place
 from tests.workbench import Workbench
 
 from bqsync.engine.quarantine import list_quarantine
@@ -224,3 +226,44 @@ def test_a_row_that_waits_is_present_whatever_its_key_is_in_the_source(workbench
     workbench.db.execute("UPDATE t SET n = 11 WHERE n = 'bad'")
     assert workbench.sync()["t"].quarantine_total == 0
     assert target(workbench) == [("1", 11), ("2", 20)]
+
+
+def test_rows_that_are_bad_at_the_beginning_of_a_large_table_are_no_flood(workbench: Workbench) -> None:
+    """6 % of the table; the flood is judged by the rows that were read so far."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
+                   ("INSERT INTO t VALUES (?, ?)", [(n, "bad" if n < 1_200 else n) for n in range(20_000)]))
+    workbench.configure(PLAIN, sync="page_rows = 500\nchunk_rows = 2000")
+    outcome = workbench.sync()["t"]
+    assert outcome.error is None, outcome.error
+    assert len(ids(workbench)) == 18_800
+
+
+def test_a_stopped_sweep_is_no_flood(workbench: Workbench) -> None:
+    """SIGTERM after the first pages: only the part that was read is judged."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
+                   ("INSERT INTO t VALUES (?, ?)", [(n, "bad" if n < 1_200 else n) for n in range(20_000)]))
+    workbench.configure(PLAIN, sync="page_rows = 500")
+    with at_place("sweep.page_read", workbench.stop.set, time=4):
+        outcome = workbench.sync()["t"]
+    assert outcome.error is None, outcome.error
+
+
+def test_rows_with_null_keys_are_all_listed(workbench: Workbench) -> None:
+    """null_key_rows reads one page of page_bytes and no further one."""
+    workbench.fill("CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO t VALUES (?, ?)", [(None, f"{n}" + "x" * 20_000) for n in range(20)]))
+    workbench.configure(PLAIN, sync='page_bytes = "64KiB"')
+    assert workbench.sync()["t"].error is None
+    assert len(workbench.quarantine()) == 20
+
+
+def test_a_row_that_a_pass_quarantined_during_a_sweep_stays_listed(workbench: Workbench) -> None:
+    table = PLAIN + 'watermark = ["at"]\ntimestamps = { at = "unix_seconds" }\n'
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, at INTEGER); CREATE INDEX t_at ON t (at)",
+                   ("INSERT INTO t VALUES (?, ?, ?)", [(n, n, NOW - 10_000 - 100 * n) for n in range(10)]))
+    workbench.clock_us = NOW * 1_000_000
+    workbench.configure(table, sync="page_rows = 3\nchunk_rows = 3")
+    with at_place("sweep.page_read",
+                  lambda: execute(workbench, "INSERT INTO t VALUES (-1, 'bad', ?)", NOW - 1), time=2):
+        assert workbench.sync()["t"].error is None
+    assert workbench.quarantine() == [("t", "n", "wrong_type")]

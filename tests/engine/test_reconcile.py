@@ -11,6 +11,7 @@ import pytest
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 from structlog.testing import capture_logs
+from tests.engine.application import PLAIN, ids
 from tests.workbench import PROJECT, Workbench
 
 from bqsync.errors import BqsyncError
@@ -163,7 +164,7 @@ def run_job(bench: Workbench, job_id: str, statement: str) -> None:
 
 
 @pytest.mark.parametrize(("statement", "outcome"), [
-    ("SELECT 1", "done"), ("SELECT * FROM missing.table", "failed"), (None, "never ran"),
+    ("SELECT 2", "done"), ("SELECT * FROM missing.table", "failed"), (None, "never ran"), ("SELECT 1", "never ran"),
 ])
 def test_an_intent_that_was_left_is_settled_before_anything_else(
     bench: Workbench, statement: str | None, outcome: str,
@@ -190,3 +191,48 @@ def test_staging_tables_that_a_crash_left_are_dropped_and_those_of_others_are_no
         make_table(bench, name)
     bench.sync()
     assert bench.tables() == {"t", *names[1:]}
+
+
+@pytest.mark.parametrize("policy", ["delete", "ignore"])
+def test_a_table_of_key_columns_alone_survives_a_lost_state(workbench: Workbench, policy: str) -> None:
+    """MERGE has no WHEN MATCHED ... UPDATE then, affected_rows is 0, and the chunk is refused for ever."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
+    workbench.configure(PLAIN + f'deletes = "{policy}"')
+    assert workbench.sync()["t"].error is None
+    workbench.lose_state()
+    for _ in range(3):
+        outcome = workbench.sync()["t"]
+    assert outcome.error is None
+
+
+def test_a_state_from_before_the_first_merge_is_known_as_old(workbench: Workbench) -> None:
+    """last_job_us is NULL then, and a NULL counts as up to date."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
+    workbench.configure(PLAIN)
+    assert workbench.sync()["t"].error is None
+    shutil.copytree(workbench.state_path.parent, workbench.folder / "saved")
+    workbench.db.execute("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    assert workbench.sync()["t"].error is None
+    shutil.rmtree(workbench.state_path.parent)
+    shutil.copytree(workbench.folder / "saved", workbench.state_path.parent)
+    workbench.db.execute("DELETE FROM t WHERE id = 2")
+    assert workbench.sync()["t"].error is None
+    assert workbench.sync()["t"].error is None
+    assert ids(workbench) == [1]
+
+
+def test_an_old_state_is_old_for_all_its_tables(workbench: Workbench) -> None:
+    """One MERGE that the state does not know tells that every ledger in it is of an earlier time."""
+    for name in "tu":
+        workbench.fill(f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO {name} VALUES (1, 'a')")
+    workbench.configure(PLAIN + '[[tables]]\nname = "u"\n')
+    workbench.sync()
+    before = workbench.state_path.read_bytes()
+    workbench.db.execute("UPDATE u SET v = 'b'")
+    workbench.sync()
+    workbench.state_path.write_bytes(before)
+    with capture_logs() as lines:
+        assert [outcome.error for outcome in workbench.sync().values()] == [None, None]
+    reconciled = {line.get("table") for line in lines if line["event"] == "state.outdated"}
+    assert reconciled == {"t", "u"}
+    assert workbench.rows("u", "id") == [{"id": 1, "v": "b"}]

@@ -17,14 +17,22 @@ TIRED = Pace(NOW_US - 10 * S, 1 * S)
 
 BASE = Facts(
     mode=SweepMode.DUE, sweeps_off=False, has_watermark=True, is_indexed=True, is_first_copy=False, is_asked=False,
-    changed_since_sweep=False, changed_since_pass=False, last_sweep=RESTED, last_pass=RESTED, now_us=NOW_US,
-    sweep_interval_us=3600 * S, duty=0.05,
+    changed_since_sweep=False, changed_since_pass=False, last_sweep_us=RESTED.ended_us, last_walk=RESTED,
+    last_pass=RESTED, now_us=NOW_US, sweep_interval_us=3600 * S, duty=0.05,
 )
 NOTHING, PASS, SWEEP, BOTH = Work(False, False), Work(True, False), Work(False, True), Work(True, True)
 
 
+def facts(**changes: object) -> Facts:
+    """`last_sweep` stands for a sweep that ended well."""
+    if "last_sweep" in changes:
+        pace = changes.pop("last_sweep")
+        changes |= {"last_walk": pace, "last_sweep_us": pace.ended_us if isinstance(pace, Pace) else None}
+    return replace(BASE, **changes)  # type: ignore[arg-type]
+
+
 def work(**changes: object) -> Work:
-    return plan_work(replace(BASE, **changes))  # type: ignore[arg-type]
+    return plan_work(facts(**changes))
 
 
 def test_a_file_that_nobody_has_written_to_asks_for_nothing() -> None:
@@ -50,10 +58,9 @@ def test_a_sweep_that_was_asked_for_is_made_once_the_last_one_is_far_enough() ->
 
 def test_the_interval_asks_for_a_sweep_whether_anything_was_written_or_not() -> None:
     for has_watermark in (False, True):
-        on_time = replace(BASE, has_watermark=has_watermark, last_sweep=Pace(NOW_US - 3600 * S, 0))
-        assert plan_work(on_time) == SWEEP
-        assert plan_work(replace(on_time, last_sweep=Pace(NOW_US - 3600 * S + 1, 0))) == NOTHING
-        assert plan_work(replace(on_time, last_sweep=None)) == SWEEP
+        assert work(has_watermark=has_watermark, last_sweep=Pace(NOW_US - 3600 * S, 0)) == SWEEP
+        assert work(has_watermark=has_watermark, last_sweep=Pace(NOW_US - 3600 * S + 1, 0)) == NOTHING
+        assert work(has_watermark=has_watermark, last_sweep=None) == SWEEP
 
 
 def test_a_sweep_that_takes_long_is_spaced_further_than_the_interval() -> None:
@@ -125,3 +132,9 @@ def test_a_clock_that_went_back_puts_nothing_off() -> None:
     assert work(last_sweep=ahead) == SWEEP
     assert work(is_asked=True, last_sweep=ahead) == SWEEP
     assert work(changed_since_pass=True, last_pass=ahead, last_sweep=RESTED, is_indexed=False) == PASS
+
+
+def test_a_sweep_that_failed_has_cost_as_much_and_is_still_asked_for() -> None:
+    failed = {"last_sweep_us": None, "is_asked": True}
+    assert work(**failed, last_walk=TIRED) == NOTHING
+    assert work(**failed, last_walk=RESTED) == SWEEP

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.engine.application import PLAIN
 from tests.workbench import Workbench
 
 from bqsync.engine.schedule import SweepMode
@@ -87,3 +88,27 @@ def test_cells_that_mean_something_else_under_another_mapping_are_sent_again(
     assert workbench.sync(sweep=SweepMode.DUE)["t"].rows_upserted == 1
     assert [row["at"].hour for row in workbench.rows("t", "id")] == [10, 12]
     assert workbench.verify("t").rows_different == 0
+
+
+def test_another_zone_moves_the_keys_and_nothing_collides_with_itself(workbench: Workbench) -> None:
+    """`_collides` asks whether the owner is in the source, not whether its key is still the same."""
+    workbench.fill("CREATE TABLE t (at TEXT PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO t VALUES (?, ?)", [(f"2024-03-01T{n:02}:00:00", f"v{n}") for n in range(10)]))
+    table = PLAIN + 'timestamps = { at = "iso8601" }'
+    workbench.configure(table)
+    assert workbench.sync()["t"].error is None
+    workbench.config_path.write_text(
+        workbench.config_path.read_text().replace('db = "app.db"', 'db = "app.db"\ntime_zone = "Europe/Berlin"'))
+    for _ in range(3):
+        assert workbench.sync()["t"].error is None
+    assert workbench.quarantine() == []
+    assert workbench.verify("t").rows_different == 0
+
+
+def test_a_key_that_was_renamed_is_named_in_the_error(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a')")
+    workbench.configure(PLAIN)
+    assert workbench.sync()["t"].error is None
+    workbench.db.execute("ALTER TABLE t RENAME COLUMN id TO pk")
+    error = workbench.sync()["t"].error or {}
+    assert "somebody else" not in error.get("fix", ""), error

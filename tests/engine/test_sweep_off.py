@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from tests.engine.application import PLAIN, ids
 from tests.workbench import Workbench
 
 from bqsync.engine.schedule import SweepMode
@@ -117,3 +118,30 @@ def test_switched_on_again_a_sweep_finds_what_was_given_up(bench: Workbench) -> 
     bench.configure(TABLE.replace('sweep = "off"\n', ""))
     assert bench.sync()["t"].error is None
     assert (bench.verify("t").rows_different, target(bench)) == (0, list(range(-1, ROWS)))
+
+
+def test_sweeps_switched_on_again_find_what_was_deleted_meanwhile(workbench: Workbench) -> None:
+    """With sweep = "off" the ledger keeps the overlap alone; switched on, nobody reads the target's keys."""
+    table = PLAIN + 'watermark = ["at"]\ntimestamps = { at = "unix_seconds" }\n'
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, at INTEGER); CREATE INDEX t_at ON t (at)",
+                   ("INSERT INTO t VALUES (?, ?, ?)", [(n, f"v{n}", NOW - 10_000 + 100 * n) for n in range(20)]))
+    workbench.clock_us = NOW * 1_000_000
+    workbench.configure(table + 'sweep = "off"')
+    assert workbench.sync()["t"].error is None
+    workbench.db.execute("DELETE FROM t WHERE id = 3")
+    workbench.configure(table)
+    for _ in range(2):
+        assert workbench.sync()["t"].error is None
+    assert ids(workbench) == [n for n in range(20) if n != 3]
+
+
+def test_two_watermarks_with_sweeps_off_send_nothing_twice(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b INTEGER)",
+                   ("INSERT INTO t VALUES (?, ?, ?)", [(n, NOW - 5_000 + n, NOW - 20 - n) for n in range(5)]),
+                   ("INSERT INTO t VALUES (?, ?, ?)", [(9, NOW - 100, NOW - 30)]))
+    workbench.clock_us = NOW * 1_000_000
+    workbench.configure(PLAIN + 'watermark = ["a", "b"]\nsweep = "off"\n'
+                        'timestamps = { a = "unix_seconds", b = "unix_seconds" }')
+    assert workbench.sync()["t"].rows_upserted == 6
+    sent = [workbench.sync()["t"].rows_upserted for _ in range(3)]
+    assert sent == [0, 0, 0]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from google.cloud import bigquery
-from tests.workbench import Workbench
+from tests.engine.application import PLAIN
+from tests.workbench import Workbench, run_command
 
 TABLE = '[[tables]]\nname = "t"\n'
 
@@ -151,3 +152,35 @@ def test_a_null_for_a_required_column_waits_in_quarantine(bench: Workbench) -> N
     bench.db.execute("UPDATE t SET v = '' WHERE id = 3")
     assert bench.sync()["t"].quarantine_total == 0
     assert target(bench) == [(1, "one"), (2, "two"), (3, "")]
+
+
+def test_a_target_column_of_another_name_is_filled(workbench: Workbench) -> None:
+    """Another `name` option of the message: the field number stays, so no fingerprint changes."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    workbench.configure(PLAIN)
+    assert workbench.sync()["t"].error is None
+    (workbench.folder / "t.proto").write_text(
+        'syntax = "proto3";\nimport "bq_field.proto";\nmessage T {\n int64 id = 1;\n'
+        ' string v = 2 [(gen_bq_schema.bigquery).name = "w"];\n}\n')
+    workbench.configure(PLAIN + 'message = "T"', extra='[protos]\nfiles = ["t.proto"]\ndescriptor_set = "t.binpb"')
+    done = run_command("protos", "-c", str(workbench.config_path), folder=workbench.folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for _ in range(2):
+        assert workbench.sync()["t"].error is None
+    assert [row["w"] for row in workbench.rows("t", "id")] == ["a", "b"]
+
+
+def test_a_column_that_somebody_dropped_from_the_target_is_filled_again(workbench: Workbench) -> None:
+    """The cycle itself adds the column anew, and the ledger says that its cells are there."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, w TEXT); INSERT INTO t VALUES (1, 'a', 'b')")
+    workbench.configure(PLAIN)
+    assert workbench.sync()["t"].error is None
+    workbench.query("ALTER TABLE {d}.t DROP COLUMN w")
+    table = workbench.rest.get_table(f"{workbench.dataset}.t")
+    # BigQuery's resource follows its DDL; that of the emulator has to be told.
+    table.schema = [field for field in table.schema if field.name != "w"]
+    workbench.rest.update_table(table, ["schema"])
+    assert [field.name for field in workbench.rest.get_table(table.reference).schema] == ["id", "v"]
+    for _ in range(2):
+        assert workbench.sync()["t"].error is None
+    assert [row["w"] for row in workbench.rows("t", "id")] == ["b"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.engine.application import PLAIN
 from tests.engine.places import at_place
 from tests.workbench import Workbench
 
@@ -428,3 +429,47 @@ def test_full_begins_passes_anew(bench: Workbench) -> None:
     assert bench.sync(full=True)["t"].rows_upserted == 101
     assert reached(bench) == {"at": NOW - 5}
     assert counts(passed(bench)) == (1, 0)
+
+
+def test_a_watermark_is_fit_again_when_the_reason_is_gone(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at TEXT); INSERT INTO t VALUES (1, '2025-06-01 10:00:00')")
+    workbench.configure(PLAIN + 'watermark = ["at"]\ntimestamps = { at = "iso8601" }')
+    plain = workbench.config_path.read_text()
+    workbench.config_path.write_text(plain.replace('db = "app.db"', 'db = "app.db"\ntime_zone = "Europe/Berlin"'))
+    assert workbench.sync()["t"].error is None
+    workbench.config_path.write_text(plain)
+    assert workbench.sync()["t"].error is None
+    assert workbench.sync(sweep=SweepMode.NEVER)["t"].skipped == ""
+
+
+def test_a_watermark_whose_values_changed_their_form_does_not_stand_still(workbench: Workbench) -> None:
+    """Values of another form never count, and the range from the old watermark onward grows for ever."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, at); CREATE INDEX t_at ON t (at)",
+                   ("INSERT INTO t VALUES (?, 'x', ?)", [(n, f"2025-06-01T10:{n:02}:00Z") for n in range(50)]))
+    workbench.clock_us = NOW * 1_000_000
+    workbench.configure(PLAIN + 'watermark = ["at"]\ntimestamps = { at = "iso8601" }')
+    assert workbench.sync()["t"].error is None
+    workbench.db.executemany("INSERT INTO t VALUES (?, 'x', ?)",
+                             [(n + 100, f"2025-06-02T10:{n:02}:00.123Z") for n in range(50)])
+    with capture_logs() as lines:
+        assert workbench.sync()["t"].error is None
+        outcome = workbench.sync(sweep=SweepMode.NEVER)["t"]
+    told = [line for line in lines if line["event"] in ("watermark.anomaly", "schema.warning")]
+    assert outcome.rows_read < 10 or told, f"{outcome.rows_read} rows are read in every pass, and nobody is told"
+
+
+def test_a_chunk_of_a_stopped_pass_is_no_pass_that_ended(workbench: Workbench) -> None:
+    """A stopped pass is recorded as one that read the file as it is."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at INTEGER); CREATE INDEX t_at ON t (at)",
+                   ("INSERT INTO t VALUES (?, ?)", [(n, NOW - 500 + n) for n in range(10)]))
+    workbench.clock_us = NOW * 1_000_000
+    workbench.configure(PLAIN + 'watermark = ["at"]\ntimestamps = { at = "unix_seconds" }', sync="page_rows = 1")
+    assert workbench.sync()["t"].error is None
+    workbench.db.execute("UPDATE t SET at = at + 400")
+    with closing(sqlite3.connect(workbench.state_path)) as state:
+        before = state.execute("SELECT last_pass_us FROM tables").fetchone()
+    workbench.clock_us += 1_000_000
+    with at_place("pass.page_read", workbench.stop.set, time=2):
+        assert workbench.sync(sweep=SweepMode.NEVER)["t"].error is None
+    with closing(sqlite3.connect(workbench.state_path)) as state:
+        assert state.execute("SELECT last_pass_us FROM tables").fetchone() == before

@@ -127,7 +127,11 @@ def test_the_source_key_is_kept_beside_the_key(ledger: Ledger) -> None:
     entries = known(ledger, [b"a", b"b"])
     assert (entries[b"a"].owner, entries[b"b"].owner) == (b"other", b"b")
     slots = [entry.slot for entry in entries.values()]
-    assert list(ledger.scan(EVERY_SLOT)) == [[LedgerRow(b"a", slots[0], b"other"), LedgerRow(b"b", slots[1], None)]]
+    assert list(ledger.scan(EVERY_SLOT)) == [[
+        LedgerRow(b"a", slots[0], b"other", is_known=True), LedgerRow(b"b", slots[1], None, is_known=True),
+    ]]
+    ledger.doubt([b"b", b"c"], [b"a"])
+    assert [(row.key, row.is_known) for row in next(iter(ledger.scan(EVERY_SLOT)))] == [(b"b", False), (b"c", False)]
     put(ledger, (b"a", 2))
     assert next(iter(ledger.scan(EVERY_SLOT)))[0].source_key is None
 

@@ -20,7 +20,7 @@ FILE = SourceIdentity(device=1, inode=2, application_id=3, schema_cookie=4, chan
 def test_the_first_sweep_is_due(table: TableState) -> None:
     request = table.sweep_request()
     assert (request.is_due, request.reason, request.suspicion) == (True, "first sync", None)
-    assert (request.swept_mapping, request.last_sweep, request.last_pass, request.last_attempt_us) == (
+    assert (request.swept_mapping, request.last_sweep_us, request.last_pass, request.last_attempt_us) == (
         None, None, None, None)
 
 
@@ -29,18 +29,18 @@ def test_a_sweep_that_ended_serves_what_was_asked_before_it_began(table: TableSt
     table.ask_sweep("another reason")
     request = table.sweep_request()
     assert request.reason == "another reason"
-    table.record_sweep(request, "v7", 1_000, 50)
+    table.record_sweep(request, "v7", 1_000)
     after = table.sweep_request()
-    assert (after.is_due, after.swept_mapping, after.last_sweep) == (False, "v7", Pace(1_000, 50))
+    assert (after.is_due, after.swept_mapping, after.last_sweep_us) == (False, "v7", 1_000)
 
 
 def test_what_was_asked_during_a_sweep_is_not_served_by_it(table: TableState) -> None:
     request = table.sweep_request()
     table.ask_sweep("the clock went back", suspicion="it did")
-    table.record_sweep(request, "v1", 1_000, 50)
+    table.record_sweep(request, "v1", 1_000)
     after = table.sweep_request()
     assert (after.is_due, after.reason, after.suspicion) == (True, "the clock went back", "it did")
-    table.record_sweep(after, "v1", 2_000, 50)
+    table.record_sweep(after, "v1", 2_000)
     assert (table.sweep_request().is_due, table.sweep_request().suspicion) == (False, None)
 
 
@@ -53,13 +53,13 @@ def test_a_suspicion_outlives_requests_without_one_and_ends_with_a_sweep(table: 
     table.record_attempt({"code": "E1"}, 1_600)
     assert table.sweep_request().suspicion is not None, "neither a pass nor a failure ends it"
     assert (table.sweep_request().last_pass, table.sweep_request().last_attempt_us) == (Pace(1_500, 7), 1_600)
-    table.record_sweep(request, "v1", 2_000, 1)
+    table.record_sweep(request, "v1", 2_000)
     assert table.sweep_request().suspicion is None
 
 
 def test_the_identity_of_a_file_is_noted_and_its_later_self_is_no_news(store: Store, table: TableState) -> None:
     source = store.source_id("app")
-    table.record_sweep(table.sweep_request(), "v1", 1, 1)
+    table.record_sweep(table.sweep_request(), "v1", 1)
     assert note_identity(store, source, FILE) is None, "never seen before"
     assert note_identity(store, source, FILE) is None
     later = replace(FILE, schema_cookie=5, change_counter=9)
@@ -79,7 +79,7 @@ def test_another_file_makes_a_sweep_of_every_table_of_the_source_due_and_suspect
     second = TableState(store, source, "second")
     elsewhere = TableState(store, store.source_id("other"), "things")
     for one in (table, second, elsewhere):
-        one.record_sweep(one.sweep_request(), "v1", 1, 1)
+        one.record_sweep(one.sweep_request(), "v1", 1)
     note_identity(store, source, FILE)
     told = note_identity(store, source, replace(FILE, **change))
     assert told is not None
@@ -99,3 +99,9 @@ def test_a_source_with_numbers_of_any_size_is_noted(store: Store) -> None:
     assert note_identity(store, source, huge) is None
     assert note_identity(store, source, huge) is None
     assert note_identity(store, source, replace(huge, change_counter=1)) is not None
+
+
+def test_a_walk_is_noted_whether_it_ended_well_or_not(table: TableState) -> None:
+    table.record_walk(1_000, 50)
+    request = table.sweep_request()
+    assert (request.is_due, request.last_sweep_us, request.last_walk) == (True, None, Pace(1_000, 50))
