@@ -100,8 +100,7 @@ class Workbench:
         Once `stop` is set, no failed call is tried again: so a cycle gives up at once that would wait for a minute.
         """
         with open_session(self.config, stop=stop or self.stop) as opened:
-            shown_us = self.clock_us
-            session = opened if shown_us is None else replace(opened, now_us=lambda: shown_us)
+            session = opened if self.clock_us is None else replace(opened, now_us=lambda: self.clock_us or 0)
             sweep_orphans(session)
             outcomes = sync_tables(session, tables, CycleOptions(**options))
         return {outcome.table: outcome for outcome in outcomes}

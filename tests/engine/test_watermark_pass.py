@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.engine.application import PLAIN
+from tests.engine.application import PLAIN, execute
 from tests.engine.places import at_place
 from tests.workbench import Workbench
 
@@ -473,3 +473,19 @@ def test_a_chunk_of_a_stopped_pass_is_no_pass_that_ended(workbench: Workbench) -
         assert workbench.sync(sweep=SweepMode.NEVER)["t"].error is None
     with closing(sqlite3.connect(workbench.state_path)) as state:
         assert state.execute("SELECT last_pass_us FROM tables").fetchone() == before
+
+
+def test_a_row_that_changes_behind_the_cursor_of_a_long_pass_is_found_by_the_next_one(workbench: Workbench) -> None:
+    """Without an index, the newest value of a walk says nothing of the rows that it had passed already."""
+    bench = filled(workbench, index="", sync='page_rows = 2\noverlap = "1 s"', rows=10)
+    bench.db.execute("UPDATE t SET v = 'first', at = ?", (NOW,))
+
+    def write_behind_and_before() -> None:
+        execute(bench, "UPDATE t SET v = 'behind', at = ? WHERE id = 0", NOW + 1)
+        execute(bench, "UPDATE t SET v = 'before', at = ? WHERE id = 9", NOW + 5)
+        bench.clock_us = (NOW + 6) * 1_000_000
+
+    with at_place("pass.page_read", write_behind_and_before, time=3):
+        passed(bench)
+    passed(bench)
+    assert_equal(bench)
