@@ -140,7 +140,7 @@ class TargetPreparation:
             # Nothing stands in a new target; and where the ledger keeps the overlap alone, everything goes once more.
             Watermarks(self._state.store, self._state.table_id).forget()
         # By BigQuery's clock, before the keys are read: what it has run until then, they show.
-        known_us = jobs.clock_us(self._session.destination)
+        known_us = found.created_us if is_new else jobs.clock_us(self._session.destination)
         keys = self._target_keys(encoder, found) if keys_wanted else ()
         repeated = self._ledger.reconcile(target_now, keys, known_us)
         if repeated:
