@@ -29,3 +29,19 @@ def at_place(place: str, action: Callable[[], object], *, time: int = 1) -> Iter
     finally:
         failpoints.on_reached = None
     assert visits >= time, f"{place} was reached {visits} times"
+
+
+@contextmanager
+def at_every_place(place: str, action: Callable[[], object]) -> Iterator[None]:
+    """Run the action whenever a cycle comes to that place."""
+    assert place in failpoints.NAMES
+
+    def reach(name: str) -> None:
+        if name == place:
+            action()
+
+    failpoints.on_reached = reach
+    try:
+        yield
+    finally:
+        failpoints.on_reached = None
