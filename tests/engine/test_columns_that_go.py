@@ -12,7 +12,7 @@ from bqsync.engine.schedule import SweepMode
 
 @pytest.mark.parametrize("change", ["ALTER TABLE t DROP COLUMN v", "ALTER TABLE t RENAME COLUMN v TO w"])
 def test_a_column_that_goes_during_a_sweep_is_not_read_as_its_own_name(workbench: Workbench, change: str) -> None:
-    """SQLite takes `"v"` for a text where there is no such column: every cell becomes "v"."""
+    """SQLite takes `"v"` for a text where there is no such column; behind its table, the name is an error."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, f"text {n}") for n in range(10)]))
     workbench.configure(PLAIN, sync="page_rows = 3")
@@ -36,7 +36,7 @@ def test_a_column_that_goes_during_a_pass_is_not_read_as_its_own_name(workbench:
 
 
 def test_a_key_that_is_renamed_during_a_sweep_deletes_nothing(workbench: Workbench) -> None:
-    """`"id" = ?` compares a text then: no key is present, and what the sweep did not reach is deleted."""
+    """A look by a key that is no column any more must not say that the row is gone."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, f"text {n}") for n in range(10)]))
     workbench.configure(PLAIN, sync="page_rows = 6")

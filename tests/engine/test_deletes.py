@@ -247,7 +247,7 @@ def test_a_row_that_is_back_before_the_last_look_is_not_deleted(workbench: Workb
 
 
 def test_a_row_that_vacuum_hides_from_a_sweep_is_not_deleted_after_a_reconcile(workbench: Workbench) -> None:
-    """A reconciled ledger has no source keys: present() is asked for the text '40' where 40 stands."""
+    """A ledger that was made from the target knows the text '40', where the source has the number."""
     workbench.fill("CREATE TABLE t (code INTEGER, v TEXT)",
                    ("INSERT INTO t (rowid, code, v) VALUES (?, ?, ?)", [(10 * n, n, f"v{n}") for n in range(1, 11)]))
     workbench.configure(PLAIN + 'key = ["code"]\ntypes = { code = "STRING" }', sync="page_rows = 6")
@@ -299,7 +299,7 @@ def test_a_full_sync_is_not_done_twice_for_its_deletes(workbench: Workbench) -> 
 
 
 def test_a_file_that_is_swapped_during_a_sweep_holds_its_deletes_back(workbench: Workbench) -> None:
-    """The identity is looked at before the cycles alone."""
+    """The file is looked at once more before absences count."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, f"text {n}") for n in range(20)]))
     workbench.configure(PLAIN, sync="page_rows = 2")

@@ -251,7 +251,7 @@ def test_what_a_merge_did_that_was_not_noted_is_doubted(
 def test_a_late_merge_that_wins_over_the_placeholder_counts_as_done(
     hostile_bench: Workbench, hostile: HostileBigQuery,
 ) -> None:
-    """settle(): between "not found" and SELECT 1 the MERGE arrives; it must be doubted like any other that ended."""
+    """It arrives between the question for it and the placeholder, and is doubted like any other that ended."""
     bench = hostile_bench
     bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
     bench.configure(PLAIN)
@@ -276,7 +276,7 @@ def test_a_late_merge_that_wins_over_the_placeholder_counts_as_done(
 def test_a_placeholder_that_was_not_noted_is_no_merge_that_ended(
     hostile_bench: Workbench, hostile: HostileBigQuery,
 ) -> None:
-    """The id was burnt, and the daemon died before it was noted: the next one takes the SELECT 1 for the MERGE."""
+    """The id was burnt, and the process died before it was noted: the next one finds a SELECT 1 and no MERGE."""
     bench = hostile_bench
     bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)")
     bench.configure(PLAIN)

@@ -229,7 +229,7 @@ def test_a_row_that_waits_is_present_whatever_its_key_is_in_the_source(workbench
 
 
 def test_rows_that_are_bad_at_the_beginning_of_a_large_table_are_no_flood(workbench: Workbench) -> None:
-    """6 % of the table; the flood is judged by the rows that were read so far."""
+    """A flood is judged by the whole table, not by the part that was read so far."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, "bad" if n < 1_200 else n) for n in range(20_000)]))
     workbench.configure(PLAIN, sync="page_rows = 500\nchunk_rows = 2000")
@@ -239,7 +239,7 @@ def test_rows_that_are_bad_at_the_beginning_of_a_large_table_are_no_flood(workbe
 
 
 def test_a_stopped_sweep_is_no_flood(workbench: Workbench) -> None:
-    """SIGTERM after the first pages: only the part that was read is judged."""
+    """After a stop in the middle nothing is judged."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, "bad" if n < 1_200 else n) for n in range(20_000)]))
     workbench.configure(PLAIN, sync="page_rows = 500")
@@ -249,7 +249,7 @@ def test_a_stopped_sweep_is_no_flood(workbench: Workbench) -> None:
 
 
 def test_rows_with_null_keys_are_all_listed(workbench: Workbench) -> None:
-    """null_key_rows reads one page of page_bytes and no further one."""
+    """However many pages they are."""
     workbench.fill("CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", [(None, f"{n}" + "x" * 20_000) for n in range(20)]))
     workbench.configure(PLAIN, sync='page_bytes = "64KiB"')

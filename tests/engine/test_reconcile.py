@@ -195,7 +195,7 @@ def test_staging_tables_that_a_crash_left_are_dropped_and_those_of_others_are_no
 
 @pytest.mark.parametrize("policy", ["delete", "ignore"])
 def test_a_table_of_key_columns_alone_survives_a_lost_state(workbench: Workbench, policy: str) -> None:
-    """MERGE has no WHEN MATCHED ... UPDATE then, affected_rows is 0, and the chunk is refused for ever."""
+    """Its MERGE has nothing to update, so that the number of changed rows says nothing."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3)")
     workbench.configure(PLAIN + f'deletes = "{policy}"')
     assert workbench.sync()["t"].error is None
@@ -206,7 +206,7 @@ def test_a_table_of_key_columns_alone_survives_a_lost_state(workbench: Workbench
 
 
 def test_a_state_from_before_the_first_merge_is_known_as_old(workbench: Workbench) -> None:
-    """last_job_us is NULL then, and a NULL counts as up to date."""
+    """A trusted state knows up to when it knows of every MERGE, whether there was one or not."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
     workbench.configure(PLAIN)
     assert workbench.sync()["t"].error is None

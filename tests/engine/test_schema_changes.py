@@ -91,7 +91,7 @@ def test_cells_that_mean_something_else_under_another_mapping_are_sent_again(
 
 
 def test_another_zone_moves_the_keys_and_nothing_collides_with_itself(workbench: Workbench) -> None:
-    """`_collides` asks whether the owner is in the source, not whether its key is still the same."""
+    """Where the meaning of a key changes, the target's keys are read anew."""
     workbench.fill("CREATE TABLE t (at TEXT PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", [(f"2024-03-01T{n:02}:00:00", f"v{n}") for n in range(10)]))
     table = PLAIN + 'timestamps = { at = "iso8601" }'

@@ -31,7 +31,7 @@ def test_a_collation_of_the_application_is_named_in_the_error(workbench: Workben
 
 
 def test_a_sweep_that_failed_counts_against_the_duty_cycle(workbench: Workbench) -> None:
-    """Held back deletes: nothing is recorded, so that every wake-up walks the whole table."""
+    """A walk whose deletes are held back has cost as much as any other, and the next one waits as long."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)",
                    ("INSERT INTO t VALUES (?, 'x')", [(n,) for n in range(5_000)]))
     workbench.configure(PLAIN)

@@ -121,7 +121,7 @@ def test_switched_on_again_a_sweep_finds_what_was_given_up(bench: Workbench) -> 
 
 
 def test_sweeps_switched_on_again_find_what_was_deleted_meanwhile(workbench: Workbench) -> None:
-    """With sweep = "off" the ledger keeps the overlap alone; switched on, nobody reads the target's keys."""
+    """With sweep = "off" the ledger keeps the overlap alone; switched on, the target's keys are read."""
     table = PLAIN + 'watermark = ["at"]\ntimestamps = { at = "unix_seconds" }\n'
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, at INTEGER); CREATE INDEX t_at ON t (at)",
                    ("INSERT INTO t VALUES (?, ?, ?)", [(n, f"v{n}", NOW - 10_000 + 100 * n) for n in range(20)]))

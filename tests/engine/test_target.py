@@ -155,7 +155,7 @@ def test_a_null_for_a_required_column_waits_in_quarantine(bench: Workbench) -> N
 
 
 def test_a_target_column_of_another_name_is_filled(workbench: Workbench) -> None:
-    """Another `name` option of the message: the field number stays, so no fingerprint changes."""
+    """Another `name` option of the message changes no byte of a row; the rows are sent all the same."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     workbench.configure(PLAIN)
     assert workbench.sync()["t"].error is None
@@ -171,7 +171,7 @@ def test_a_target_column_of_another_name_is_filled(workbench: Workbench) -> None
 
 
 def test_a_column_that_somebody_dropped_from_the_target_is_filled_again(workbench: Workbench) -> None:
-    """The cycle itself adds the column anew, and the ledger says that its cells are there."""
+    """The cycle adds the column anew, and sends what the ledger takes for delivered."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, w TEXT); INSERT INTO t VALUES (1, 'a', 'b')")
     workbench.configure(PLAIN)
     assert workbench.sync()["t"].error is None

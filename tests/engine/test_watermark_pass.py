@@ -443,7 +443,7 @@ def test_a_watermark_is_fit_again_when_the_reason_is_gone(workbench: Workbench) 
 
 
 def test_a_watermark_whose_values_changed_their_form_does_not_stand_still(workbench: Workbench) -> None:
-    """Values of another form never count, and the range from the old watermark onward grows for ever."""
+    """Where most values have another form, the column is judged anew."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, at); CREATE INDEX t_at ON t (at)",
                    ("INSERT INTO t VALUES (?, 'x', ?)", [(n, f"2025-06-01T10:{n:02}:00Z") for n in range(50)]))
     workbench.clock_us = NOW * 1_000_000
@@ -459,7 +459,7 @@ def test_a_watermark_whose_values_changed_their_form_does_not_stand_still(workbe
 
 
 def test_a_chunk_of_a_stopped_pass_is_no_pass_that_ended(workbench: Workbench) -> None:
-    """A stopped pass is recorded as one that read the file as it is."""
+    """It has not read the file as it is, and is not noted as if it had."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at INTEGER); CREATE INDEX t_at ON t (at)",
                    ("INSERT INTO t VALUES (?, ?)", [(n, NOW - 500 + n) for n in range(10)]))
     workbench.clock_us = NOW * 1_000_000
