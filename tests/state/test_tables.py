@@ -12,9 +12,10 @@ from tests.state.targets import target_of
 
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, Reason, RejectedRow, TargetType, TimestampFormat
 from bqsync.state.clock import now_us
+from bqsync.state.health import table_health
 from bqsync.state.ledger import Ledger
 from bqsync.state.store import Store
-from bqsync.state.tables import TableState, table_health
+from bqsync.state.tables import TableState
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.state.tables import TableHealth
+    from bqsync.state.health import TableHealth
 
 
 @click.command()
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @common_options
 def status(*, as_json: bool, config: Config) -> int:
     """Show the health of every table: rows delivered, quarantine, last success, last error. Exit 1: one has failed."""
+    from bqsync.state.health import table_health
     from bqsync.state.store import Store
-    from bqsync.state.tables import table_health
 
     store = Store(config.state.file, read_only=True)
     try:

@@ -9,9 +9,9 @@ from bqsync.config import Config
 from bqsync.encode.keys import key_text
 from bqsync.encode.rejection import EXPLANATIONS
 from bqsync.model import Reason
+from bqsync.state.health import table_ids
 from bqsync.state.quarantine import Quarantine, QuarantineEntry
 from bqsync.state.store import Store
-from bqsync.state.tables import table_ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

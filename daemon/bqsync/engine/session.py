@@ -24,9 +24,10 @@ from bqsync.model import ProtoField, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.clock import now_us
+from bqsync.state.job_history import distrust_tables, newest_known_job_us
 from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
-from bqsync.state.tables import TableState, distrust_tables, newest_known_job_us
+from bqsync.state.tables import TableState
 
 _log = get_logger()
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
 from bqsync.state import quarantine, slots, watermarks
+from bqsync.state.job_history import note_job
 from bqsync.state.store import Store, driver_cursor
-from bqsync.state.tables import TrustedTarget, note_job
+from bqsync.state.tables import TrustedTarget
 
 _LOOKUP_KEYS = 500
 _SCAN_ROWS = 5_000

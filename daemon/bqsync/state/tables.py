@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, func, select, update
+from sqlalchemy import Connection, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from bqsync.failpoints import reached
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
 from bqsync.state.clock import now_us
-from bqsync.state.schema import fields, intents, sources, tables
+from bqsync.state.job_history import note_job
+from bqsync.state.schema import fields, intents, tables
 from bqsync.state.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableHealth:
-    """One table as `bqsync status` shows it. Times in Unix microseconds."""
-
-    name: str
-    target: str | None
-    rows: int
-    quarantined: int
-    reconcile_pending: bool
-    last_success_us: int | None
-    last_attempt_us: int | None
-    last_sweep_us: int | None
-    """When the whole table was last compared."""
-    sweep_due: str | None
-    """Why a sweep is asked for; None where none is."""
-    last_error: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,59 +245,6 @@ class TableState:
             values["last_success_us"] = ended_us
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
-
-
-def note_job(connection: Connection, table_id: int, created_us: int | None) -> None:
-    """Within a transaction: the end of a job that BigQuery took at that time is known."""
-    if created_us is not None:
-        newest = func.max(func.coalesce(tables.c.last_job_us, 0), created_us)
-        connection.execute(update(tables).where(tables.c.id == table_id).values(last_job_us=newest))
-
-
-def newest_known_job_us(store: Store, source_id: int) -> int | None:
-    """Up to when this state knows of every MERGE, by BigQuery's clock; None where no table was ever trusted."""
-    with store.transaction() as connection:
-        statement = select(func.max(tables.c.last_job_us)).where(tables.c.source_id == source_id)
-        found = connection.execute(statement).scalar()
-    return None if found is None else int(found)
-
-
-def distrust_tables(store: Store, source_id: int, names: Collection[str], newest_job_us: int) -> None:
-    """The ledgers of some tables no longer say what their targets hold; what is known of jobs reaches up to then."""
-    with store.transaction() as connection:
-        connection.execute(
-            update(tables).where(tables.c.source_id == source_id, tables.c.name.in_(names)).values(reconcile_pending=1))
-        connection.execute(update(tables).where(tables.c.source_id == source_id).values(last_job_us=newest_job_us))
-
-
-def table_ids(store: Store, source_name: str) -> dict[str, int]:
-    """The id of every table of a source that was ever synced, by name."""
-    statement = select(tables.c.name, tables.c.id).join(sources).where(sources.c.name == source_name)
-    with store.transaction() as connection:
-        return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
-
-
-def table_health(store: Store, source_name: str, names: Collection[str]) -> list[TableHealth]:
-    """Those of the named tables of a source that were ever synced, by name."""
-    count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
-    count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
-    with store.transaction() as connection:
-        in_ledger = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_ledger)}
-        in_quarantine = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_quarantine)}
-        rows = connection.exec_driver_sql(
-            "SELECT t.* FROM tables t JOIN sources s ON s.id = t.source_id WHERE s.name = ? ORDER BY t.name",
-            (source_name,),
-        ).all()
-    return [
-        TableHealth(
-            name=row.name, target=row.target, rows=in_ledger.get(row.id, 0), quarantined=in_quarantine.get(row.id, 0),
-            reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
-            last_attempt_us=row.last_attempt_us, last_sweep_us=row.last_sweep_us,
-            sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
-            last_error=json.loads(row.last_error) if row.last_error else None,
-        )
-        for row in rows if row.name in names
-    ]
 
 
 def _pace(ended_us: int | None, cost_us: int | None) -> Pace | None:

@@ -1,0 +1,60 @@
+"""The tables of a source at a glance, for those who look from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from bqsync.state.schema import sources, tables
+from bqsync.state.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableHealth:
+    """One table as `bqsync status` shows it. Times in Unix microseconds."""
+
+    name: str
+    target: str | None
+    rows: int
+    quarantined: int
+    reconcile_pending: bool
+    last_success_us: int | None
+    last_attempt_us: int | None
+    last_sweep_us: int | None
+    """When the whole table was last compared."""
+    sweep_due: str | None
+    """Why a sweep is asked for; None where none is."""
+    last_error: Mapping[str, str] | None
+
+
+def table_ids(store: Store, source_name: str) -> dict[str, int]:
+    """The id of every table of a source that was ever synced, by name."""
+    statement = select(tables.c.name, tables.c.id).join(sources).where(sources.c.name == source_name)
+    with store.transaction() as connection:
+        return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
+
+
+def table_health(store: Store, source_name: str, names: Collection[str]) -> list[TableHealth]:
+    """Those of the named tables of a source that were ever synced, by name."""
+    count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
+    count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
+    with store.transaction() as connection:
+        in_ledger = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_ledger)}
+        in_quarantine = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_quarantine)}
+        rows = connection.exec_driver_sql(
+            "SELECT t.* FROM tables t JOIN sources s ON s.id = t.source_id WHERE s.name = ? ORDER BY t.name",
+            (source_name,),
+        ).all()
+    return [
+        TableHealth(
+            name=row.name, target=row.target, rows=in_ledger.get(row.id, 0), quarantined=in_quarantine.get(row.id, 0),
+            reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
+            last_attempt_us=row.last_attempt_us, last_sweep_us=row.last_sweep_us,
+            sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
+            last_error=json.loads(row.last_error) if row.last_error else None,
+        )
+        for row in rows if row.name in names
+    ]
