@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from bqsync.deliver.schema import (
     clustering,
     incompatible_columns,
     missing_fields,
+    narrow_type,
     primary_key,
     staging_fields,
     standard_type,
@@ -101,6 +103,8 @@ def test_columns_are_compared_with_the_target_without_regard_to_case() -> None:
     assert [field["name"] for field in missing_fields(spec, existing)] == ["at"]
     assert [(one.target_name, name) for one, name in incompatible_columns(spec, existing, {})] == [("NAME", "BYTES")]
     assert incompatible_columns(spec, {}, {}) == []
+    assert [(one.target_name, name) for one, name in incompatible_columns(
+        spec, {"id": "INT64", "name": "STRING"}, {"name": "STRING(5)"})] == [("NAME", "STRING(5)")]
     assert missing_fields(spec, {"id": "", "name": "", "at": ""}) == []
 
 
@@ -126,3 +130,16 @@ EXPRESSIONS = {
 def test_what_was_sent_is_what_is_selected() -> None:
     assert set(EXPRESSIONS) == set(TargetType)
     assert wire_expressions([column("x", kind) for kind in EXPRESSIONS]) == list(EXPRESSIONS.values())
+
+
+@pytest.mark.parametrize(("field", "expected"), [
+    ({"type": "NUMERIC", "precision": "10", "scale": "2"}, "NUMERIC(10, 2)"),
+    ({"type": "NUMERIC", "precision": "10"}, "NUMERIC(10)"),
+    ({"type": "BIGNUMERIC", "precision": 40, "scale": 0}, "BIGNUMERIC(40, 0)"),
+    ({"type": "STRING", "maxLength": "5"}, "STRING(5)"), ({"type": "BYTES", "maxLength": "5"}, "BYTES(5)"),
+    ({"type": "INTEGER", "mode": "REPEATED"}, "ARRAY<INT64>"),
+    ({"type": "NUMERIC"}, None), ({"type": "STRING", "mode": "NULLABLE"}, None),
+    ({"type": "INTEGER", "mode": "REQUIRED"}, None),
+])
+def test_a_column_that_takes_less_than_its_type_is_told(field: dict[str, Any], expected: str | None) -> None:
+    assert narrow_type(field) == expected
