@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from threading import Event, Timer
 
 import pytest
@@ -295,3 +297,17 @@ def test_a_placeholder_that_was_not_noted_is_no_merge_that_ended(
     assert bench.sync()["t"].error is None
     assert bench.sync()["t"].error is None
     assert ids(bench) == [1, 2]
+
+
+def test_a_merge_whose_results_are_gone_is_settled_by_what_its_job_tells(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    """BigQuery keeps a job for half a year, and its results for a day."""
+    with at_place("merge.ended", lambda: 1 // 0):
+        assert kind(bench.sync()["t"]) == ErrorKind.INTERNAL
+    with closing(sqlite3.connect(bench.state_path)) as state:
+        ((job_id,),) = state.execute("SELECT job_id FROM intents").fetchall()
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, UNKNOWN_JOB, holding=job_id)
+    bench.db.execute("DELETE FROM t WHERE id = 3")
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)

@@ -100,12 +100,13 @@ def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
         # If BigQuery does not know it, it may still be on its way: a job of this id that does nothing takes its place
         # for good, unless the MERGE arrives just then. Which of the two has the id, only the text of the job tells.
         job = _find(destination, intent.job_id) or _submit(destination, _PLACEHOLDER, intent.job_id)
-        failure = _wait(destination, job)
+        # Of a job that has ended the resource tells how; its results are gone after a day, and are not asked for.
+        has_failed = job.error_result is not None if job.state == "DONE" else _wait(destination, job) is not None
     except _Unsettled as unsettled:
         raise unsettled.error from unsettled
     if job.query == _PLACEHOLDER:
         return "never ran", created_us(job)
-    return ("done" if failure is None else "failed"), created_us(job)
+    return ("failed" if has_failed else "done"), created_us(job)
 
 
 def created_us(job: QueryJob) -> int:
