@@ -17,6 +17,7 @@ from bqsync.config.schema import (
     StateSection,
     SyncSection,
     TableSection,
+    WatchSection,
 )
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "StateSection",
     "SyncSection",
     "TableSection",
+    "WatchSection",
     "load",
 ]

@@ -116,6 +116,21 @@ class ProtosSection(Section, frozen=True, kw_only=True):
     """The compiled descriptor set that is loaded."""
 
 
+class WatchSection(Section, frozen=True, kw_only=True):
+    """`[watch]`: when the daemon looks at the file."""
+
+    debounce_s: Annotated[float, Meta(ge=0, le=60, extra={"kind": "duration"})] = field(default=0.2, name="debounce")
+    """Seconds for which the changes that follow a first one are gathered before a cycle begins."""
+    max_delay_s: Annotated[float, Meta(ge=0, le=600, extra={"kind": "duration"})] = field(
+        default=2.0, name="max_delay"
+    )
+    """Seconds after which a cycle begins though the writing goes on without a breath."""
+    poll_interval_s: Annotated[float, Meta(ge=0.1, le=3600, extra={"kind": "duration"})] = field(
+        default=2.0, name="poll_interval"
+    )
+    """Seconds between two looks at the file that nothing has asked for: what no event tells is found by them."""
+
+
 class SyncSection(Section, frozen=True, kw_only=True):
     """`[sync]`: bounds of one cycle."""
 
@@ -142,6 +157,10 @@ class SyncSection(Section, frozen=True, kw_only=True):
     """Seconds between two sweeps of a table that has a watermark."""
     sweep_duty: Annotated[float, Meta(gt=0, le=1)] = 0.05
     """The fraction of one core that the sweeps of one table may take in the long run."""
+    merge_interval_s: Annotated[float, Meta(ge=0, le=86_400, extra={"kind": "duration"})] = field(
+        default=0.0, name="merge_interval"
+    )
+    """Seconds at least between the beginnings of two cycles of a table in the daemon: fewer MERGEs, each with more."""
 
 
 class LogSection(Section, frozen=True, kw_only=True):
@@ -149,6 +168,10 @@ class LogSection(Section, frozen=True, kw_only=True):
 
     level: LogLevel = LogLevel.INFO
     format: LogFormat = LogFormat.AUTO
+    heartbeat_interval_s: Annotated[float, Meta(ge=1, le=86_400, extra={"kind": "duration"})] = field(
+        default=300.0, name="heartbeat_interval"
+    )
+    """Seconds between two lines of the daemon that say no more than that it is alive."""
 
 
 class TableSection(Section, frozen=True, kw_only=True):
@@ -166,6 +189,14 @@ class TableSection(Section, frozen=True, kw_only=True):
     deletes: DeletePolicy = DeletePolicy.DELETE
     sweep: SweepPolicy = SweepPolicy.ON
     """`off`: watermark passes alone, and a ledger of the overlap alone; deletes and late changes are given up."""
+    sweep_interval_s: Annotated[float | None, Meta(ge=1, le=30 * 86_400, extra={"kind": "duration"})] = field(
+        default=None, name="sweep_interval"
+    )
+    """Of this table; None takes that of `[sync]`."""
+    merge_interval_s: Annotated[float | None, Meta(ge=0, le=86_400, extra={"kind": "duration"})] = field(
+        default=None, name="merge_interval"
+    )
+    """Of this table; None takes that of `[sync]`."""
     null_values: NullValues = NullValues.NULL
     types: Mapping[str, TargetType] = field(default_factory=dict)
     """BigQuery type by column, where the mapping's own choice is not wanted."""
@@ -182,6 +213,7 @@ class Config(Struct, frozen=True, kw_only=True):
     bigquery: BigQuerySection
     state: StateSection
     protos: ProtosSection
+    watch: WatchSection
     sync: SyncSection
     log: LogSection
     tables: tuple[TableSection, ...]
@@ -192,12 +224,21 @@ class Config(Struct, frozen=True, kw_only=True):
         """The table of that name, compared as SQLite compares names: without regard to ASCII case."""
         return next((table for table in self.tables if table.name.lower() == name.lower()), None)
 
+    def sweep_interval_s(self, table: TableSection) -> float:
+        """Seconds between two sweeps of a table that has a watermark."""
+        return self.sync.sweep_interval_s if table.sweep_interval_s is None else table.sweep_interval_s
+
+    def merge_interval_s(self, table: TableSection) -> float:
+        """Seconds at least between the beginnings of two cycles of a table."""
+        return self.sync.merge_interval_s if table.merge_interval_s is None else table.merge_interval_s
+
 
 SECTIONS: Mapping[str, type[Section]] = {
     "source": SourceSection,
     "bigquery": BigQuerySection,
     "state": StateSection,
     "protos": ProtosSection,
+    "watch": WatchSection,
     "sync": SyncSection,
     "log": LogSection,
 }

@@ -207,7 +207,7 @@ class TableCycle:
             changed_since_sweep=looks.get((name, "sweep")) != found,
             changed_since_pass=looks.get((name, "pass")) != found,
             last_sweep_us=request.last_sweep_us, last_walk=request.last_walk, last_pass=request.last_pass,
-            now_us=now_us, sweep_interval_us=int(settings.sweep_interval_s * 1_000_000), duty=settings.sweep_duty,
+            now_us=now_us, sweep_interval_us=int(self._session.config.sweep_interval_s(self._section) * 1_000_000), duty=settings.sweep_duty,
         )
 
     def _pass(self, refused: frozenset[bytes]) -> None:
