@@ -376,6 +376,8 @@ class CycleOutcome:
     bytes_sent: int = 0
     bytes_billed: int = 0
     merges: int = 0
+    lag_s: float | None = None
+    """Seconds from the first change that this cycle delivered, until all of them could be queried."""
     durations_s: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage: plan, read, encode, compare, append, merge, commit."""
+    """Seconds by stage: plan, target, read, encode, compare, append, merge, commit."""
     error: Mapping[str, str] | None = None

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -56,6 +56,8 @@ class FileState:
     modified_ns: int
     wal: tuple[int, int, int] | None
     """Inode, size in bytes and modification time in ns; None where there is no `-wal`."""
+    is_settled: bool = field(default=True, compare=False)
+    """Any later commit shows in it."""
 
 
 class Source:

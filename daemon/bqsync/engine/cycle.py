@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.prepare import TargetPreparation
-from bqsync.engine.schedule import Facts, SweepMode, Work, plan_work
+from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep
@@ -38,6 +39,8 @@ _MAX_REFUSALS = 20
 """A cycle starts again without the rows that BigQuery refused, so often at most."""
 _OWN_STAGES = ("read", "compare", "encode", "commit")
 """What the duty cycle counts: the time in which this machine works, not BigQuery."""
+_LOOK_S = 1.0
+"""A sweep that delivers nothing looks so often whether a watermark has something new."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,10 @@ class CycleOptions:
     sweep: SweepMode = SweepMode.ALWAYS
     is_alone: bool = False
     """No other table has lost more rows than the guard lets pass unasked."""
+    changed_us: int | None = None
+    """When the first change was written that this cycle is to deliver, in Unix microseconds; None: not known."""
+    give_way: Callable[[], None] = lambda: None
+    """Called now and then in a long sweep: returns once it may go on."""
 
 
 class TableCycle:
@@ -73,6 +80,7 @@ class TableCycle:
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch()
+        self._next_look_s = 0.0
         self._state = TableState(session.store, session.source_id, section.name)
         self._ledger = Ledger(session.store, self._state.table_id)
         self._quarantine = Quarantine(session.store, self._state.table_id)
@@ -91,11 +99,12 @@ class TableCycle:
         with self._stopwatch.stage("plan"):
             plan = plan_table(self._session, self._section, self._state)
             for warning in plan.warnings:
-                _log.warning(Event.SCHEMA_WARNING, table=self._section.name, what=warning)
+                self._warn_once(warning)
+        with self._stopwatch.stage("target"):
             self._settle_intent()
             preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
             prepared = preparation.prepare(plan.spec, adopt=self._options.adopt, full=self._options.full)
-            self._encoder = prepared.encoder
+        with self._stopwatch.stage("plan"):
             self._lane = Lane(
                 destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
@@ -109,6 +118,17 @@ class TableCycle:
         self.outcome.durations_s = self._stopwatch.durations_s
         self.outcome.quarantine_total = self._quarantine.count()
         return self.outcome
+
+    def outlook(self) -> tuple[Outlook, str]:
+        """When the next cycle finds work, and which look ("sweep", "pass") tells whether the file has changed."""
+        facts = self._facts(self._state.sweep_request(), self._session.now_us())
+        return outlook(facts), "pass" if facts.has_watermark else "sweep"
+
+    def _warn_once(self, warning: str) -> None:
+        said = (self._section.name, warning)
+        if said not in self._session.said:
+            self._session.said.add(said)
+            _log.warning(Event.SCHEMA_WARNING, table=self._section.name, what=warning)
 
     def _append_rows(self) -> int:
         return FIRST_COPY_APPEND_ROWS if self._ledger.is_empty() else self._session.config.sync.batch_rows
@@ -197,7 +217,7 @@ class TableCycle:
             )
 
     def _facts(self, request: SweepRequest, now_us: int) -> Facts:
-        settings, looks, name = self._session.config.sync, self._session.looks, self._section.name
+        config, looks, name = self._session.config, self._session.looks, self._section.name
         tracked = self._book.tracked()
         found = self._session.source.file_state()
         return Facts(
@@ -207,7 +227,8 @@ class TableCycle:
             changed_since_sweep=looks.get((name, "sweep")) != found,
             changed_since_pass=looks.get((name, "pass")) != found,
             last_sweep_us=request.last_sweep_us, last_walk=request.last_walk, last_pass=request.last_pass,
-            now_us=now_us, sweep_interval_us=int(self._session.config.sweep_interval_s(self._section) * 1_000_000), duty=settings.sweep_duty,
+            now_us=now_us, sweep_interval_us=int(config.sweep_interval_s(self._section) * 1_000_000),
+            duty=config.sync.sweep_duty,
         )
 
     def _pass(self, refused: frozenset[bytes]) -> None:
@@ -219,8 +240,9 @@ class TableCycle:
             is_stopped=self._session.stop.is_set,
         )
         if one.run(self._book.tracked()):
-            self._session.looks[self._section.name, "pass"] = found
+            self._session.note_look(self._section.name, "pass", found)
             self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
+            self._note_lag()
         self._book.decide_anew(one.of_another_form)
 
     def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
@@ -235,7 +257,7 @@ class TableCycle:
         sweep = Sweep(
             self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused, met=self._met,
             file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
-            between=lambda: self._pass_if_changed(refused),
+            between=lambda *, is_chunk_end: self._breathe(refused, is_chunk_end=is_chunk_end),
         )
         try:
             self.outcome.swept = sweep.run()
@@ -243,11 +265,24 @@ class TableCycle:
             # A sweep that failed has cost as much: the duty cycle counts it too.
             self._state.record_walk(self._session.now_us(), self._cost_us(own_s))
         if self.outcome.swept:
-            self._session.looks[self._section.name, "sweep"] = found
+            self._session.note_look(self._section.name, "sweep", found)
             self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us())
+            self._note_lag()
+
+    def _note_lag(self) -> None:
+        """What was written before is in the target now."""
+        if self._options.changed_us is not None and self.outcome.lag_s is None and self.outcome.merges:
+            self.outcome.lag_s = round(max(0, self._session.now_us() - self._options.changed_us) / 1_000_000, 3)
+
+    def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> None:
+        """Within a sweep, while nothing is staged: other tables have their turn, and newer rows of this one."""
+        self._options.give_way()
+        if is_chunk_end or time.monotonic() >= self._next_look_s:
+            self._pass_if_changed(refused)
+            self._next_look_s = time.monotonic() + _LOOK_S
 
     def _pass_if_changed(self, refused: frozenset[bytes]) -> None:
-        """Between two chunks of a sweep: what was written meanwhile must not wait for its end."""
+        """What was written meanwhile must not wait for the end of a sweep."""
         looked = self._session.looks.get((self._section.name, "pass"))
         tracked = self._book.tracked()
         # Without an index, a pass would read the whole table once more for every chunk.

@@ -54,6 +54,47 @@ class Work:
     sweep: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What comes next of a table whose cycle has ended well. Instants in Unix microseconds; 0 is at once."""
+
+    as_of_us: int
+    due_us: int | None
+    """When there is something to do even if nobody writes; None: never."""
+    change_us: int
+    """From when on a change of the file gives something to do."""
+
+    def is_due(self, now_us: int, *, is_changed: bool) -> bool:
+        """Whether there is something to do now."""
+        if now_us < self.as_of_us:
+            # The clock went back: what it says of the future counts no more.
+            return True
+        return (self.due_us is not None and now_us >= self.due_us) or (is_changed and now_us >= self.change_us)
+
+    def next_us(self, *, is_changed: bool) -> int | None:
+        """When `is_due` turns true, if nothing else happens."""
+        instants = [self.due_us, self.change_us if is_changed else None]
+        return min((instant_us for instant_us in instants if instant_us is not None), default=None)
+
+
+def outlook(facts: Facts) -> Outlook:
+    """
+    When the next cycle finds work, by the facts that stand when one has ended.
+
+    Agrees with `plan_work`: it finds work from that instant on and none before.
+    """
+    walk_us = 0 if facts.is_first_copy else ready_us(facts.last_walk, facts.duty)
+    if facts.sweeps_off:
+        due_us = None
+    elif facts.is_asked or facts.last_sweep_us is None:
+        due_us = walk_us
+    else:
+        due_us = max(walk_us, facts.last_sweep_us + facts.sweep_interval_us)
+    pass_us = 0 if facts.is_indexed else ready_us(facts.last_pass, facts.duty)
+    change_us = pass_us if facts.has_watermark else walk_us
+    return Outlook(as_of_us=facts.now_us, due_us=due_us, change_us=change_us)
+
+
 def plan_work(facts: Facts) -> Work:
     """Decide what a cycle does."""
     sweep = not facts.sweeps_off and _sweeps(facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.repeats import Repeats
 from bqsync.state.clock import now_us
 from bqsync.state.job_history import distrust_tables, newest_known_job_us
 from bqsync.state.lock import StateLock, make_folder
@@ -48,12 +49,25 @@ class Session:
     """The wall clock, in Unix microseconds."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """Warnings of a table that were logged already: once is enough, however many cycles follow."""
+
+    def note_look(self, table: str, kind: str, found: FileState) -> None:
+        """
+        Remember how the file was when a sweep or pass began.
+
+        A state in which something could still be written without showing is not remembered: the next look reads again.
+        """
+        if found.is_settled:
+            self.looks[table, kind] = found
+        else:
+            self.looks.pop((table, kind), None)
 
 
 @contextmanager
 def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = None) -> Iterator[Session]:
     """
-    Open everything that a cycle needs, what is local first.
+    Open everything that a cycle needs, what is local first, and see that all of it is there.
 
     Args:
         config: checked configuration.
@@ -63,21 +77,52 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
     Raises:
         BqsyncError: whatever keeps it from being opened.
     """
-    stop = stop or StopEvent()
     with ExitStack() as stack:
         messages = wanted_messages(config)
-        source = Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s)
-        source.read(table_names)  # what is wrong with the file as a whole is said once, and not by every table
-        store = stack.enter_context(_open_store(config, lock=lock))
-        destination = stack.enter_context(open_destination(config, stop))
-        source_id = store.source_id(config.source.name) if lock else 0
-        session = Session(
-            config=config, source=source, store=store, source_id=source_id, destination=destination,
-            messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
-        )
+        # What is wrong with the file as a whole is said once, and not by every table.
+        Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s).read(table_names)
+        held = stack.enter_context(locked_state(config)) if lock else None
+        session = stack.enter_context(open_rooms(config, messages, held=held, stop=stop or StopEvent()))
+        see_dataset(session)
         if lock:
             distrust_what_is_older(session)
         yield session
+
+
+@contextmanager
+def open_rooms(
+    config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent
+) -> Iterator[Session]:
+    """
+    Open what is on this machine. The database may be missing still, and BigQuery is not called.
+
+    Args:
+        config: checked configuration.
+        messages: that its tables name.
+        held: the lock on the state; None opens it to be read alone.
+        stop: ends waits and cycles early once it is set.
+
+    Raises:
+        BqsyncError: of the state or the credentials; EMBEDDED_FAILED.
+    """
+    with ExitStack() as stack:
+        store = stack.enter_context(_open_store(config, read_only=held is None))
+        destination = stack.enter_context(connected(config, stop))
+        yield Session(
+            config=config, source=Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s), store=store,
+            source_id=0 if held is None else store.source_id(config.source.name), destination=destination,
+            messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+        )
+
+
+def see_dataset(session: Session) -> None:
+    """
+    The first call to BigQuery: it answers, and the dataset is there.
+
+    Raises:
+        BqsyncError: BIGQUERY_UNREACHABLE and its like; BIGQUERY_DATASET_MISSING.
+    """
+    _see_dataset(session.config, session.destination)
 
 
 def distrust_what_is_older(session: Session) -> None:
@@ -127,6 +172,14 @@ def wanted_messages(config: Config) -> Mapping[str, tuple[ProtoField, ...]]:
 @contextmanager
 def open_destination(config: Config, stop: StopEvent) -> Iterator[Destination]:
     """Start the embedded BigQuery if it is asked for, make the clients, and see that the dataset is there."""
+    with connected(config, stop) as destination:
+        _see_dataset(config, destination)
+        yield destination
+
+
+@contextmanager
+def connected(config: Config, stop: StopEvent) -> Iterator[Destination]:
+    """Start the embedded BigQuery if it is asked for, and make the clients; nothing is called yet."""
     with ExitStack() as stack:
         section = config.bigquery
         if section.embedded:
@@ -138,31 +191,52 @@ def open_destination(config: Config, stop: StopEvent) -> Iterator[Destination]:
                       directory=str(section.embedded_dir))
         destination = connect(section, Policy(stop=stop, on_retry=_report_retry))
         stack.callback(destination.close)
-        # A local BigQuery starts empty; in a real project a missing dataset is more likely a wrong name.
-        check_dataset(destination, create=section.rest_endpoint is not None)
         yield destination
 
 
+def _see_dataset(config: Config, destination: Destination) -> None:
+    # A local BigQuery starts empty; in a real project a missing dataset is more likely a wrong name.
+    is_local = config.bigquery.embedded or config.bigquery.rest_endpoint is not None
+    check_dataset(destination, create=is_local)
+
+
 @contextmanager
-def _open_store(config: Config, *, lock: bool) -> Iterator[Store]:
+def locked_state(config: Config) -> Iterator[StateLock]:
+    """
+    Keep other bqsync processes away from the state.
+
+    Raises:
+        BqsyncError: STATE_LOCKED, STATE_UNWRITABLE.
+    """
+    make_folder(config.state.file)
+    lock = StateLock(config.state.file)
+    lock.acquire()
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _open_store(config: Config, *, read_only: bool) -> Iterator[Store]:
     path = config.state.file
-    with ExitStack() as stack:
-        if lock:
-            make_folder(path)
-            state_lock = StateLock(path)
-            state_lock.acquire()
-            stack.callback(state_lock.release)
-        store = Store(path, read_only=not lock)
-        stack.callback(store.close)
+    with closing(Store(path, read_only=read_only)) as store:
         if store.rebuilt_from is not None:
             _log.warning(Event.STATE_REBUILT, file=str(path), moved_to=str(store.rebuilt_from),
                          why=f"{store.rebuilt_because}; every table is reconciled with its target")
         yield store
 
 
+_RETRY_LINES_S = 60.0
+_retry_lines = Repeats(_RETRY_LINES_S)
+
+
 def _report_retry(failure: BqsyncError, attempt: int, wait_s: float) -> None:
-    _log.warning(Event.RETRY_SCHEDULED, attempt=attempt, wait_s=round(wait_s, 3), code=failure.rule.code,
-                 kind=failure.kind.value, what=failure.what, why=failure.why)
+    """Each table and each call meets the same outage: of one kind, one line a minute."""
+    repeats = _retry_lines.admit(failure.kind)
+    log = _log.debug if repeats is None else _log.warning
+    log(Event.RETRY_SCHEDULED, attempt=attempt, wait_s=round(wait_s, 3), code=failure.rule.code,
+        kind=failure.kind.value, what=failure.what, why=failure.why, **({"repeats": repeats} if repeats else {}))
 
 
 def chosen_tables(config: Config, names: Sequence[str]) -> list[str]:

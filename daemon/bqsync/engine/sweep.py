@@ -6,7 +6,9 @@ It finds what no timestamp tells, and is the first copy as well: a sweep against
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from bqsync.capture.compare import Marks
 from bqsync.capture.pages import Page, TableReader
@@ -17,6 +19,16 @@ from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.verdicts import FLOOD_ROWS
 from bqsync.failpoints import reached
 from bqsync.model import CycleOutcome
+
+_OLD_S = 10.0
+"""A chunk that is not full is merged after so long, for the watermark pass that waits behind it."""
+
+
+class Between(Protocol):
+    """What is done between two pages of a sweep while nothing is staged."""
+
+    def __call__(self, *, is_chunk_end: bool) -> None:
+        """Do it."""
 
 
 class Sweep:
@@ -34,13 +46,14 @@ class Sweep:
         file: what happened to it since the sweep began.
         progress: told of the number of rows read so far.
         is_stopped: asked between pages; a stopped sweep delivers what it has and judges no absence.
-        between: called after each chunk that is not the last: a long sweep must not delay what a watermark tells.
+        between: called now and then while nothing is staged, and after each chunk that is not the last: a long sweep
+            must not delay what a watermark tells.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, limits: DeleteLimits,
         refused: frozenset[bytes], met: set[bytes], file: FileWatch, progress: Callable[[int], None],
-        is_stopped: Callable[[], bool], between: Callable[[], None],
+        is_stopped: Callable[[], bool], between: Between,
     ) -> None:
         self._lane = lane
         self._reader = reader
@@ -50,6 +63,8 @@ class Sweep:
         self._between = between
         self._rows = 0
         self._table_rows = 0
+        self._is_first_copy = lane.ledger.is_empty()
+        self._staged_s: float | None = None
         self._seen = Marks(lane.ledger.begin_sweep())
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=reader.key_is_unique, seen=self._seen)
@@ -86,13 +101,27 @@ class Sweep:
             self._intake.take(page)
             self._rows += len(page.rows)
             self._progress(self._rows)
-            if self._intake.is_full:
+            if self._intake.is_full or self._is_old():
                 self._check_flood()
                 self._intake.deliver()
-                self._between()
+                self._between(is_chunk_end=True)
+            elif not self._intake.chunk.rows:
+                self._between(is_chunk_end=False)
             if self._is_stopped():
                 return False
         return True
+
+    def _is_old(self) -> bool:
+        """
+        Whether rows have been staged for long: a newer version of them can't be read before these are merged.
+
+        A first copy has no older version to be fresher than, and larger chunks make it faster.
+        """
+        if not self._intake.chunk.rows or self._is_first_copy:
+            self._staged_s = None
+        elif self._staged_s is None:
+            self._staged_s = time.monotonic()
+        return self._staged_s is not None and time.monotonic() >= self._staged_s + _OLD_S
 
     def _check_flood(self) -> None:
         met = len(self._intake.verdicts.met)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -11,20 +11,17 @@ from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
 from bqsync.deliver import staging
 from bqsync.engine.absence import held_back
-from bqsync.engine.cycle import CycleOptions, TableCycle
+from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.identity import watch_identity
+from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
 from bqsync.engine.session import Session, chosen_tables
-from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope, internal_error
+from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope
 from bqsync.model import CycleOutcome, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.tables import TableState
 
 _log = get_logger()
-
-_REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
-             ErrorKind.TARGET_FOREIGN)
-
 
 class Progress(Protocol):
     """Told how far a cycle is, from several threads."""
@@ -86,7 +83,7 @@ def _decide_deferred(
         failure = held_back(outcome, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
                             f"several tables have lost as much at once: {others}")
         outcome.error = failure.as_dict()
-        _record_attempt(session, outcome.table, outcome.error)
+        note_attempt(session, outcome)
     return outcomes
 
 
@@ -116,63 +113,33 @@ def _sync_table(
     section = session.config.table(name)
     if section is None:
         raise AssertionError(name)
-    cycle: TableCycle | None = None
-    try:
-        _raise_outage(name, outage)
-        cycle = TableCycle(session, section, options, _row_counter(session, name, progress))
-        outcome = cycle.run()
-    except Exception as failure:  # noqa: BLE001 - one table's failure, expected or not, never stops another
-        outcome = _failed(section, failure, cycle.outcome if cycle else None)
-        # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
-        if isinstance(failure, BqsyncError) and failure.rule.scope is Scope.PROCESS:
-            outage.append(failure)
+    if outage:
+        run = failed_run(session, section, _not_tried(name, outage[0]))
     else:
-        # Idle is silent: a cycle that found nothing is worth a line only to those who debug.
-        moved = outcome.merges or outcome.rows_quarantined or outcome.deletes_deferred
-        (_log.info if moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(outcome))
+        run = _counted_run(session, section, options, progress)
+    if run.failure is None:
+        report_success(run)
+    else:
+        report_failure(run)
+        # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
+        if run.failure.rule.scope is Scope.PROCESS:
+            outage.append(run.failure)
     if progress is not None:
         progress.end(name)
-    if outcome.error or not session.stop.is_set():
-        # A cycle that was told to stop has not failed, and has not seen the whole table either.
-        _record_attempt(session, name, outcome.error)
-    return outcome
+    return run.outcome
 
 
-def _raise_outage(name: str, outage: Sequence[BqsyncError]) -> None:
-    if outage:
-        raise BqsyncError(outage[0].kind, what=f"table {name} was not tried: {outage[0].what}",
-                          why=outage[0].why, fix=outage[0].fix)
-
-
-def _row_counter(session: Session, name: str, progress: Progress | None) -> Callable[[int], None]:
+def _counted_run(
+    session: Session, section: TableSection, options: CycleOptions, progress: Progress | None
+) -> TableRun:
     if progress is None:
-        return lambda _rows: None
-    progress.begin(name, session.source.read(lambda connection: count_rows(connection, name)))
-    return lambda rows: progress.advance(name, rows)
-
-
-def _failed(section: TableSection, failure: Exception, begun: CycleOutcome | None) -> CycleOutcome:
-    error = failure if isinstance(failure, BqsyncError) else internal_error(failure)
-    fields = error.as_dict()
-    if error.kind is ErrorKind.INTERNAL:
-        _log.error(Event.SYNC_FAILED, table=section.name, exc_info=failure, **fields)
-    else:
-        event = Event.TABLE_REFUSED if error.kind in _REFUSALS else Event.SYNC_FAILED
-        _log.error(event, table=section.name, **fields)
-    outcome = begun or CycleOutcome(table=section.name, target=section.target)
-    outcome.error = fields
-    return outcome
-
-
-def _fields(outcome: CycleOutcome) -> dict[str, object]:
-    names = [name for name in CycleOutcome.__slots__ if name != "error"]
-    fields = {name: getattr(outcome, name) for name in names if name != "skipped" or outcome.skipped}
-    fields["durations_s"] = {stage: round(seconds, 4) for stage, seconds in outcome.durations_s.items()}
-    return fields
-
-
-def _record_attempt(session: Session, name: str, error: Mapping[str, str] | None) -> None:
+        return run_cycle(session, section, options, lambda _rows: None)
     try:
-        TableState(session.store, session.source_id, name).record_attempt(error, session.now_us())
-    except BqsyncError as failure:
-        _log.error(Event.SYNC_FAILED, table=name, **failure.as_dict())
+        progress.begin(section.name, session.source.read(lambda connection: count_rows(connection, section.name)))
+    except Exception as raised:  # noqa: BLE001 - as in a cycle
+        return failed_run(session, section, raised)
+    return run_cycle(session, section, options, lambda rows: progress.advance(section.name, rows))
+
+
+def _not_tried(name: str, outage: BqsyncError) -> BqsyncError:
+    return BqsyncError(outage.kind, what=f"table {name} was not tried: {outage.what}", why=outage.why, fix=outage.fix)

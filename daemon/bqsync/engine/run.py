@@ -1,0 +1,120 @@
+"""One cycle of one table as its callers see it: it never raises, and what became of it is noted and logged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bqsync.capture.source import FileState
+from bqsync.config import TableSection
+from bqsync.engine.cycle import CycleOptions, TableCycle
+from bqsync.engine.schedule import Outlook
+from bqsync.engine.session import Session
+from bqsync.errors import BqsyncError, ErrorKind, internal_error
+from bqsync.model import CycleOutcome
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+from bqsync.state.tables import TableState
+
+_log = get_logger()
+
+_REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
+             ErrorKind.TARGET_FOREIGN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRun:
+    """What became of a cycle."""
+
+    outcome: CycleOutcome
+    """With its error, where it failed."""
+    outlook: Outlook | None = None
+    """None where it failed."""
+    look: FileState | None = None
+    """How the file was when what finds the changes of this table last began; None where that tells nothing."""
+    failure: BqsyncError | None = None
+    cause: Exception | None = None
+    """Of an internal error: what was raised."""
+
+    @property
+    def has_moved(self) -> bool:
+        """Rows have been sent, put in quarantine, or held back."""
+        done = self.outcome
+        return bool(done.merges or done.rows_quarantined or done.deletes_deferred)
+
+
+def run_cycle(
+    session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
+) -> TableRun:
+    """
+    Run one cycle of one table. One table's failure, expected or not, never stops another.
+
+    Args:
+        session: open source, state and destination.
+        section: the table's configuration.
+        options: of this cycle.
+        progress: told of the number of rows that a sweep has read so far.
+    """
+    cycle: TableCycle | None = None
+    try:
+        cycle = TableCycle(session, section, options, progress)
+        outcome = cycle.run()
+        ahead, kind = cycle.outlook()
+    except Exception as raised:  # noqa: BLE001 - see above
+        return failed_run(session, section, raised, cycle.outcome if cycle else None)
+    if not session.stop.is_set():
+        # A cycle that was told to stop has not failed, and has not seen the whole table either.
+        note_attempt(session, outcome)
+    return TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
+
+
+def failed_run(
+    session: Session, section: TableSection, raised: Exception, begun: CycleOutcome | None = None
+) -> TableRun:
+    """A cycle that has failed, noted in the state."""
+    failure = raised if isinstance(raised, BqsyncError) else internal_error(raised)
+    outcome = begun or CycleOutcome(table=section.name, target=section.target)
+    outcome.error = failure.as_dict()
+    note_attempt(session, outcome)
+    return TableRun(outcome=outcome, failure=failure, cause=raised if failure is not raised else None)
+
+
+def report_success(run: TableRun) -> None:
+    """Idle is silent: a cycle that found nothing is worth a line only to those who debug."""
+    (_log.info if run.has_moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(run.outcome))
+
+
+def report_failure(run: TableRun, **more: object) -> None:
+    """
+    Log why a cycle has failed.
+
+    Args:
+        run: that failed.
+        more: further fields of the line.
+    """
+    if run.failure is None:
+        raise AssertionError(run)
+    fields = {"table": run.outcome.table, **run.failure.as_dict(), **more}
+    if run.cause is not None:
+        _log.error(Event.SYNC_FAILED, exc_info=run.cause, **fields)
+    else:
+        _log.error(Event.TABLE_REFUSED if run.failure.kind in _REFUSALS else Event.SYNC_FAILED, **fields)
+
+
+def note_attempt(session: Session, outcome: CycleOutcome) -> None:
+    """Have the state know how the last cycle of a table ended."""
+    try:
+        TableState(session.store, session.source_id, outcome.table).record_attempt(outcome.error, session.now_us())
+    except BqsyncError as failure:
+        _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
+
+
+def _fields(outcome: CycleOutcome) -> dict[str, object]:
+    names = [name for name in CycleOutcome.__slots__ if name != "error"]
+    fields = {name: getattr(outcome, name) for name in names}
+    if outcome.lag_s is None:
+        del fields["lag_s"]
+    if not outcome.skipped:
+        del fields["skipped"]
+    fields["durations_s"] = {stage: round(seconds, 4) for stage, seconds in outcome.durations_s.items()}
+    return fields
