@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from bqsync.engine.session import Session
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -9,9 +11,38 @@ from bqsync.state.sources import note_identity
 
 _log = get_logger()
 
+_LOOK = ("", "identity")
+"""Under this name the session keeps how the file was."""
+
 
 def watch_identity(session: Session) -> None:
     """Another file under the same name, or an older state of the same one: every table is to be swept."""
     why = note_identity(session.store, session.source_id, session.source.identity())
     if why is not None:
         _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
+
+
+class IdentityWatch:
+    """
+    The same for many threads: the file is read for it once, and again when it has changed.
+
+    Args:
+        session: open source and state.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = threading.Lock()
+
+    def look(self) -> None:
+        """
+        See whether it is the same file still; returns when the state knows.
+
+        Raises:
+            BqsyncError: one of the SOURCE_… or STATE_… kinds.
+        """
+        with self._lock:
+            found = self._session.source.file_state()
+            if self._session.looks.get(_LOOK) != found:
+                watch_identity(self._session)
+                self._session.note_look(*_LOOK, found)

@@ -10,6 +10,21 @@ class Event(StrEnum):
 
     SYNC_COMPLETED = "sync.completed"
     SYNC_FAILED = "sync.failed"
+    SYNC_RECOVERED = "sync.recovered"
+    DAEMON_STARTED = "daemon.started"
+    DAEMON_READY = "daemon.ready"
+    DAEMON_HEARTBEAT = "daemon.heartbeat"
+    DAEMON_RELOADED = "daemon.reloaded"
+    DAEMON_RELOAD_FAILED = "daemon.reload_failed"
+    DAEMON_STALLED = "daemon.stalled"
+    DAEMON_STOPPING = "daemon.stopping"
+    DAEMON_STOPPED = "daemon.stopped"
+    WATCH_DEGRADED = "watch.degraded"
+    WATCH_RECOVERED = "watch.recovered"
+    WATCH_OVERFLOW = "watch.overflow"
+    SOURCE_UNAVAILABLE = "source.unavailable"
+    SOURCE_RECOVERED = "source.recovered"
+    BIGQUERY_UNAVAILABLE = "bigquery.unavailable"
     TABLE_REFUSED = "table.refused"
     TARGET_CREATED = "target.created"
     TARGET_ALTERED = "target.altered"
@@ -59,6 +74,7 @@ _CYCLE_FIELDS = (
     "bytes_sent",
     "bytes_billed",
     "merges",
+    "lag_s",
     "durations_s",
 )
 
@@ -68,10 +84,60 @@ SPECIFICATIONS = MappingProxyType(
             "info", "One cycle of one table has been delivered and its state committed.", _CYCLE_FIELDS
         ),
         Event.SYNC_FAILED: EventSpecification(
-            "error", "A cycle of a table has failed; nothing is lost, it is tried again.", ("table", *_ERROR_FIELDS)
+            "error", "A cycle of a table has failed; nothing is lost, it is tried again.",
+            ("table", *_ERROR_FIELDS, "failures", "retry_in_s"),
+        ),
+        Event.SYNC_RECOVERED: EventSpecification(
+            "info", "What had failed works again: a table, or, without one, what all of them need.",
+            ("table", "code", "failures", "duration_s"),
+        ),
+        Event.DAEMON_STARTED: EventSpecification(
+            "info", "The daemon begins.", ("version", "config", "db", "tables", "pid")
+        ),
+        Event.DAEMON_READY: EventSpecification(
+            "info", "Configuration, state and credentials are in order, and the database was looked at.",
+            ("tables", "is_database_there", "duration_s"),
+        ),
+        Event.DAEMON_HEARTBEAT: EventSpecification(
+            "info", "The daemon is alive; what it has done since the last line of this kind.",
+            ("tables", "failing", "lag_s", "cycles", "rows_upserted", "rows_deleted", "file_events", "uptime_s",
+             "rss_bytes"),
+        ),
+        Event.DAEMON_RELOADED: EventSpecification(
+            "info", "The configuration was read anew and is in force.", ("config", "changed", "tables")
+        ),
+        Event.DAEMON_RELOAD_FAILED: EventSpecification(
+            "error", "The new configuration can't be used; the old one stays in force.",
+            (*_ERROR_FIELDS, "problems"),
+        ),
+        Event.DAEMON_STALLED: EventSpecification(
+            "error", "A cycle makes no progress; the service manager is no longer told that all is well.",
+            ("table", "silent_s"),
+        ),
+        Event.DAEMON_STOPPING: EventSpecification("info", "The daemon was asked to end.", ("signal", "running")),
+        Event.DAEMON_STOPPED: EventSpecification(
+            "info", "The daemon ends. What was abandoned is sent again by the next start.",
+            ("abandoned", "duration_s"),
+        ),
+        Event.WATCH_DEGRADED: EventSpecification(
+            "warning", "Changes are found by polling alone.", ("what", "why", "fix", "poll_interval_s")
+        ),
+        Event.WATCH_RECOVERED: EventSpecification("info", "Events of the file system tell of changes again.", ("file",)),
+        Event.WATCH_OVERFLOW: EventSpecification(
+            "warning", "More file events came than the kernel keeps; the file was looked at.", ("overflows",)
+        ),
+        Event.SOURCE_UNAVAILABLE: EventSpecification(
+            "error", "There is no database to look at; it is waited for, and nothing is deleted.",
+            ("file", *_ERROR_FIELDS),
+        ),
+        Event.SOURCE_RECOVERED: EventSpecification("info", "The database is there again.", ("file", "duration_s")),
+        Event.BIGQUERY_UNAVAILABLE: EventSpecification(
+            "error", "BigQuery could not be reached at the start; it is tried again.",
+            (*_ERROR_FIELDS, "failures", "retry_in_s"),
         ),
         Event.TABLE_REFUSED: EventSpecification(
-            "error", "A table can't be synced as it is configured or declared.", ("table", *_ERROR_FIELDS)
+            "error", "A table can't be synced as it is configured or declared.",
+            ("table", *_ERROR_FIELDS, "failures", "retry_in_s"),
         ),
         Event.TARGET_CREATED: EventSpecification(
             "info", "A target table was missing and has been created.", ("table", "target", "columns")
@@ -90,7 +156,7 @@ SPECIFICATIONS = MappingProxyType(
         Event.RETRY_SCHEDULED: EventSpecification(
             "warning",
             "A call has failed in a way that passes, and is tried again.",
-            ("attempt", "wait_s", "code", "kind", "what", "why"),
+            ("attempt", "wait_s", "code", "kind", "what", "why", "repeats"),
         ),
         Event.INTENT_SETTLED: EventSpecification(
             "info", "The end of a MERGE that an earlier run had begun is known.", ("table", "job_id", "outcome")

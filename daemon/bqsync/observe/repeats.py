@@ -33,7 +33,7 @@ class Repeats:
             self._last[key] = (now_s, 0)
             return left_out
 
-    def forget(self, key: Hashable) -> None:
-        """The next line of that key passes: what it tells is new."""
+    def forget(self, is_over: Callable[[Hashable], bool]) -> None:
+        """The next lines of such keys pass: what they tell is new."""
         with self._lock:
-            self._last.pop(key, None)
+            self._last = {key: passed for key, passed in self._last.items() if not is_over(key)}

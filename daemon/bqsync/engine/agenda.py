@@ -1,0 +1,175 @@
+"""
+Which table has its turn, and when. Pure: the clocks are passed in, nothing is run here.
+
+Two clocks: the wall clock (`now_us`, Unix microseconds) for what the state has noted, and a monotonic one (`now_s`) for
+pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bqsync.engine.schedule import Outlook
+
+TableKey = tuple[str, str]
+"""Name of the source, name of the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A cycle that is to begin."""
+
+    key: TableKey
+    changed_us: int | None
+    """When the first change was written that it is to deliver."""
+    is_alone: bool
+    """No other table has lost more rows than the guard lets pass unasked."""
+
+
+@dataclass(slots=True)
+class _Table:
+    interval_s: float
+    outlook: Outlook | None = None
+    """None: nothing is known, a cycle is to begin as soon as it may."""
+    look: object = None
+    """How the file was when the table's last cycle looked."""
+    is_changed: bool = False
+    changed_us: int | None = None
+    is_running: bool = False
+    running_us: int | None = None
+    """`changed_us` of the cycle that is running."""
+    is_waiting: bool = False
+    """For a decision about its deletes."""
+    is_alone: bool = False
+    earliest_s: float = 0.0
+    failures: int = 0
+
+
+class Agenda:
+    """
+    What is known of each table between its cycles.
+
+    Args:
+        intervals_s: of each table, the seconds at least between the beginnings of two cycles.
+    """
+
+    def __init__(self, intervals_s: Mapping[TableKey, float]) -> None:
+        self._tables = {key: _Table(interval_s) for key, interval_s in intervals_s.items()}
+
+    def look(self, source: str, found: object, changed_us: int | None) -> None:
+        """
+        A look was taken at the file of a source.
+
+        Args:
+            source: its name.
+            found: how the file is.
+            changed_us: when the first change since the last look was written.
+        """
+        for (name, _), table in self._tables.items():
+            if name == source and table.look != found:
+                table.is_changed = True
+                table.changed_us = _older(table.changed_us, changed_us)
+
+    def ready(self, now_us: int, now_s: float) -> list[TableKey]:
+        """Tables with work that may begin now; those whose change waits longest come first."""
+        found = [key for key, table in self._tables.items() if _is_ready(table, now_us) and now_s >= table.earliest_s]
+        return sorted(found, key=lambda key: self._tables[key].changed_us or now_us)
+
+    def start(self, key: TableKey, now_s: float) -> Start:
+        """A cycle of the table begins."""
+        table = self._tables[key]
+        start = Start(key=key, changed_us=table.changed_us, is_alone=table.is_alone)
+        table.is_running, table.running_us = True, table.changed_us
+        table.is_changed, table.changed_us, table.is_alone = False, None, False
+        table.earliest_s = now_s + table.interval_s
+        return start
+
+    def skip(self, key: TableKey) -> None:
+        """The change was delivered by a cycle that began after it."""
+        self._tables[key].is_changed, self._tables[key].changed_us = False, None
+
+    def succeed(self, key: TableKey, outlook: Outlook | None, look: object) -> int:
+        """A cycle has ended well. Returns how many had failed before it."""
+        table = self._tables[key]
+        table.is_running, table.running_us = False, None
+        table.outlook, table.look = outlook, look
+        failures, table.failures = table.failures, 0
+        return failures
+
+    def fail(self, key: TableKey, *, counts: bool = True) -> int:
+        """
+        A cycle has failed, or could not begin: it is to run again. Returns how many have failed in a row.
+
+        Args:
+            key: of the table.
+            counts: it was the table's own failure.
+        """
+        table = self._tables[key]
+        table.is_running, table.is_waiting = False, False
+        table.outlook = table.look = None
+        table.changed_us = _older(table.changed_us, table.running_us)
+        table.running_us = None
+        table.failures += counts
+        return table.failures
+
+    def pause(self, key: TableKey, until_s: float) -> None:
+        """No cycle of the table begins before."""
+        self._tables[key].earliest_s = max(self._tables[key].earliest_s, until_s)
+
+    def wait(self, key: TableKey) -> None:
+        """The table's deletes wait for what the others have lost."""
+        self._tables[key].is_waiting = True
+
+    def release(self, key: TableKey) -> None:
+        """No other has lost as much: the table is to run again, and its deletes pass."""
+        table = self._tables[key]
+        table.is_waiting, table.is_alone, table.outlook = False, True, None
+
+    def look_of(self, key: TableKey) -> object:
+        """How the file was when the table's last cycle looked; None where that tells nothing."""
+        table = self._tables[key]
+        return None if table.outlook is None else table.look
+
+    def is_due(self, key: TableKey, now_us: int) -> bool:
+        """Whether there is work though the file may be as it was."""
+        table = self._tables[key]
+        return table.outlook is None or table.outlook.is_due(now_us, is_changed=False)
+
+    def running(self) -> list[TableKey]:
+        """Tables whose cycle is running."""
+        return [key for key, table in self._tables.items() if table.is_running]
+
+    def busy(self, now_us: int) -> set[TableKey]:
+        """Tables that are running or have work."""
+        return {key for key, table in self._tables.items() if table.is_running or _is_ready(table, now_us)}
+
+    def failing(self) -> list[TableKey]:
+        """Tables whose last cycle failed."""
+        return [key for key, table in self._tables.items() if table.failures]
+
+    def oldest_change_us(self) -> int | None:
+        """When the oldest change was written that is not known to be delivered; None where there is none."""
+        waiting = [_older(table.changed_us, table.running_us) for table in self._tables.values()]
+        return min((changed_us for changed_us in waiting if changed_us is not None), default=None)
+
+    def wake_s(self, now_us: int, now_s: float) -> float | None:
+        """The monotonic instant at which the next cycle may begin, if nothing else happens; None: never."""
+        instants = []
+        for table in self._tables.values():
+            if table.is_running or table.is_waiting:
+                continue
+            next_us = 0 if table.outlook is None else table.outlook.next_us(is_changed=table.is_changed)
+            if next_us is not None:
+                instants.append(max(table.earliest_s, now_s + max(0, next_us - now_us) / 1_000_000))
+        return min(instants, default=None)
+
+
+def _is_ready(table: _Table, now_us: int) -> bool:
+    if table.is_running or table.is_waiting:
+        return False
+    return table.outlook is None or table.outlook.is_due(now_us, is_changed=table.is_changed)
+
+
+def _older(one_us: int | None, other_us: int | None) -> int | None:
+    return min((instant_us for instant_us in (one_us, other_us) if instant_us is not None), default=None)
