@@ -196,6 +196,7 @@ class AppendStream:
                     raise failure(self._operation, ErrorKind.BIGQUERY_STREAM_LOST, "an answer came without a request")
                 check_answer(self._operation, head, answer)
                 self._window.acknowledge()
+                self._policy.on_progress()
         except grpc.RpcError as error:
             self._connection_ended(error)
         else:

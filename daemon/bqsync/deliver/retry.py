@@ -66,12 +66,14 @@ class Policy:
         stop: once set, no wait begins and the one under way ends: the failure in hand is raised.
         on_retry: told of each wait before it begins (the failure, number of the failed attempt, seconds), in the
             thread of the call.
+        on_progress: told whenever an attempt begins, or an answer has come on a stream.
         waits: the table of waits, where a kind's rule asks for any.
     """
 
     connect_budget_s: float = CONNECT_BUDGET_S
     stop: Event = field(default_factory=Event)
     on_retry: OnRetry | None = None
+    on_progress: Callable[[], None] = lambda: None
     waits: Mapping[Retry, Waits] = field(default_factory=lambda: WAITS)
 
     def call(
@@ -102,6 +104,7 @@ class Policy:
 
         def attempt() -> T:
             series.begin()
+            self.on_progress()
             try:
                 return function()
             except VENDOR_ERRORS as error:

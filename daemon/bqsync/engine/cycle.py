@@ -16,14 +16,14 @@ from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.prepare import TargetPreparation
 from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
-from bqsync.engine.session import Session
+from bqsync.engine.session import PreparedTarget, Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
-from bqsync.model import CycleOutcome, Intent, Operation, SweepPolicy
+from bqsync.model import CycleOutcome, Intent, Operation, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -101,9 +101,7 @@ class TableCycle:
             for warning in plan.warnings:
                 self._warn_once(warning)
         with self._stopwatch.stage("target"):
-            self._settle_intent()
-            preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
-            prepared = preparation.prepare(plan.spec, adopt=self._options.adopt, full=self._options.full)
+            prepared = self._prepared(plan.spec)
         with self._stopwatch.stage("plan"):
             self._lane = Lane(
                 destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
@@ -115,6 +113,8 @@ class TableCycle:
             self._book = self._watermark_book(prepared.encoder)
         self.outcome.target = str(prepared.found.ref)
         self._work_without_refused()
+        # Only a cycle that went well leaves it to the next one.
+        self._session.prepared[self._section.name] = prepared
         self.outcome.durations_s = self._stopwatch.durations_s
         self.outcome.quarantine_total = self._quarantine.count()
         return self.outcome
@@ -139,10 +139,27 @@ class TableCycle:
         return WatermarkBook(self._session.source, encoder.spec, names, self._reader, self._state,
                              zone=self._session.zone, overlap_us=self._overlap_us)
 
-    def _settle_intent(self) -> None:
+    def _prepared(self, spec: TableSpec) -> PreparedTarget:
+        """
+        The target, ready to be written to.
+
+        A daemon does not ask for it in every cycle. Whatever becomes of a target meanwhile is noticed by the MERGE,
+        which fails, or by the next look.
+        """
+        name = self._section.name
+        known = self._session.prepared.pop(name, None)
+        is_told = self._options.full or self._options.adopt
+        is_known = known is not None and known.wanted == spec and time.monotonic() < known.until_s
+        if self._settle_intent() or is_told or known is None or not is_known or self._state.trusted() is None:
+            preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
+            known = preparation.prepare(spec, adopt=self._options.adopt, full=self._options.full)
+        return known
+
+    def _settle_intent(self) -> bool:
+        """See what an earlier run left behind to its end; whether there was anything."""
         intent = self._state.intent()
         if intent is None:
-            return
+            return False
         outcome, job_created_us = jobs.settle(self._session.destination, intent)
         reached("intent.settled")
         if outcome == "done":
@@ -150,6 +167,7 @@ class TableCycle:
         self._state.clear_intent(job_created_us)
         staging.drop(self._session.destination, intent.staging_table)
         _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
+        return True
 
     def _doubt(self, intent: Intent) -> None:
         """

@@ -1,4 +1,4 @@
-"""Deletes that wait for what the other tables have lost: many at once in one table are likely, in several suspicious."""
+"""Deletes that wait for what other tables have lost: many at once in one table are likely, in several suspicious."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class Lookout:
             self._check_watch()
         with self._lock:
             due_s = self._debounce.due_s()
-            if due_s is None and not is_polled or due_s is not None and now_s < due_s:
+            if not is_polled if due_s is None else now_s < due_s:
                 return None
             first_s = self._debounce.take()
         try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bqsync.config import TableSection
 from bqsync.deliver import jobs, target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.session import Session
+from bqsync.engine.session import PreparedTarget, Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, SweepPolicy, TableSpec, TimestampFormat
 from bqsync.observe.events import Event
@@ -22,12 +22,8 @@ from bqsync.state.watermarks import Watermarks
 _log = get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A target that can be written to, and the encoder of its rows."""
-
-    encoder: RowEncoder
-    found: TargetState
+_KEPT_S = 60.0
+"""For so long a target that was looked at is taken to be as it was."""
 
 
 class TargetPreparation:
@@ -47,7 +43,7 @@ class TargetPreparation:
         self._state = state
         self._ledger = ledger
 
-    def prepare(self, spec: TableSpec, *, adopt: bool, full: bool) -> Prepared:
+    def prepare(self, spec: TableSpec, *, adopt: bool, full: bool) -> PreparedTarget:
         """
         Bring the target into the form of the mapping.
 
@@ -75,10 +71,10 @@ class TargetPreparation:
         found, added = target.evolve(destination, spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
-        spec = with_target(spec, found.required, self._gone_columns(spec, found))
+        wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found))
         encoder = RowEncoder(spec, self._session.zone)
         self._trust(encoder, found, is_new=is_new)
-        return Prepared(encoder=encoder, found=found)
+        return PreparedTarget(wanted=wanted, encoder=encoder, found=found, until_s=time.monotonic() + _KEPT_S)
 
     def _adopt(self, found: TargetState, *, asked: bool) -> None:
         destination = self._session.destination

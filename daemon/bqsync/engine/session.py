@@ -16,11 +16,12 @@ from bqsync.config import Config, TableSection
 from bqsync.deliver.clients import Destination, connect
 from bqsync.deliver.history import merges_since, target_mark
 from bqsync.deliver.retry import Policy
-from bqsync.deliver.target import check_dataset
+from bqsync.deliver.target import TargetState, check_dataset
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
+from bqsync.encode.rows import RowEncoder
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import ProtoField, TargetRef
+from bqsync.model import ProtoField, TableSpec, TargetRef
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
@@ -31,6 +32,18 @@ from bqsync.state.store import Store
 from bqsync.state.tables import TableState
 
 _log = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedTarget:
+    """A target that can be written to, and the encoder of its rows."""
+
+    wanted: TableSpec
+    """The mapping that it was prepared for."""
+    encoder: RowEncoder
+    found: TargetState
+    until_s: float
+    """The monotonic instant from which on it is to be looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,8 @@ class Session:
     """The wall clock, in Unix microseconds."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
+    prepared: dict[str, PreparedTarget] = field(default_factory=dict)
+    """Targets that the last cycle of a table has left in order."""
     said: set[tuple[str, str]] = field(default_factory=set)
     """Warnings of a table that were logged already: once is enough, however many cycles follow."""
 

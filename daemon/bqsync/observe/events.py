@@ -122,7 +122,9 @@ SPECIFICATIONS = MappingProxyType(
         Event.WATCH_DEGRADED: EventSpecification(
             "warning", "Changes are found by polling alone.", ("what", "why", "fix", "poll_interval_s")
         ),
-        Event.WATCH_RECOVERED: EventSpecification("info", "Events of the file system tell of changes again.", ("file",)),
+        Event.WATCH_RECOVERED: EventSpecification(
+            "info", "Events of the file system tell of changes again.", ("file",)
+        ),
         Event.WATCH_OVERFLOW: EventSpecification(
             "warning", "More file events came than the kernel keeps; the file was looked at.", ("overflows",)
         ),

@@ -1,0 +1,285 @@
+"""
+The loop of the daemon: looks at the file, gives tables their turn, and takes in what became of them.
+
+One thread runs the loop and waits on its inbox; every cycle has a thread of its own for as long as it lasts. All that
+several threads share is the session, the inbox, and the gate of `turns`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bqsync.engine.absence import held_back
+from bqsync.engine.agenda import Agenda, Start, TableKey
+from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.deferral import DeferredDeletes
+from bqsync.engine.identity import IdentityWatch
+from bqsync.engine.lookout import Lookout
+from bqsync.engine.run import TableRun, failed_run, report_success, run_cycle
+from bqsync.engine.schedule import SweepMode
+from bqsync.engine.session import Session, distrust_what_is_older, see_dataset
+from bqsync.engine.setbacks import Setbacks
+from bqsync.engine.sync import sweep_orphans
+from bqsync.engine.turns import Turns
+from bqsync.errors import BqsyncError, Scope, internal_error
+from bqsync.model import CycleOutcome
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+
+_log = get_logger()
+
+STALL_S = 900.0
+"""A cycle that has made no progress for so long hangs: no call, no wait and no page takes a tenth of it."""
+_LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A cycle has ended."""
+
+    key: TableKey
+    run: TableRun
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """The first calls to BigQuery have been made."""
+
+    failure: BqsyncError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Woken:
+    """Somebody wants the loop to look around."""
+
+
+class Loop:
+    """
+    Keeps the tables of one session equal to their source, until it is told to end.
+
+    Args:
+        session: rooms that are open on this machine; BigQuery need not have been called.
+        inbox: where signals, events and ended cycles arrive.
+        on_outcome: told of every cycle that has ended well.
+    """
+
+    def __init__(
+        self, session: Session, inbox: queue.SimpleQueue[object],
+        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
+    ) -> None:
+        self._session = session
+        self._inbox = inbox
+        self._on_outcome = on_outcome
+        self._source = session.config.source.name
+        self._sections = {(self._source, table.name): table for table in session.config.tables}
+        self.agenda = Agenda({key: session.config.merge_interval_s(table) for key, table in self._sections.items()})
+        self._turns = Turns(session.config.sync.parallel_tables)
+        self._identity = IdentityWatch(session)
+        self._deferred = DeferredDeletes()
+        self.setbacks = Setbacks()
+        self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
+        self._beats_s: dict[TableKey, float] = {}
+        self._stalled: set[TableKey] = set()
+        self._has_arrived = False
+        self._is_arriving = False
+        self.cycles = 0
+
+    def wake(self) -> None:
+        """Have the loop look around at once. From any thread."""
+        self._inbox.put(Woken())
+
+    def step(self) -> None:
+        """Do all that is to be done now, without waiting for any of it."""
+        now_s = time.monotonic()
+        look = self.lookout.look(now_s)
+        if look is not None:
+            self.agenda.look(self._source, look.state, look.changed_us)
+        if self.lookout.lost is not None or now_s < self.setbacks.until_s:
+            return
+        if not self._has_arrived:
+            self._arrive()
+            return
+        self._decide_deletes()
+        for key in self.agenda.ready(self._session.now_us(), now_s):
+            if self._is_worth_it(key):
+                self._start(self.agenda.start(key, now_s))
+
+    def wait_s(self) -> float:
+        """For how many seconds there is nothing to do, if nothing happens."""
+        now_s = time.monotonic()
+        next_s = self.lookout.next_s()
+        if self.lookout.lost is None and self._has_arrived:
+            cycle_s = self.agenda.wake_s(self._session.now_us(), now_s)
+            if cycle_s is not None:
+                next_s = min(next_s, max(cycle_s, self.setbacks.until_s))
+        return min(max(0.0, next_s - now_s), _LONGEST_WAIT_S)
+
+    def take(self, message: object) -> None:
+        """Take in a message from the inbox; those of others are left alone."""
+        if isinstance(message, _Arrived):
+            self._note_arrival(message.failure)
+        elif isinstance(message, _Ended):
+            self._note_end(message.key, message.run)
+
+    def is_settled(self) -> bool:
+        """Nothing runs, nothing is due and no event waits: the tables are as the file was at the last look."""
+        return (self._has_arrived and self.lookout.lost is None and self.lookout.is_quiet
+                and not self.agenda.busy(self._session.now_us()))
+
+    def is_alive(self) -> bool:
+        """Whether every cycle makes progress."""
+        now_s = time.monotonic()
+        silent = {key: now_s - beat_s for key, beat_s in list(self._beats_s.items()) if now_s - beat_s > STALL_S}
+        for key in silent.keys() - self._stalled:
+            _log.error(Event.DAEMON_STALLED, table=key[1], silent_s=round(silent[key]))
+        self._stalled = set(silent)
+        return not silent
+
+    def stop(self, grace_s: float) -> list[str]:
+        """
+        Have every cycle come to an end: the page in hand is finished, and what is staged is merged.
+
+        Args:
+            grace_s: for how long that is waited for.
+
+        Returns:
+            The tables whose cycle is still running.
+        """
+        self._session.stop.set()
+        self._turns.open()
+        self.lookout.close()
+        until_s = time.monotonic() + grace_s
+        while (self.agenda.running() or self._is_arriving) and (left_s := until_s - time.monotonic()) > 0:
+            try:
+                self.take(self._inbox.get(timeout=left_s))
+            except queue.Empty:
+                break
+        return sorted(table for _, table in self.agenda.running())
+
+    def _arrive(self) -> None:
+        if not self._is_arriving:
+            self._is_arriving = True
+            _thread("arrival", self._greet)
+
+    def _greet(self) -> None:
+        """The first calls to BigQuery, before any table is touched."""
+        failure: BqsyncError | None = None
+        try:
+            see_dataset(self._session)
+            distrust_what_is_older(self._session)
+            sweep_orphans(self._session)
+        except BqsyncError as error:
+            failure = error
+        except Exception as error:  # noqa: BLE001 - told as an error of ours, and tried again
+            failure = internal_error(error)
+        self._inbox.put(_Arrived(failure))
+
+    def _note_arrival(self, failure: BqsyncError | None) -> None:
+        self._is_arriving = False
+        if failure is not None:
+            self.setbacks.all_failed(failure)
+            return
+        self._has_arrived = True
+        self.setbacks.succeeded(None, 0)
+
+    def _is_worth_it(self, key: TableKey) -> bool:
+        """Whether the table has work by what the file is now: its last cycle may have begun after the change."""
+        now_us = self._session.now_us()
+        if self.agenda.is_due(key, now_us):
+            return True
+        # A file that is gone by now is told by the next look.
+        with suppress(BqsyncError):
+            if self.agenda.look_of(key) != self._session.source.file_state():
+                return True
+        self.agenda.skip(key)
+        self._deferred.ended(key)
+        return False
+
+    def _start(self, start: Start) -> None:
+        self._beats_s[start.key] = time.monotonic()
+        _thread(f"table {start.key[1]}", partial(self._work, start))
+
+    def _work(self, start: Start) -> None:
+        """One cycle, in a thread of its own."""
+        section = self._sections[start.key]
+        turn = self._turns.enter()
+        beat = partial(self._beat, start.key)
+        destination = self._session.destination
+        session = replace(self._session, destination=replace(
+            destination, policy=replace(destination.policy, on_progress=beat)))
+
+        def give_way() -> None:
+            beat()
+            turn.give_way()
+
+        options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
+                               give_way=give_way)
+        try:
+            beat()
+            self._identity.look()
+            run = run_cycle(session, section, options, lambda _rows: beat())
+        except Exception as raised:  # noqa: BLE001 - as in a cycle
+            run = failed_run(session, section, raised)
+        finally:
+            turn.leave()
+        self._inbox.put(_Ended(start.key, run))
+
+    def _beat(self, key: TableKey) -> None:
+        self._beats_s[key] = time.monotonic()
+
+    def _note_end(self, key: TableKey, run: TableRun) -> None:
+        self._beats_s.pop(key, None)
+        self._deferred.ended(key)
+        if run.failure is None:
+            self.cycles += 1
+            self.setbacks.succeeded(key[1], self.agenda.succeed(key, run.outlook, run.look))
+            report_success(run)
+            self._on_outcome(run.outcome)
+        else:
+            self._note_failure(key, run, run.failure)
+        if run.outcome.deletes_deferred:
+            self._deferred.note(key, run.outcome, self.agenda.busy(self._session.now_us()))
+            if run.failure is None:
+                self.agenda.wait(key)
+
+    def _note_failure(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
+        if self._session.stop.is_set():
+            self.agenda.fail(key, counts=False)
+        elif failure.rule.scope is Scope.PROCESS:
+            self.agenda.fail(key, counts=False)
+            self.setbacks.all_failed(failure, run)
+        else:
+            self.agenda.pause(key, self.setbacks.table_failed(run, self.agenda.fail(key)))
+
+    def _decide_deletes(self) -> None:
+        decision = self._deferred.decide()
+        if decision is None:
+            return
+        if decision.alone is not None:
+            self.agenda.release(decision.alone)
+        for outcome in decision.held:
+            key = (self._source, outcome.table)
+            failure = held_back(outcome, outcome.deletes_deferred, None, self._session.config.sync.max_delete_fraction,
+                                f"several tables have lost as much at once: {', '.join(decision.losing)}")
+            self._note_failure(key, failed_run(self._session, self._sections[key], failure, outcome), failure)
+
+
+def _thread(name: str, work: Callable[[], None]) -> None:
+    # A daemon thread: one that hangs must not keep the process from ending.
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def drain(inbox: queue.SimpleQueue[object], wait_s: float) -> Iterable[object]:
+    """What has arrived, waiting for the first of it so long at most."""
+    try:
+        yield inbox.get(timeout=wait_s)
+        while True:
+            yield inbox.get_nowait()
+    except queue.Empty:
+        return
