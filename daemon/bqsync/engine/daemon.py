@@ -16,10 +16,10 @@ from threading import Event as StopEvent
 import msgspec
 
 from bqsync.config import Config
-from bqsync.engine.loop import Loop, Woken, drain
+from bqsync.engine.loop import Loop, drain
 from bqsync.engine.session import Session, locked_state, open_rooms, wanted_messages
 from bqsync.engine.systemd import Notifier
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -27,6 +27,7 @@ from bqsync.state.lock import StateLock
 
 _log = get_logger()
 
+_ENDING_LOOK_S = 0.1
 GRACE_S = 3.0
 """For so long the cycles that are running may come to an end of their own, once the daemon is to end."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -59,15 +60,19 @@ class Daemon:
         self._started_s = time.monotonic()
         self._pulse = _Pulse(self._notifier, self._started_s)
         self._next: tuple[Config, Messages] | None = None
-        self._stopped_by: int | None = None
+        """What a reload has read."""
+        self._fallback: tuple[Config, Messages] | None = None
+        """What was in force before, until the new one has proved itself."""
+        self._stopped_s: float | None = None
+        """The monotonic instant at which the end was asked for."""
+        self._grace_s = GRACE_S
 
     def run(self) -> list[str]:
         """
         Live.
 
         Returns:
-            The tables whose cycle had to be abandoned: their threads are still running, and the process is to end
-            without waiting for them.
+            What had to be abandoned: its threads are still running, and the process is to end without waiting for them.
 
         Raises:
             BqsyncError: whatever keeps the daemon from starting.
@@ -78,61 +83,105 @@ class Daemon:
         with _signals(self._inbox), ExitStack() as stack:
             held = stack.enter_context(locked_state(config))
             while True:
-                abandoned = self._run_session(config, messages, held)
-                if self._next is None or abandoned:
-                    stack.pop_all() if abandoned else stack.close()
-                    return abandoned
+                try:
+                    unfinished = self._run_session(config, messages, held)
+                except BqsyncError as failure:
+                    if self._fallback is None:
+                        raise
+                    self._refuse(failure)
+                    config, messages = self._fallback
+                    continue
+                if self._next is None:
+                    if unfinished:
+                        stack.pop_all()
+                    return unfinished
+                self._fallback = config, messages
                 config, messages = self._next
                 self._next = None
 
     def _run_session(self, config: Config, messages: Messages, held: StateLock) -> list[str]:
         """Work with one configuration, until another is to take its place or all is to end."""
-        stop = StopEvent()
-        stack = ExitStack()
-        session = stack.enter_context(open_rooms(config, messages, held=held, stop=stop))
-        loop = Loop(session, self._inbox, self._pulse.count)
-        self._config = config
-        self._live(session, loop)
-        began_s = time.monotonic()
-        if self._stopped_by is not None:
-            self._notifier.stopping()
-            _log.info(Event.DAEMON_STOPPING, signal=signal.Signals(self._stopped_by).name,
-                      running=sorted(table for _, table in loop.agenda.running()))
-        abandoned = loop.stop(GRACE_S)
-        if self._stopped_by is not None:
-            _log.info(Event.DAEMON_STOPPED, abandoned=abandoned, duration_s=round(time.monotonic() - began_s, 2))
-        if not abandoned:
-            stack.close()
-        return abandoned
-
-    def _live(self, session: Session, loop: Loop) -> None:
-        is_ready = False
-        while self._stopped_by is None and self._next is None:
+        with ExitStack() as stack:
+            session = stack.enter_context(open_rooms(config, messages, held=held, stop=StopEvent()))
+            loop = Loop(session, self._inbox, self._pulse.count)
             loop.step()
-            if not is_ready:
-                is_ready = True
-                self._notifier.ready()
-                _log.info(Event.DAEMON_READY, tables=len(session.config.tables),
-                          is_database_there=loop.lookout.lost is None,
-                          duration_s=round(time.monotonic() - self._started_s, 2))
-            wait_s = self._pulse.beat(session, loop)
-            for message in drain(self._inbox, min(wait_s, loop.wait_s())):
-                if isinstance(message, _Signalled):
-                    self._obey(message.number)
-                elif not isinstance(message, Woken):
-                    loop.take(message)
+            self._tell_ready(session, loop)
+            while self._stopped_s is None and self._next is None:
+                self._turn(session, loop)
+                loop.step()
+            unfinished = self._end(session, loop)
+            if unfinished:
+                # What they use must not be closed under them.
+                stack.pop_all()
+        return unfinished
 
-    def _obey(self, number: int) -> None:
-        if number != signal.SIGHUP:
-            self._stopped_by = number
+    def _turn(self, session: Session, loop: Loop) -> None:
+        """Tell what is to be told, then wait for what comes."""
+        wait_s = min(self._pulse.beat(session, loop), loop.wait_s())
+        for message in drain(self._inbox, wait_s):
+            self._take(session, loop, message)
+
+    def _take(self, session: Session, loop: Loop, message: object) -> None:
+        if not isinstance(message, _Signalled):
+            loop.take(message)
+        elif message.number != signal.SIGHUP:
+            self._stop(message.number, loop)
+        elif self._stopped_s is None:
+            self._reload(session.config)
+
+    def _stop(self, number: int, loop: Loop) -> None:
+        if self._stopped_s is not None:
+            self._grace_s = 0.0  # asked twice: at once
             return
+        self._stopped_s = time.monotonic()
+        self._next = None
+        self._notifier.stopping()
+        _log.info(Event.DAEMON_STOPPING, signal=signal.Signals(number).name, running=loop.unfinished())
+
+    def _reload(self, old: Config) -> None:
         self._notifier.reloading()
         try:
-            config = self._load()
-            self._next = config, wanted_messages(config)
+            new = self._load()
+            _require_same_state(old, new)
+            messages = wanted_messages(new)
         except BqsyncError as failure:
-            _log.error(Event.DAEMON_RELOAD_FAILED, **failure.as_dict())
+            self._refuse(failure)
             self._notifier.ready()
+        else:
+            self._next = new, messages
+
+    def _refuse(self, failure: BqsyncError) -> None:
+        _log.error(Event.DAEMON_RELOAD_FAILED, **failure.as_dict())
+
+    def _tell_ready(self, session: Session, loop: Loop) -> None:
+        config = session.config
+        if self._fallback is None:
+            _log.info(Event.DAEMON_READY, tables=len(config.tables), is_database_there=loop.lookout.lost is None,
+                      duration_s=round(time.monotonic() - self._started_s, 2))
+        elif self._fallback[0] is not config:
+            _log.info(Event.DAEMON_RELOADED, config=str(config.path), tables=len(config.tables),
+                      changed=changed_sections(self._fallback[0], config))
+        self._fallback = None
+        self._notifier.ready()
+
+    def _end(self, session: Session, loop: Loop) -> list[str]:
+        """
+        Have the cycles come to their ends. For a reload that is waited for, however long; at the end of all, a moment.
+
+        Returns:
+            What is still running.
+        """
+        loop.begin_end()
+        while unfinished := loop.unfinished():
+            if self._stopped_s is not None and time.monotonic() >= self._stopped_s + self._grace_s:
+                break
+            self._pulse.beat(session, loop)
+            for message in drain(self._inbox, _ENDING_LOOK_S):
+                self._take(session, loop, message)
+        if self._stopped_s is not None:
+            _log.info(Event.DAEMON_STOPPED, abandoned=unfinished,
+                      duration_s=round(time.monotonic() - self._stopped_s, 2))
+        return unfinished
 
 
 class _Pulse:
@@ -179,6 +228,8 @@ def _status(session: Session, loop: Loop) -> str:
     failure = loop.lookout.lost or loop.setbacks.outage
     if failure is not None:
         return f"{tables}, waiting: {failure.what} ({failure.rule.code})"
+    if not loop.has_arrived:
+        return f"{tables}, calling BigQuery"
     failing = loop.agenda.failing()
     if failing:
         tables += f", failing: {', '.join(sorted(table for _, table in failing))}"
@@ -211,7 +262,15 @@ def _signals(inbox: queue.SimpleQueue[object]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def changed_keys(old: Config, new: Config) -> list[str]:
+def _require_same_state(old: Config, new: Config) -> None:
+    if new.state.file != old.state.file:
+        raise BqsyncError(
+            ErrorKind.CONFIG_INVALID, what=f"state.file is {new.state.file} now, and was {old.state.file}",
+            why="a reload keeps the state and its lock", fix="restart the daemon: systemctl restart bqsync",
+        )
+
+
+def changed_sections(old: Config, new: Config) -> list[str]:
     """The sections whose values differ."""
     names = [name for name in Config.__struct_fields__ if name not in ("path", "origins")]
     return [name for name in names if msgspec.structs.asdict(old)[name] != msgspec.structs.asdict(new)[name]]

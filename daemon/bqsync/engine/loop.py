@@ -86,7 +86,7 @@ class Loop:
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
         self._beats_s: dict[TableKey, float] = {}
         self._stalled: set[TableKey] = set()
-        self._has_arrived = False
+        self.has_arrived = False
         self._is_arriving = False
         self.cycles = 0
 
@@ -102,7 +102,7 @@ class Loop:
             self.agenda.look(self._source, look.state, look.changed_us)
         if self.lookout.lost is not None or now_s < self.setbacks.until_s:
             return
-        if not self._has_arrived:
+        if not self.has_arrived:
             self._arrive()
             return
         self._decide_deletes()
@@ -114,7 +114,7 @@ class Loop:
         """For how many seconds there is nothing to do, if nothing happens."""
         now_s = time.monotonic()
         next_s = self.lookout.next_s()
-        if self.lookout.lost is None and self._has_arrived:
+        if self.lookout.lost is None and self.has_arrived:
             cycle_s = self.agenda.wake_s(self._session.now_us(), now_s)
             if cycle_s is not None:
                 next_s = min(next_s, max(cycle_s, self.setbacks.until_s))
@@ -129,7 +129,7 @@ class Loop:
 
     def is_settled(self) -> bool:
         """Nothing runs, nothing is due and no event waits: the tables are as the file was at the last look."""
-        return (self._has_arrived and self.lookout.lost is None and self.lookout.is_quiet
+        return (self.has_arrived and self.lookout.lost is None and self.lookout.is_quiet
                 and not self.agenda.busy(self._session.now_us()))
 
     def is_alive(self) -> bool:
@@ -141,26 +141,16 @@ class Loop:
         self._stalled = set(silent)
         return not silent
 
-    def stop(self, grace_s: float) -> list[str]:
-        """
-        Have every cycle come to an end: the page in hand is finished, and what is staged is merged.
-
-        Args:
-            grace_s: for how long that is waited for.
-
-        Returns:
-            The tables whose cycle is still running.
-        """
+    def begin_end(self) -> None:
+        """Have every cycle come to an end: the page in hand is finished, and what is staged is merged."""
         self._session.stop.set()
         self._turns.open()
         self.lookout.close()
-        until_s = time.monotonic() + grace_s
-        while (self.agenda.running() or self._is_arriving) and (left_s := until_s - time.monotonic()) > 0:
-            try:
-                self.take(self._inbox.get(timeout=left_s))
-            except queue.Empty:
-                break
-        return sorted(table for _, table in self.agenda.running())
+
+    def unfinished(self) -> list[str]:
+        """What is still running."""
+        return [*(["the first calls to BigQuery"] if self._is_arriving else []),
+                *sorted(table for _, table in self.agenda.running())]
 
     def _arrive(self) -> None:
         if not self._is_arriving:
@@ -185,7 +175,7 @@ class Loop:
         if failure is not None:
             self.setbacks.all_failed(failure)
             return
-        self._has_arrived = True
+        self.has_arrived = True
         self.setbacks.succeeded(None, 0)
 
     def _is_worth_it(self, key: TableKey) -> bool:

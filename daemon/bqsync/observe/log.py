@@ -22,6 +22,8 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 _GOOGLE = "google"
 _LIBRARY_ROOTS = (None, _GOOGLE)
 """Google's clients cut their loggers off from the root when they are first used: they need the handler themselves."""
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3}
+"""Of syslog. Source: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
 _FORMATS = frozenset({"auto", "json", "text"})
 
 
@@ -44,7 +46,8 @@ def configure(
         raise ValueError(f"level {level!r} or format {fmt!r} is unknown")
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty() if is_terminal is None else is_terminal
-    writer = LineWriter(stream, text=fmt == "text" or (fmt == "auto" and terminal), color=terminal and _color_wanted())
+    writer = LineWriter(stream, text=fmt == "text" or (fmt == "auto" and terminal), color=terminal and _color_wanted(),
+                        priorities=_is_journal(stream))
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, _hand_over],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -63,10 +66,11 @@ def get_logger(**fields: object) -> structlog.typing.FilteringBoundLogger:
 class LineWriter:
     """Writes events to a stream, from any thread, and never raises: a log that can't be written stops nothing."""
 
-    def __init__(self, stream: TextIO, *, text: bool, color: bool) -> None:
+    def __init__(self, stream: TextIO, *, text: bool, color: bool, priorities: bool = False) -> None:
         self._stream = stream
         self._text = text
         self._color = color
+        self._priorities = priorities
         encoding = getattr(stream, "encoding", None) or "utf-8"
         self._ascii_only = encoding.lower().replace("-", "") not in {"utf8", "utf8sig"}
         self._lock = threading.Lock()
@@ -80,6 +84,8 @@ class LineWriter:
             line = line.encode("ascii", "backslashreplace").decode() if self._ascii_only else line
         else:
             line = json_line(stamped, ascii_only=self._ascii_only)
+        if self._priorities:
+            line = f"<{_PRIORITIES.get(stamped.get('level', ''), 6)}>{line}"
         with self._lock:
             self._put(line + "\n")
 
@@ -152,6 +158,19 @@ def _route_libraries(writer: LineWriter, level: int) -> None:
 def _hand_over(_logger: object, _method: str, event: MutableMapping[str, Any]) -> tuple[tuple[()], dict[str, Any]]:
     """Rendering is left to the writer, which knows the stream."""
     return (), dict(event)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """
+    Whether the journal reads the stream itself: then a line may begin with its priority, which the journal takes off.
+
+    Source: https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#$JOURNAL_STREAM
+    """
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 def _color_wanted() -> bool:
