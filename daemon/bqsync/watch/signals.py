@@ -85,8 +85,7 @@ def _reasons(database: Path, folder: Path) -> dict[int, tuple[str, str]]:
         ),
         errno.EMFILE: (
             "all inotify instances that this user may have, or all files that bqsync may open, are in use",
-            "raise LimitNOFILE= of the service, or the limit of the user:"
-            f" `sysctl fs.inotify.max_user_instances=1024`{_KEEP_AND_RETRY}",
+            f"raise the limit: `sysctl fs.inotify.max_user_instances=1024`, or `ulimit -n`{_KEEP_AND_RETRY}",
         ),
         errno.ENFILE: (
             "all files that this machine may open are in use",
