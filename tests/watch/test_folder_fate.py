@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.watch.witness import Witness, open_files, watching
 
 from bqsync.watch import DatabaseWatch, Degraded, Signal
-from tests.watch.witness import Witness, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,10 +106,10 @@ def test_a_folder_in_the_place_of_the_old_one_is_watched(tmp_path: Path, fate: C
 def test_a_check_of_an_unchanged_folder_changes_nothing(tmp_path: Path) -> None:
     folder = folder_with_database(tmp_path / "data")
     with watching(folder / "app.db") as (watch, witness):
-        descriptors = os.listdir("/proc/self/fd")
+        descriptors = open_files()
         for _ in range(20):
             assert watch.check() is None
-        assert os.listdir("/proc/self/fd") == descriptors
+        assert open_files() == descriptors
         assert witness.signals == []
 
 
@@ -168,10 +166,12 @@ def test_links_that_lead_back_to_themselves_are_explained(tmp_path: Path) -> Non
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     watch = DatabaseWatch(tmp_path / "a" / "app.db", Witness())
-    assert os.strerror(errno.ELOOP) in checked(watch).why or "back to themselves" in checked(watch).why
+    assert "lead back to themselves" in checked(watch).why
 
 
-@pytest.mark.parametrize("path", ["/dev/null/app.db", f"/{'x' * 300}/app.db", "/tmp/a\0b/app.db", "/", "/proc/self/fd/0"])
+@pytest.mark.parametrize("path", [
+    "/dev/null/app.db", f"/{'x' * 300}/app.db", "/srv/a\0b/app.db", "/", "/proc/self/fd/0",
+])
 def test_no_path_makes_a_check_fail(path: str) -> None:
     watch = DatabaseWatch(Path(path), Witness())
     try:

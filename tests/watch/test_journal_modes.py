@@ -8,10 +8,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.watch.witness import watching
 
 from bqsync.capture.source import Source
 from bqsync.watch import Signal
-from tests.watch.witness import watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

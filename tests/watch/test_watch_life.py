@@ -8,15 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.watch.witness import PATIENCE_S, Witness, open_files, watching
 
 from bqsync.watch import DatabaseWatch, Signal
-from tests.watch.witness import PATIENCE_S, Witness, watching
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def flood(folder: Path, *names: str, rounds: int) -> None:
@@ -30,33 +26,33 @@ def flood(folder: Path, *names: str, rounds: int) -> None:
 
 
 def test_nothing_is_left_of_a_closed_watch(tmp_path: Path) -> None:
-    threads, before = set(threading.enumerate()), descriptors()
+    threads, before = set(threading.enumerate()), open_files()
     with watching(tmp_path / "app.db"):
         assert len(threading.enumerate()) == len(threads) + 1
     assert set(threading.enumerate()) == threads
-    assert descriptors() == before
+    assert open_files() == before
 
 
 def test_a_watch_closed_at_once_leaves_nothing(tmp_path: Path) -> None:
     """However far its thread has come by then."""
-    threads, before = set(threading.enumerate()), descriptors()
+    threads, before = set(threading.enumerate()), open_files()
     for _ in range(200):
         watch = DatabaseWatch(tmp_path / "app.db", Witness())
         assert watch.check() is None
         watch.close()
     assert set(threading.enumerate()) == threads
-    assert descriptors() == before
+    assert open_files() == before
 
 
 def test_checks_that_fail_leave_nothing(tmp_path: Path) -> None:
-    threads, before = set(threading.enumerate()), descriptors()
+    threads, before = set(threading.enumerate()), open_files()
     (tmp_path / "file").touch()
     for path in (tmp_path / "missing" / "app.db", tmp_path / "file" / "app.db"):
         watch = DatabaseWatch(path, Witness())
         for _ in range(5):
             assert watch.check() is not None
     assert set(threading.enumerate()) == threads
-    assert descriptors() == before
+    assert open_files() == before
 
 
 def test_a_watch_that_was_never_checked_is_closed_like_any_other(tmp_path: Path) -> None:
@@ -69,7 +65,8 @@ def test_a_watch_that_was_never_checked_is_closed_like_any_other(tmp_path: Path)
 def test_no_call_comes_after_the_close(tmp_path: Path) -> None:
     """The watch is closed in the midst of a flood; a thousand events are still on their way."""
     for _ in range(10):
-        is_closed, late = threading.Event(), []
+        is_closed = threading.Event()
+        late: list[Signal] = []
 
         def on_event(signal: Signal, is_closed: threading.Event = is_closed, late: list[Signal] = late) -> None:
             time.sleep(0.0005)
