@@ -85,8 +85,7 @@ def _reasons(database: Path, folder: Path) -> dict[int, tuple[str, str]]:
         ),
         errno.EMFILE: (
             "all inotify instances that this user may have, or all files that bqsync may open, are in use",
-            "raise LimitNOFILE= of the service, or the limit of the user:"
-            f" `sysctl fs.inotify.max_user_instances=1024`{_KEEP_AND_RETRY}",
+            _MORE_FILES,
         ),
         errno.ENFILE: (
             "all files that this machine may open are in use",
@@ -97,3 +96,7 @@ def _reasons(database: Path, folder: Path) -> dict[int, tuple[str, str]]:
 
 _KEEP_AND_RETRY = ", and write it to a file in /etc/sysctl.d to keep it; bqsync tries again every minute"
 """Source: https://man7.org/linux/man-pages/man7/inotify.7.html"""
+_MORE_FILES = (
+    "raise LimitNOFILE= of the service (`ulimit -n`), or the limit of inotify:"
+    f" `sysctl fs.inotify.max_user_instances=1024`{_KEEP_AND_RETRY}"
+)
