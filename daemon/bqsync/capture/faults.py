@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -19,6 +20,10 @@ _BY_CODE: dict[int, tuple[ErrorKind, str, str]] = {
     sqlite3.SQLITE_LOCKED: (
         ErrorKind.SOURCE_BUSY, "the database is locked", "nothing is lost, the read is tried again",
     ),
+    sqlite3.SQLITE_PROTOCOL: (
+        ErrorKind.SOURCE_BUSY, "other processes kept changing the locks of the database",
+        "nothing is lost, the read is tried again",
+    ),
     sqlite3.SQLITE_READONLY_ROLLBACK: (
         ErrorKind.SOURCE_BUSY, "a crash left a hot journal, which only a writer may roll back",
         "open the database once with the application (or `sqlite3 FILE 'SELECT 1'` as its owner)",
@@ -35,8 +40,7 @@ _BY_CODE: dict[int, tuple[ErrorKind, str, str]] = {
         "keep one connection open in the application, or run bqsync as the user of the application",
     ),
     sqlite3.SQLITE_CANTOPEN: (
-        ErrorKind.SOURCE_UNREADABLE, "SQLite can't open the file, or a crash left a -wal without its -shm",
-        "open the database once with the application; " + _NOT_READABLE,
+        ErrorKind.SOURCE_UNREADABLE, "the file, its -wal or its -shm may not be read", _NOT_READABLE,
     ),
     sqlite3.SQLITE_PERM: (ErrorKind.SOURCE_UNREADABLE, "access was refused", _NOT_READABLE),
     sqlite3.SQLITE_NOTADB: (
@@ -59,12 +63,17 @@ def undecodable_text(exc: BaseException) -> bool:
     return "Could not decode to UTF-8" in str(_original(exc))
 
 
+def sqlite_code(exc: BaseException) -> int:
+    """The extended result code. Source: https://www.sqlite.org/rescode.html"""
+    return int(getattr(_original(exc), "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR)
+
+
 def source_error(path: Path, exc: BaseException) -> BqsyncError:
     """Translate a failure of reading `path`. The full code decides, else its primary code (its low byte)."""
     original = _original(exc)
     if isinstance(original, OSError):
         return _file_error(path, original)
-    code = getattr(original, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
+    code = sqlite_code(exc)
     name = getattr(original, "sqlite_errorname", None) or type(original).__name__
     found = _BY_CODE.get(code) or _BY_CODE.get(code & 0xFF)
     if path.is_dir():
@@ -87,7 +96,11 @@ def _original(exc: BaseException) -> BaseException:
 
 
 def _file_error(path: Path, exc: OSError) -> BqsyncError:
-    if isinstance(exc, FileNotFoundError):
+    if exc.errno == errno.ELOOP:
+        return BqsyncError(ErrorKind.SOURCE_MISSING, what=f"{path} does not exist",
+                           why="its symbolic links lead in a circle; a missing file never counts as deleted rows",
+                           fix="correct the links, or `source.db` (or DB_FILE)")
+    if isinstance(exc, FileNotFoundError | NotADirectoryError):
         return BqsyncError(ErrorKind.SOURCE_MISSING, what=f"{path} does not exist",
                            why="the database file is missing; a missing file never counts as deleted rows",
                            fix="start the application that creates it, or correct `source.db` (or DB_FILE)")

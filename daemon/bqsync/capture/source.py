@@ -16,23 +16,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 
+from bqsync.capture.connections import Access, Connections
 from bqsync.capture.faults import source_error, undecodable_text
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.capture.file_state import FileState, beside, file_state, real_path
+from bqsync.capture.refusals import NotNowError, locked, moved, refusal, without_shm
+from bqsync.capture.shared_lock import LockedError, shared_lock
 from bqsync.model import SourceIdentity
+
+__all__ = ["FileState", "Source"]
 
 T = TypeVar("T")
 
-_SMALLEST_BYTES = 512
 _HEADER_BYTES = 28
 _WRITE_VERSION_AT = 18
 _COUNTER_AT = 24
@@ -40,24 +41,8 @@ _WAL_VERSION = 2
 """Source: https://www.sqlite.org/fileformat.html#the_database_header"""
 _POSITIVE = (1 << 63) - 1
 """Device and inode are unsigned; the state keeps signed integers."""
-_SHM_LOOKS, _SHM_LOOK_S = 10, 0.05
-"""For half a second, a `-wal` without a `-shm` may be an application that is opening its database."""
-_IMMUTABLE_ATTEMPTS = 10
-"""An immutable read is discarded when the file moved meanwhile; so many in a row means a writer that never rests."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What `stat` tells of the file and its `-wal`: while it stays the same, nothing was committed."""
-
-    device: int
-    inode: int
-    size_bytes: int
-    modified_ns: int
-    wal: tuple[int, int, int] | None
-    """Inode, size in bytes and modification time in ns; None where there is no `-wal`."""
-    is_settled: bool = field(default=True, compare=False)
-    """Any later commit shows in it."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+"""Between two attempts. Nothing is held meanwhile, so that whoever waits for us to go has room."""
 
 
 class Source:
@@ -73,7 +58,7 @@ class Source:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
-        self._engines: dict[tuple[bool, bool], Engine] = {}
+        self._connections = Connections()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """
@@ -98,7 +83,7 @@ class Source:
             BqsyncError: SOURCE_MISSING, SOURCE_EMPTY, SOURCE_NOT_A_DATABASE or SOURCE_UNREADABLE.
         """
         try:
-            return self._file_state()
+            return file_state(self.path)
         except OSError as exc:
             raise source_error(self.path, exc) from exc
 
@@ -110,11 +95,7 @@ class Source:
             BqsyncError: one of the SOURCE_… kinds.
         """
         application_id, schema_cookie = self.read(_numbers_of_the_database)
-        with self._lock:
-            try:
-                state, header = self._file_state(), self._header()
-            except OSError as exc:
-                raise source_error(self.path, exc) from exc
+        state, header = self._look_inside()
         return SourceIdentity(
             device=state.device & _POSITIVE, inode=state.inode & _POSITIVE, application_id=application_id,
             schema_cookie=schema_cookie, change_counter=int.from_bytes(header[_COUNTER_AT : _COUNTER_AT + 4], "big"),
@@ -127,90 +108,92 @@ class Source:
         Raises:
             BqsyncError: one of the SOURCE_… kinds.
         """
+        return "wal" if _in_wal_mode(self._look_inside()[1]) else "rollback"
+
+    def _look_inside(self) -> tuple[FileState, bytes]:
         with self._lock:
             try:
-                return "wal" if self._in_wal_mode() else "rollback"
+                # The look comes first: it refuses what must not be opened, as a pipe.
+                return file_state(self.path), self._header()
             except OSError as exc:
                 raise source_error(self.path, exc) from exc
 
-    def _file_state(self) -> FileState:
-        main = os.stat(self.path)  # noqa: PTH116 - one call gives all four
-        if not main.st_size:
-            raise BqsyncError(
-                ErrorKind.SOURCE_EMPTY, what=f"{self.path} has 0 bytes",
-                why="SQLite takes such a file for an empty database; it is never read as 'everything was deleted'",
-                fix="restore the file, or point `source.db` at the right one",
-            )
-        if main.st_size < _SMALLEST_BYTES:
-            # SQLite takes such a stump for an empty database as well.
-            raise BqsyncError(
-                ErrorKind.SOURCE_NOT_A_DATABASE, what=f"{self.path} has {main.st_size} bytes",
-                why=f"a SQLite database has {_SMALLEST_BYTES} at least; nothing is deleted in BigQuery meanwhile",
-                fix="restore the file, or point `source.db` at the right one",
-            )
-        try:
-            log = Path(f"{self.path}-wal").stat()
-        except FileNotFoundError:
-            wal = None
-        else:
-            wal = (log.st_ino, log.st_size, log.st_mtime_ns)
-        return FileState(main.st_dev, main.st_ino, main.st_size, main.st_mtime_ns, wal)
-
-    def _settled_state(self) -> FileState:
-        """
-        The state of the file, once reading it leaves no trace.
-
-        A `-wal` without a `-shm` is one that the application is just opening, or one that a crash or a copy left
-        behind. Reading the latter would make the `-shm`, as our user.
-        """
-        for _ in range(_SHM_LOOKS):
-            state = self._file_state()
-            if state.wal is None or Path(f"{self.path}-shm").exists():
-                return state
-            time.sleep(_SHM_LOOK_S)
-        raise BqsyncError(
-            ErrorKind.SOURCE_BUSY, what=f"{self.path} has a -wal file and no -shm file",
-            why="a crash or a copy left the -wal behind; reading it would create the -shm in the application's folder",
-            fix="open the database once with the application, or `sqlite3 FILE 'SELECT 1'` as its owner",
-        )
+    def _header(self) -> bytes:
+        """Only under the lock: closing a descriptor of the file drops the locks of a reader."""
+        with self.path.open("rb") as file:
+            return file.read(_HEADER_BYTES)
 
     def _read_decoding(self, work: Callable[[Connection], T]) -> T:
         """Invalid UTF-8 fails a whole fetch; only then texts are decoded by the slower way that keeps their bytes."""
         try:
-            return self._read_undisturbed(work, exact_text=False)
+            return self._read_patiently(work, exact_text=False)
         except (sqlite3.OperationalError, DBAPIError) as exc:
             if not undecodable_text(exc):
                 raise
-        return self._read_undisturbed(work, exact_text=True)
+        return self._read_patiently(work, exact_text=True)
 
-    def _read_undisturbed(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
-        for _ in range(_IMMUTABLE_ATTEMPTS):
-            before = self._settled_state()
-            immutable = before.wal is None and self._in_wal_mode()
-            with self._transaction(immutable=immutable, exact_text=exact_text) as connection:
+    def _read_patiently(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
+        """Until the application lets us, and no longer than the reason for waiting is good for."""
+        began_s, attempts, pause_s = time.monotonic(), 0, _FIRST_PAUSE_S
+        while True:
+            try:
+                return self._read_once(work, exact_text=exact_text)
+            except LockedError:
+                reason = locked(self.path, self._busy_timeout_s)
+            except NotNowError as exc:
+                reason = exc
+            attempts += 1
+            if attempts >= reason.least_attempts and time.monotonic() - began_s >= reason.patience_s:
+                raise reason.error from reason.__cause__
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _read_once(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
+        before, real = file_state(self.path), real_path(self.path)
+        access = Access(real, immutable=False, exact_text=exact_text)
+        with shared_lock(real) as descriptor:
+            # As long as the lock is held, no last close removes the side files, and the journal mode stays.
+            if beside(real, "-wal").exists():
+                if not beside(real, "-shm").exists():
+                    raise without_shm(self.path)
+                return self._run(work, access)
+            if not _in_wal_mode(os.pread(descriptor, _HEADER_BYTES, 0)):
+                return self._run(work, access)
+            # A look that is not settled says little: what is written meanwhile may leave the same time stamps. Under
+            # the lock it can't but leave a -wal.
+            if not before.is_settled:
+                return self._run(work, access._replace(immutable=True), before)
+        # Nothing is held: the application may open, write, close and checkpoint, and the page is read again.
+        return self._run(work, access._replace(immutable=True), before)
+
+    def _run(self, work: Callable[[Connection], T], access: Access, before: FileState | None = None) -> T:
+        """In one transaction. What an immutable connection read counts only if the file is as it was `before`."""
+        try:
+            with self._transaction(access) as connection:
                 result = work(connection)
-            # An immutable connection takes no locks and sees no log: what it read counts only if nothing moved.
-            if not immutable or self._file_state() == before:
-                return result
-        raise BqsyncError(
-            ErrorKind.SOURCE_BUSY, what=f"{self.path} was rewritten during each of {_IMMUTABLE_ATTEMPTS} reads",
-            why="it is in WAL mode without a -wal file, and another process keeps opening and closing it",
-            fix="nothing is lost, the read is tried again; keep one connection open in the application to remove it",
-        )
-
-    def _in_wal_mode(self) -> bool:
-        header = self._header()
-        return len(header) == _HEADER_BYTES and header[_WRITE_VERSION_AT] == _WAL_VERSION
-
-    def _header(self) -> bytes:
-        """The first bytes of the file. Only under the lock: closing a descriptor of it drops the locks of a reader."""
-        with self.path.open("rb") as file:
-            return file.read(_HEADER_BYTES)
+                # Looked at while the connection is open: its end drops our lock on the file too.
+                if before is None or file_state(self.path) == before:
+                    return result
+        except Exception as exc:
+            # Pages that were written over in the middle look like a damaged file, or like anything.
+            if before is None or file_state(self.path) == before:
+                raise
+            raise moved(self.path) from exc
+        raise moved(self.path)
 
     @contextmanager
-    def _transaction(self, *, immutable: bool, exact_text: bool) -> Iterator[Connection]:
-        with closing(self._engine(immutable=immutable, exact_text=exact_text).connect()) as connection:
-            connection.exec_driver_sql("BEGIN")
+    def _transaction(self, access: Access) -> Iterator[Connection]:
+        with ExitStack() as stack:
+            try:
+                connection = stack.enter_context(closing(self._connections.open(access)))
+                connection.exec_driver_sql("BEGIN")
+                # BEGIN alone takes neither lock nor snapshot; whatever keeps us out is met here, and not in the work.
+                connection.exec_driver_sql("PRAGMA schema_version").scalar_one()
+            except (sqlite3.Error, DBAPIError) as exc:
+                reason = refusal(self.path, exc, self._busy_timeout_s)
+                if reason is None:
+                    raise
+                raise reason from exc
             try:
                 yield connection
             finally:
@@ -218,31 +201,12 @@ class Source:
                 if getattr(connection.connection.driver_connection, "in_transaction", False):
                     connection.exec_driver_sql("ROLLBACK")
 
-    def _engine(self, *, immutable: bool, exact_text: bool) -> Engine:
-        kind = (immutable, exact_text)
-        if kind not in self._engines:
-            self._engines[kind] = self._new_engine(immutable=immutable, exact_text=exact_text)
-        return self._engines[kind]
 
-    def _new_engine(self, *, immutable: bool, exact_text: bool) -> Engine:
-        uri = f"file:{quote(str(self.path))}?mode=ro{'&immutable=1' if immutable else ''}"
-
-        def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(uri, uri=True, timeout=self._busy_timeout_s, isolation_level=None,
-                                         check_same_thread=False)
-            if exact_text:
-                connection.text_factory = _keep_bytes
-            connection.execute("PRAGMA query_only = ON")
-            return connection
-
-        return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+def _in_wal_mode(header: bytes) -> bool:
+    return len(header) == _HEADER_BYTES and header[_WRITE_VERSION_AT] == _WAL_VERSION
 
 
 def _numbers_of_the_database(connection: Connection) -> tuple[int, int]:
     application_id = int(connection.exec_driver_sql("PRAGMA application_id").scalar_one())
     return application_id, int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
 
-
-def _keep_bytes(text: bytes) -> str:
-    """Decode so that the bytes which are no UTF-8 can be told and given back."""
-    return text.decode("utf-8", "surrogateescape")
