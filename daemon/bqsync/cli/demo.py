@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bqsync.cli.options import json_option, stop_on_signals
+from bqsync.cli.options import json_option
 from bqsync.cli.output import print_json, print_table
 from bqsync.errors import ExitCode
 
@@ -34,17 +34,16 @@ def demo(
     *, seconds: float, rate: float, jobs: int, seed: int, folder: Path | None, log_level: str | None,
     log_format: str | None, as_json: bool,
 ) -> int:
-    """Run everything on this machine: an application writes to SQLite, cycles follow, the outcome is verified."""
+    """Run everything on this machine: an application writes to SQLite, the daemon follows, the outcome is verified."""
     from bqsync.demo.run import run_demo
     from bqsync.demo.workspace import prepare
     from bqsync.observe.log import configure
 
     with ExitStack() as stack:
         home = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bqsync-demo-")))
-        stop = stack.enter_context(stop_on_signals())
         config = prepare(home, jobs=jobs, overrides={"log.level": log_level, "log.format": log_format})
         configure(config.log.level.value, config.log.format.value)
-        outcome = run_demo(config, seconds=seconds, rate=rate, seed=seed, stop=stop)
+        outcome = run_demo(config, seconds=seconds, rate=rate, seed=seed)
     _show(outcome, as_json=as_json)
     if folder is not None and not as_json:
         click.echo(f"It stays in {folder}: try `cd {folder} && bqsync verify`")

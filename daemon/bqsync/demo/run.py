@@ -1,20 +1,21 @@
-"""The demo: an application writes, cycles run beside it, and the outcome is compared cell by cell."""
+"""The demo: an application writes, the daemon runs beside it, and the outcome is compared cell by cell."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Event as StopEvent
 
 from bqsync.config import Config
 from bqsync.engine.cycle import CycleOptions
-from bqsync.engine.schedule import SweepMode
-from bqsync.engine.session import Session, open_session
-from bqsync.engine.sync import sweep_orphans, sync_tables
+from bqsync.engine.daemon import Daemon
+from bqsync.engine.session import open_session
+from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
@@ -23,8 +24,8 @@ from bqsync.observe.log import get_logger
 
 _log = get_logger()
 
-_PAUSE_S = 0.5
-"""Between two cycles."""
+_LOOK_S = 0.1
+_EVENT_S = 0.5
 _WRITER_PATIENCE_S = 30.0
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -37,8 +38,9 @@ class DemoOutcome:
     writes: Counts
     """By table: inserts, updates, deletes of the application."""
     cycles: int
+    """That sent anything after the first copy."""
     sent: Mapping[str, tuple[int, int]]
-    """By table: rows upserted and deleted by the cycles after the first copy."""
+    """By table: rows upserted and deleted by them."""
     comparisons: list[VerifyOutcome]
 
     @property
@@ -47,47 +49,90 @@ class DemoOutcome:
         return sum(comparison.rows_different for comparison in self.comparisons)
 
 
-def run_demo(config: Config, *, seconds: float, rate: float, seed: int, stop: StopEvent) -> DemoOutcome:
+def run_demo(config: Config, *, seconds: float, rate: float, seed: int) -> DemoOutcome:
     """
-    Copy the tables, let the application write while cycles run, let it stop, and compare.
+    Run the daemon, let the application write beside it, end both, sweep once more, and compare.
 
-    The cycles beside the application do what is due: watermark passes, and sweeps of the tables that have no watermark.
-    The first and the last one compare everything.
+    The daemon finds by sweeps what happens to tables without a watermark, and by watermark passes what is written to
+    the others; their deletes wait for a sweep, which is due once an hour. The last one does not wait for that.
 
     Args:
         config: from `bqsync.demo.workspace.prepare`.
-        seconds: how long the application writes.
+        seconds: how long the application writes; a SIGTERM or SIGINT ends it, and the daemon, earlier.
         rate: its statements per second.
         seed: of all that is random in it.
-        stop: ends the application early.
 
     Raises:
-        BqsyncError: a cycle failed, or the application did.
+        BqsyncError: the daemon, the last cycle or the application has failed.
     """
-    with open_session(config, stop=StopEvent()) as session:
-        sweep_orphans(session)
-        _cycle(session)
-        started = time.monotonic()
-        sent: dict[str, tuple[int, int]] = {table.name: (0, 0) for table in config.tables}
-        with _application(config, seconds, rate, seed) as writer:
-            cycles = 0
-            while writer.poll() is None and not stop.wait(_PAUSE_S):
-                _count(sent, _cycle(session, SweepMode.DUE))
-                cycles += 1
-            writes = _end(writer)
-        _log_writes(writes, time.monotonic() - started)
-        _count(sent, _cycle(session))
+    play = _Play(config, seconds=seconds, rate=rate, seed=seed)
+    play.run()
+    with open_session(config) as session:
+        last = sync_tables(session, (), CycleOptions())
+        failed = next((outcome.error for outcome in last if outcome.error is not None), None)
+        if failed is not None:
+            raise BqsyncError(ErrorKind(failed["kind"]), what=failed["what"], why=failed["why"], fix=failed["fix"])
+        for outcome in last:
+            play.count(outcome)
         comparisons = [verify_table(session, table) for table in config.tables]
-    return DemoOutcome(writes=writes, cycles=cycles + 1, sent=sent, comparisons=comparisons)
+    return DemoOutcome(writes=play.writes, cycles=play.cycles, sent=play.sent, comparisons=comparisons)
 
 
-def _cycle(session: Session, mode: SweepMode = SweepMode.ALWAYS) -> list[CycleOutcome]:
-    outcomes = sync_tables(session, (), CycleOptions(sweep=mode))
-    for outcome in outcomes:
-        if outcome.error is not None:
-            raise BqsyncError(ErrorKind(outcome.error["kind"]), what=outcome.error["what"], why=outcome.error["why"],
-                              fix=outcome.error["fix"])
-    return outcomes
+class _Play:
+    """The daemon in this thread, and in another one whoever lets the application write and ends both."""
+
+    def __init__(self, config: Config, *, seconds: float, rate: float, seed: int) -> None:
+        self._config = config
+        self._seconds, self._rate, self._seed = seconds, rate, seed
+        self._daemon = Daemon(config, lambda: config, os.environ, on_outcome=self.count)
+        self._has_ended = threading.Event()
+        self._is_writing = False
+        self._failure: Exception | None = None
+        self.writes: Counts = {table.name: {} for table in config.tables}
+        self.cycles = 0
+        self.sent: dict[str, tuple[int, int]] = {table.name: (0, 0) for table in config.tables}
+
+    def run(self) -> None:
+        director = threading.Thread(target=self._direct, name="director")
+        director.start()
+        try:
+            self._daemon.run()
+        finally:
+            self._has_ended.set()
+            director.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def count(self, outcome: CycleOutcome) -> None:
+        """Take in a cycle: those of the first copy are no part of the play."""
+        if self._is_writing and outcome.merges:
+            upserted, deleted = self.sent[outcome.table]
+            self.sent[outcome.table] = (upserted + outcome.rows_upserted, deleted + outcome.rows_deleted)
+            self.cycles += 1
+
+    def _direct(self) -> None:
+        try:
+            self._wait_for_daemon()  # the first copy
+            if self._has_ended.is_set():
+                return
+            self._is_writing = True
+            started = time.monotonic()
+            with _application(self._config, self._seconds, self._rate, self._seed) as writer:
+                while writer.poll() is None and not self._has_ended.wait(_LOOK_S):
+                    pass
+                self.writes = _end(writer)
+            _log_writes(self.writes, time.monotonic() - started)
+            self._wait_for_daemon()
+        except Exception as failure:  # noqa: BLE001 - raised again by `run`
+            self._failure = failure
+        finally:
+            self._daemon.end()
+
+    def _wait_for_daemon(self) -> None:
+        """Until it has nothing left to do. The last event of the file may still be on its way."""
+        self._has_ended.wait(_EVENT_S)
+        while not self._daemon.is_settled() and not self._has_ended.wait(_LOOK_S):
+            pass
 
 
 def _application(config: Config, seconds: float, rate: float, seed: int) -> subprocess.Popen[bytes]:
@@ -105,12 +150,6 @@ def _end(writer: subprocess.Popen[bytes]) -> Counts:
                           why="its message stands above", fix="run the demo again; report this if it happens twice")
     counts: Counts = json.loads(output)
     return counts
-
-
-def _count(sent: dict[str, tuple[int, int]], outcomes: list[CycleOutcome]) -> None:
-    for outcome in outcomes:
-        upserted, deleted = sent[outcome.table]
-        sent[outcome.table] = (upserted + outcome.rows_upserted, deleted + outcome.rows_deleted)
 
 
 def _log_writes(writes: Counts, duration_s: float) -> None:

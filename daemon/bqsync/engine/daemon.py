@@ -50,15 +50,21 @@ class Daemon:
         config: to begin with.
         load: reads the configuration anew, for a reload, and sets the log up as it says.
         environ: the environment, as `os.environ`.
+        on_outcome: told of every cycle that has ended well.
     """
 
-    def __init__(self, config: Config, load: Callable[[], Config], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, load: Callable[[], Config], environ: Mapping[str, str],
+        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
+    ) -> None:
         self._config = config
         self._load = load
         self._notifier = Notifier(environ)
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._started_s = time.monotonic()
         self._pulse = _Pulse(self._notifier, self._started_s)
+        self._on_outcome = on_outcome
+        self._loop: Loop | None = None
         self._next: tuple[Config, Messages] | None = None
         """What a reload has read."""
         self._fallback: tuple[Config, Messages] | None = None
@@ -99,11 +105,23 @@ class Daemon:
                 config, messages = self._next
                 self._next = None
 
+    def end(self) -> None:
+        """Ask for the end, as a SIGTERM does. From any thread."""
+        self._inbox.put(_Signalled(signal.SIGTERM))
+
+    def is_settled(self) -> bool:
+        """Whether the tables are as the file was at the last look, and nothing more is due. From any thread."""
+        return self._loop is not None and self._loop.is_settled()
+
+    def _count(self, outcome: CycleOutcome) -> None:
+        self._pulse.count(outcome)
+        self._on_outcome(outcome)
+
     def _run_session(self, config: Config, messages: Messages, held: StateLock) -> list[str]:
         """Work with one configuration, until another is to take its place or all is to end."""
         with ExitStack() as stack:
             session = stack.enter_context(open_rooms(config, messages, held=held, stop=StopEvent()))
-            loop = Loop(session, self._inbox, self._pulse.count)
+            loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
             self._tell_ready(session, loop)
             while self._stopped_s is None and self._next is None:
