@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -17,7 +18,22 @@ class Figure:
     name: str
     value: str
     floor: str
-    ratio: float
+    ratio: float | None
+    goal: str = ""
+    is_met: bool | None = None
+    """Whether the goal was met; None where there is none."""
+
+
+def quantile(values: Sequence[float], fraction: float) -> float:
+    """The smallest value that so large a fraction of all values does not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * fraction) - 1)]
+
+
+def spread(values: Sequence[float], unit: str = "ms") -> str:
+    """Median, 95th and 99th percentile, and the largest value."""
+    found = [quantile(values, fraction) for fraction in (0.5, 0.95, 0.99, 1.0)]
+    return " / ".join(f"{value:,.0f}" for value in found) + f" {unit}"
 
 
 def median_s(action: Callable[[], object], runs: int) -> float:
@@ -41,8 +57,14 @@ def report(figures: list[Figure], *, rows: int, runs: int) -> str:
          f"Python {platform.python_version()}, protobuf {version('protobuf')}."),
         "A ratio compares two figures of the same run; absolute ones belong to the machine and its neighbours.",
         "",
-        "| what | figure | floor | ratio |",
-        "|---|---|---|---|",
+        "| what | figure | floor | ratio | goal |",
+        "|---|---|---|---|---|",
     ]
-    lines += [f"| {f.name} | {f.value} | {f.floor} | {f.ratio:.2f} |" for f in figures]
+    lines += [_line(figure) for figure in figures]
     return "\n".join(lines) + "\n"
+
+
+def _line(figure: Figure) -> str:
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    goal = figure.goal if figure.is_met is None else f"{figure.goal}: {'met' if figure.is_met else '**missed**'}"
+    return f"| {figure.name} | {figure.value} | {figure.floor} | {ratio} | {goal} |"
