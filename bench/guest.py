@@ -21,6 +21,20 @@ _LAST_CYCLE_S = 10.0
 _P50_GOAL, _P99_GOAL, _P99_LEAVE_MS, _WAL_GOAL = 1.1, 1.5, 1.0, 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the application writes."""
+
+    name: str
+    journal_mode: str
+    synchronous: str
+
+
+_WAL = Kind("WAL", "wal", "full")
+_WAL_NORMAL = Kind("WAL, synchronous = normal: no wait for the disk", "wal", "normal")
+_ROLLBACK = Kind("rollback journal", "delete", "full")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Half:
     """A writer, with the daemon or without."""
@@ -50,17 +64,17 @@ class Pair:
 
 def figures(folder: Path, pairs: int, seconds: float) -> list[Figure]:
     """Measure pairs in WAL mode, and one with a rollback journal."""
-    with Child("bench.null_sink") as sink:
-        endpoints = sink.hear()
-        measured = [_pair(folder / f"guest_{number}", "wal", seconds, endpoints, daemon_first=bool(number % 2))
-                    for number in range(pairs)]
-        rollback = _pair(folder / "guest_rollback", "delete", seconds, endpoints, daemon_first=False)
-    return [*_wal_figures(measured), _figure("p50", [rollback], 0.5, " (rollback journal)"),
-            _figure("p99", [rollback], 0.99, " (rollback journal)")]
+    measured = [_pair(folder / f"guest_{number}", _WAL, seconds, daemon_first=bool(number % 2))
+                for number in range(pairs)]
+    figures = _wal_figures(measured)
+    for number, kind in enumerate((_WAL_NORMAL, _ROLLBACK)):
+        pair = _pair(folder / f"guest_other_{number}", kind, seconds, daemon_first=False)
+        figures += [_figure([pair], kind, fraction) for fraction in (0.5, 0.99)]
+    return figures
 
 
 def _wal_figures(pairs: list[Pair]) -> list[Figure]:
-    median, high = _figure("p50", pairs, 0.5, ""), _figure("p99", pairs, 0.99, "")
+    median, high = (_figure(pairs, _WAL, fraction) for fraction in (0.5, 0.99))
     p50 = _medians_ms(pairs, 0.5)
     p99 = _medians_ms(pairs, 0.99)
     wal = [max(half.wal_bytes for half in halves) for halves in
@@ -85,12 +99,13 @@ def _medians_ms(pairs: list[Pair], fraction: float) -> tuple[float, float]:
             statistics.median(quantile(pair.without.commits_ms, fraction) for pair in pairs))
 
 
-def _figure(name: str, pairs: list[Pair], fraction: float, where: str) -> Figure:
+def _figure(pairs: list[Pair], kind: Kind, fraction: float) -> Figure:
     with_ms, without_ms = _medians_ms(pairs, fraction)
-    each = ", ".join(f"{quantile(pair.with_daemon.commits_ms, fraction):.2f}/"
-                     f"{quantile(pair.without.commits_ms, fraction):.2f}" for pair in pairs)
-    return Figure(name=f"commit of the application, {name}{where} ({load()})", value=f"{with_ms:.2f} ms",
-                  floor=f"without the daemon: {without_ms:.2f} ms (pairs: {each})", ratio=with_ms / without_ms)
+    each = ", ".join(f"{quantile(pair.with_daemon.commits_ms, fraction):.3f}/"
+                     f"{quantile(pair.without.commits_ms, fraction):.3f}" for pair in pairs)
+    return Figure(name=f"commit of the application, p{fraction * 100:.0f} ({kind.name}; {load()})",
+                  value=f"{with_ms:.3f} ms", floor=f"without the daemon: {without_ms:.3f} ms (pairs: {each})",
+                  ratio=with_ms / without_ms)
 
 
 def _with_goal(figure: Figure, goal: str, *, is_met: bool) -> Figure:
@@ -98,26 +113,30 @@ def _with_goal(figure: Figure, goal: str, *, is_met: bool) -> Figure:
                   is_met=is_met)
 
 
-def _pair(folder: Path, mode: str, seconds: float, endpoints: dict[str, str], *, daemon_first: bool) -> Pair:
+def _pair(folder: Path, kind: Kind, seconds: float, *, daemon_first: bool) -> Pair:
     folder.mkdir()
-    halves = {with_daemon: _half(folder / ("with" if with_daemon else "without"), mode, seconds,
-                                 endpoints if with_daemon else None)
-              for with_daemon in ((True, False) if daemon_first else (False, True))}
+    halves = {}
+    for with_daemon in ((True, False) if daemon_first else (False, True)):
+        home = folder / ("with" if with_daemon else "without")
+        halves[with_daemon] = _half(home, kind, seconds, with_daemon=with_daemon)
     return Pair(with_daemon=halves[True], without=halves[False])
 
 
-def _half(folder: Path, mode: str, seconds: float, endpoints: dict[str, str] | None) -> Half:
+def _half(folder: Path, kind: Kind, seconds: float, *, with_daemon: bool) -> Half:
     folder.mkdir()
     database = folder / "app.db"
-    make_database(database, mode, _ROWS)
+    make_database(database, kind.journal_mode, _ROWS)
     with ExitStack() as stack:
+        # The sink is there in both halves: what differs is the daemon.
+        endpoints = stack.enter_context(Child("bench.null_sink")).hear()
         daemon = None
-        if endpoints is not None:
-            config = write_config(folder / "config.toml", database, **endpoints)
+        if with_daemon:
+            config = write_config(folder / "config.toml", database, rest=endpoints["rest"], grpc=endpoints["grpc"])
             daemon = stack.enter_context(RunningDaemon(config))
-        writer = stack.enter_context(Child("bench.writer", str(database), str(_RATE_PER_S), str(seconds)))
+        writer = stack.enter_context(Child("bench.writer", str(database), str(_RATE_PER_S), str(seconds),
+                                           kind.synchronous))
         writer.hear()
-        before = (cpu_s(daemon.pid), len(daemon.cycles())) if daemon else (0.0, 0)
+        before = (cpu_s(daemon.pid), len(daemon.cycles)) if daemon else (0.0, 0)
         writer.tell("go")
         written = writer.hear()
         commits_ms = [1000 * commit_s for commit_s in written["commit_s"]]
@@ -125,7 +144,8 @@ def _half(folder: Path, mode: str, seconds: float, endpoints: dict[str, str] | N
             return Half(commits_ms=commits_ms, wal_bytes=written["wal_bytes"])
         percent = (cpu_s(daemon.pid) - before[0]) * 100 / written["took_s"]
         # A daemon that does nothing would be the best guest.
-        if not wait_until(lambda: sum(cycle.rows for cycle in daemon.cycles()) >= len(commits_ms), _LAST_CYCLE_S):
-            raise AssertionError(f"the daemon delivered {daemon.cycles()} of {len(commits_ms)}: {daemon.complaints()}")
+        if not wait_until(lambda: daemon.rows >= _ROWS + len(commits_ms), _LAST_CYCLE_S):
+            raise AssertionError(f"the daemon delivered {daemon.rows} of {_ROWS + len(commits_ms)} rows: "
+                                 f"{daemon.complaints()}")
         return Half(commits_ms=commits_ms, wal_bytes=written["wal_bytes"], daemon_percent=percent,
-                    cycles=len(daemon.cycles()) - before[1])
+                    cycles=len(daemon.cycles) - before[1])

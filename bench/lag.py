@@ -9,10 +9,10 @@ carries the change: the stages `target`, `stage`, `append` and `merge` of its `s
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -119,17 +119,17 @@ def measure(folder: Path, rate_per_s: float, seconds: float) -> Run:
         endpoints = embedded.start()
         config = write_config(folder / "config.toml", database, rest=endpoints.rest, grpc=endpoints.grpc)
         with _destination(config) as destination, RunningDaemon(config) as daemon:
-            first = len(daemon.cycles())
+            first, first_rows = len(daemon.cycles), daemon.rows
             with Child("bench.writer", str(database), str(rate_per_s), str(seconds)) as writer:
                 writer.hear()
                 writer.tell("go")
-                checks = _check_now_and_then(destination, daemon, first, rate_per_s * seconds)
+                checks = _check_now_and_then(destination, daemon, int(rate_per_s * seconds))
                 written = writer.hear()
-                wait_until(lambda: _rows(daemon, first) >= len(written["written_us"]), _LAST_CYCLES_S)
+                wait_until(lambda: daemon.rows >= first_rows + len(written["written_us"]), _LAST_CYCLES_S)
                 lost_rows = _differences(destination, database)
             if daemon.complaints():
                 raise AssertionError(daemon.complaints())
-            cycles = daemon.cycles()[first:]
+            cycles = daemon.cycles[first:]
             ends_ms = _merge_ends_ms(destination)[first:]
         settings = load_config(config, environ={}).watch
     return Run(
@@ -152,21 +152,19 @@ def _changes(written_us: list[int], cycles: list[Cycle], ends_ms: list[float], d
     return found
 
 
-def _check_now_and_then(destination: Destination, daemon: RunningDaemon, first: int, rows: float) -> int:
+def _check_now_and_then(destination: Destination, daemon: RunningDaemon, rows: int) -> int:
     """As soon as the daemon tells of a cycle, the target is asked whether it holds its rows. Returns how often."""
-    steps = [rows * step / _CHECKS for step in range(1, _CHECKS + 1)]
-    for step in steps:
-        if not wait_until(lambda step=step: _rows(daemon, first) >= step, _LAST_CYCLES_S + rows, _LOOK_S):
-            raise AssertionError(f"{_rows(daemon, first)} rows were delivered, of {step}")
-        told = _ROWS + _rows(daemon, first)
-        (found,) = _select(destination, "SELECT COUNT(*) FROM {table}")
-        if found[0] < told:
-            raise AssertionError(f"the daemon tells of {told} rows, and BigQuery finds {found[0]}")
-    return len(steps)
-
-
-def _rows(daemon: RunningDaemon, first: int) -> int:
-    return sum(cycle.rows for cycle in daemon.cycles()[first:])
+    before = daemon.rows
+    for step in range(1, _CHECKS + 1):
+        while daemon.rows < before + rows * step // _CHECKS:
+            time.sleep(_LOOK_S)
+            if daemon.is_silent:
+                raise AssertionError(f"nothing is delivered any more: {daemon.complaints()}")
+        told = daemon.rows
+        ((found,),) = _select(destination, "SELECT COUNT(*) FROM {table}")
+        if found < told:
+            raise AssertionError(f"the daemon tells of {told} rows, and BigQuery finds {found}")
+    return _CHECKS
 
 
 def _merge_ends_ms(destination: Destination) -> list[float]:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +29,7 @@ _CALLS = ("target", "stage", "append", "merge")
 """The stages of a cycle in which it waits for BigQuery."""
 _READY_S = 60.0
 _STOP_S = 30.0
+_SILENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +53,21 @@ class RunningDaemon:
     """A daemon, from its first copy on. Its log is read as it comes."""
 
     def __init__(self, config: Path) -> None:
-        self.lines: list[dict[str, Any]] = []
+        self.cycles: list[Cycle] = []
+        """Those that delivered rows, in order."""
+        self.rows = 0
+        """That they have delivered so far."""
+        self._others: list[dict[str, Any]] = []
+        self._heard_s = time.monotonic()
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "bqsync", "run", "-c", str(config), "--log-level", "debug",
              "--log-format", "json"], stdout=subprocess.PIPE, text=True, env=environment, cwd=config.parent)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if not wait_until(lambda: self._completed(), _READY_S):
+        if not wait_until(lambda: bool(self.cycles), _READY_S):
             self.stop()
-            raise RuntimeError(f"the daemon has copied nothing: {self.lines[-5:]}")
+            raise RuntimeError(f"the daemon has copied nothing: {self._others}")
 
     def __enter__(self) -> Self:
         return self
@@ -73,13 +80,14 @@ class RunningDaemon:
     def pid(self) -> int:
         return self._process.pid
 
-    def cycles(self) -> list[Cycle]:
-        """Those that delivered rows, in order."""
-        return [_cycle(line) for line in self._completed() if line["rows_upserted"]]
+    @property
+    def is_silent(self) -> bool:
+        """No line has come for long."""
+        return time.monotonic() > self._heard_s + _SILENCE_S
 
     def complaints(self) -> list[dict[str, Any]]:
         """Warnings and errors."""
-        return [line for line in list(self.lines) if line["level"] in ("warning", "error")]
+        return [line for line in list(self._others) if line["level"] in ("warning", "error")]
 
     def stop(self) -> None:
         """End it as the service manager does."""
@@ -91,14 +99,18 @@ class RunningDaemon:
             self._process.wait()
         self._reader.join(_STOP_S)
 
-    def _completed(self) -> list[dict[str, Any]]:
-        return [line for line in list(self.lines) if line["event"] == "sync.completed"]
-
     def _read(self) -> None:
         if self._process.stdout is None:
             raise AssertionError
         for text in self._process.stdout:
-            self.lines.append(json.loads(text))
+            self._heard_s = time.monotonic()
+            line = json.loads(text)
+            if line["event"] != "sync.completed":
+                self._others.append(line)
+            elif line["rows_upserted"]:
+                cycle = _cycle(line)
+                self.rows += cycle.rows
+                self.cycles.append(cycle)
 
 
 def make_database(path: Path, mode: str, rows: int) -> None:

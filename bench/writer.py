@@ -1,5 +1,5 @@
 """
-An application that commits at a steady rate: `python -m bench.writer DATABASE RATE_PER_S SECONDS`.
+An application that commits at a steady rate: `python -m bench.writer DATABASE RATE_PER_S SECONDS [SYNCHRONOUS]`.
 
 It opens the database, says that it is ready, and waits for a line. Then it inserts one row in each transaction, each
 with the time at which it was written, tells what became of them, and keeps its connection open until its standard input
@@ -44,6 +44,7 @@ def main() -> None:
     """See above."""
     path, rate_per_s, seconds = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(f"PRAGMA synchronous = {sys.argv[4] if len(sys.argv) > 4 else 'full'}")
     connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone()
     print(json.dumps("ready"), flush=True)
     if sys.stdin.readline():
