@@ -4,7 +4,7 @@ One folder watched by inotify: the only module that talks to watchdog.
 Of watchdog, the reader of the inotify queue is used, not the observer above it. The observer tells no handler of a full
 queue, takes a refused permission for success, and holds every event behind a file that was moved away back for half
 a second; and it hands each event through three threads, where this takes one. That one sleeps in poll() without a
-time-out: an idle watch never wakes up.
+time-out: an idle watch never wakes up. And it rests between two readings, so that a busy writer is not held up.
 """
 
 from __future__ import annotations
@@ -30,6 +30,16 @@ from bqsync.watch.signals import Signal
 _MASK = Mask(WANTED | InotifyConstants.IN_ONLYDIR | InotifyConstants.IN_EXCL_UNLINK)
 """A file that was replaced, but is still written by whoever holds it open, is not the database any more."""
 
+_REST_S = 0.01
+"""
+Between two readings of the queue.
+
+Whoever waits at the queue is woken by every write, within the very write: a commit makes several. While nobody waits,
+the kernel merges an event with an equal one before it, and the application has no part in our waking up. The first
+event after a pause is read at once.
+Source: https://man7.org/linux/man-pages/man7/inotify.7.html ("successive output inotify events ... are coalesced")
+"""
+
 
 class _Queue(InotifyFD):
     """The kernel's queue of events, and the thread that reads it."""
@@ -46,6 +56,13 @@ class _Queue(InotifyFD):
         # Until its thread begins to read, watchdog says that it reads: closed by then, it would leave its files open.
         self._is_reading = False
         self.name = "bqsync-watch"
+
+    def run(self) -> None:
+        """Read events and hand them on, with a rest after each reading."""
+        while self.should_keep_running():
+            for event in self.read_events():
+                self.handle_event(event)
+            self.stopped_event.wait(_REST_S)
 
 
 class FolderWatch:
