@@ -68,7 +68,7 @@ def figures(folder: Path, pairs: int, seconds: float) -> list[Figure]:
                 for number in range(pairs)]
     figures = _wal_figures(measured)
     for number, kind in enumerate((_WAL_NORMAL, _ROLLBACK)):
-        pair = _pair(folder / f"guest_other_{number}", kind, seconds, daemon_first=False)
+        pair = _pair(folder / f"guest_other_{number}", kind, seconds / 2, daemon_first=False)
         figures += [_figure([pair], kind, fraction) for fraction in (0.5, 0.99)]
     return figures
 

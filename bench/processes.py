@@ -22,7 +22,7 @@ class Child:
     def __init__(self, *arguments: str) -> None:
         # The child sees the modules that this process sees, wherever it was started from.
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), *sys.path]))}
-        self.process = subprocess.Popen([sys.executable, "-m", *arguments], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, "-P", "-m", *arguments], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, env=environment)
 
     def __enter__(self) -> Self:
