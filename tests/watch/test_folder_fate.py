@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,21 @@ def test_a_folder_that_goes_for_good_is_told_and_explained(tmp_path: Path) -> No
         folder.rmdir()
         witness.wait_for(count=2)
         assert "does not exist" in checked(watch).why
+
+
+def test_a_folder_that_was_moved_away_is_watched_no_longer(tmp_path: Path) -> None:
+    """The watch went with it, and would tell of a database that is not ours any more."""
+    folder = folder_with_database(tmp_path / "data")
+    with watching(folder / "app.db") as (watch, witness):
+        folder.rename(tmp_path / "aside")
+        witness.wait_for()
+        assert "does not exist" in checked(watch).why
+        assert "bqsync-watch" not in {thread.name for thread in threading.enumerate()}
+        (tmp_path / "aside").rename(folder)
+        witness.forget()
+        assert watch.check() is None
+        assert witness.signals == ONCE
+        assert_watched(folder / "app.db", witness)
 
 
 def remade(folder: Path) -> None:
