@@ -55,7 +55,7 @@ class Pair:
 
 
 def figures(folder: Path, pairs: int, seconds: float) -> list[Figure]:
-    """Measure pairs in WAL mode; and for comparison one that does not wait for the disk, one with a rollback journal."""
+    """Measure pairs in WAL mode; to compare, one that does not wait for the disk, and one with a rollback journal."""
     measured = [_pair(folder / f"guest_{number}", _WAL, seconds, daemon_first=bool(number % 2))
                 for number in range(pairs)]
     found = _wal_figures(measured)
