@@ -207,11 +207,10 @@ class Loop:
             turn.give_way()
             beat()
 
-        options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
-                               give_way=give_way)
         try:
             beat()
-            self._identity.look()
+            options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
+                                   schema_cookie=self._identity.look(), give_way=give_way)
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)
