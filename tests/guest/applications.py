@@ -68,8 +68,7 @@ def write_balanced(path: str, mode: str) -> dict[str, int]:
             busy += 1
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        if done % 50 == 0:
-            time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.002))
     connection.close()
     return {"done": done, "busy": busy}
 

@@ -62,6 +62,20 @@ def without_shm(path: Path) -> NotNowError:
     ), patience_s=_SIDE_FILES_S)
 
 
+def without_wal(path: Path) -> NotNowError:
+    """
+    Someone has a database in WAL mode open, and there is no `-wal`.
+
+    It is just being opened; or its `-wal` was deleted under the application; or the application knows the file by
+    another name, a hard link, and keeps its `-wal` there. In the last two cases, what we would read is stale.
+    """
+    return NotNowError(BqsyncError(
+        ErrorKind.SOURCE_BUSY, what=f"{path} is open in another process, and has no -wal file",
+        why="it is in WAL mode: the -wal was deleted, or stands beside another name of the same file (a hard link)",
+        fix="point `source.db` at the name that the application opens; if it is that one, restart the application",
+    ), patience_s=_SIDE_FILES_S)
+
+
 def moved(path: Path) -> NotNowError:
     """What an immutable read saw does not count, since the file changed meanwhile."""
     return NotNowError(BqsyncError(
