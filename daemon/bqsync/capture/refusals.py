@@ -12,8 +12,8 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 _SIDE_FILES_S = 0.5
 """An application that is opening or closing its database is through by then; what a crash left is still there."""
-_MOVED_ATTEMPTS = 10
-"""So many immutable reads in a row that were disturbed mean a writer that never rests."""
+_MOVED_ATTEMPTS, _MOVED_S = 10, 1.0
+"""So many immutable reads in a row that were disturbed, for so long, mean a writer that never rests."""
 
 _LOCKS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _SIDE_FILES = frozenset({
@@ -79,10 +79,10 @@ def without_wal(path: Path) -> NotNowError:
 def moved(path: Path) -> NotNowError:
     """What an immutable read saw does not count, since the file changed meanwhile."""
     return NotNowError(BqsyncError(
-        ErrorKind.SOURCE_BUSY, what=f"{path} was rewritten during each of {_MOVED_ATTEMPTS} reads",
+        ErrorKind.SOURCE_BUSY, what=f"{path} was rewritten during each of {_MOVED_ATTEMPTS} reads or more",
         why="it is in WAL mode without a -wal file, and another process keeps opening and closing it",
         fix="nothing is lost, the read is tried again; keep one connection open in the application to remove it",
-    ), patience_s=0, least_attempts=_MOVED_ATTEMPTS)
+    ), patience_s=_MOVED_S, least_attempts=_MOVED_ATTEMPTS)
 
 
 def refusal(path: Path, exc: sqlite3.Error | DBAPIError, busy_timeout_s: float) -> NotNowError | None:
