@@ -9,7 +9,7 @@ import pytest
 from tests.guest.person import Person
 from tests.guest.places import ACCOUNTS, given_to_the_application
 
-SECONDS = 1.5
+SECONDS = 1.0
 
 
 @pytest.fixture
