@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bqsync.config import TableSection
-from bqsync.deliver import jobs, staging
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane, RefusedKeysError
@@ -17,13 +16,13 @@ from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.prepare import TargetPreparation
 from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
 from bqsync.engine.session import PreparedTarget, Session
+from bqsync.engine.settlement import settle_intent
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.failpoints import reached
-from bqsync.model import CycleOutcome, Intent, Operation, SweepPolicy, TableSpec
+from bqsync.model import CycleOutcome, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -150,40 +149,11 @@ class TableCycle:
         known = self._session.prepared.pop(name, None)
         is_told = self._options.full or self._options.adopt
         is_known = known is not None and known.wanted == spec and time.monotonic() < known.until_s
-        if self._settle_intent() or is_told or known is None or not is_known or self._state.trusted() is None:
+        is_settled = settle_intent(self._session, self._section.name, self._state, self._ledger)
+        if is_settled or is_told or known is None or not is_known or self._state.trusted() is None:
             preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
             known = preparation.prepare(spec, adopt=self._options.adopt, full=self._options.full)
         return known
-
-    def _settle_intent(self) -> bool:
-        """See what an earlier run left behind to its end; whether there was anything."""
-        intent = self._state.intent()
-        if intent is None:
-            return False
-        outcome, job_created_us = jobs.settle(self._session.destination, intent)
-        reached("intent.settled")
-        if outcome == "done":
-            self._doubt(intent)
-        self._state.clear_intent(job_created_us)
-        staging.drop(self._session.destination, intent.staging_table)
-        _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
-        return True
-
-    def _doubt(self, intent: Intent) -> None:
-        """
-        The target holds what the ledger does not know: rows under new keys, others changed, some gone.
-
-        Until a sweep has compared them, a row that was inserted and is gone by now would stay for ever, and one that
-        was changed and changed back would pass for unchanged.
-        """
-        portions = staging.staged(self._session.destination, intent.staging_table)
-        if portions is None:
-            self._state.distrust()
-            return
-        for portion in portions:
-            self._ledger.doubt([key for key, operation in portion if operation is Operation.UPSERT],
-                               [key for key, operation in portion if operation is Operation.DELETE])
-        self._state.ask_sweep("a MERGE had ended and was not noted")
 
     def _work_without_refused(self) -> None:
         refused: frozenset[bytes] = frozenset()
