@@ -40,7 +40,8 @@ def run(*, config_file: Path | None, log_level: str | None, log_format: str | No
     config = read()
     # A reload reads the same file, wherever it was found.
     path = config.path
-    if Daemon(config, read, os.environ).run():
+    daemon = Daemon(config, read, os.environ)
+    if daemon.run():
         # Threads that hang in a call must not keep the process: what they were doing is done again by the next start.
         sys.stdout.flush()
         os._exit(ExitCode.OK)

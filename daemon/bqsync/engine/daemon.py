@@ -72,13 +72,16 @@ class Daemon:
         self._stopped_s: float | None = None
         """The monotonic instant at which the end was asked for."""
         self._grace_s = GRACE_S
+        self._kept: list[ExitStack] = []
+        """What is still in use at the end: it would be closed if nobody held it."""
 
     def run(self) -> list[str]:
         """
         Live.
 
         Returns:
-            What had to be abandoned: its threads are still running, and the process is to end without waiting for them.
+            What had to be abandoned: its threads are still running, and the process is to end without waiting for them,
+            while this object, which holds what they use, still lives.
 
         Raises:
             BqsyncError: whatever keeps the daemon from starting.
@@ -99,7 +102,7 @@ class Daemon:
                     continue
                 if self._next is None:
                     if unfinished:
-                        stack.pop_all()
+                        self._kept.append(stack.pop_all())
                     return unfinished
                 self._fallback = config, messages
                 config, messages = self._next
@@ -130,7 +133,7 @@ class Daemon:
             unfinished = self._end(session, loop)
             if unfinished:
                 # What they use must not be closed under them.
-                stack.pop_all()
+                self._kept.append(stack.pop_all())
         return unfinished
 
     def _turn(self, session: Session, loop: Loop) -> None:
