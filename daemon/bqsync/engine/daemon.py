@@ -95,7 +95,8 @@ class Daemon:
                 try:
                     unfinished = self._run_session(config, messages, held)
                 except BqsyncError as failure:
-                    if self._fallback is None:
+                    if self._fallback is None or self._fallback[0] is config:
+                        # The fallback itself can't be opened any more.
                         raise
                     self._refuse(failure)
                     config, messages = self._fallback
