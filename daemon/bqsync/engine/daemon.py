@@ -48,17 +48,20 @@ class Daemon:
 
     Args:
         config: to begin with.
-        load: reads the configuration anew, for a reload, and sets the log up as it says.
+        load: reads the configuration anew, for a reload.
         environ: the environment, as `os.environ`.
+        set_log: sets the log up as a configuration says that is in force from then on.
         on_outcome: told of every cycle that has ended well.
     """
 
     def __init__(
         self, config: Config, load: Callable[[], Config], environ: Mapping[str, str],
+        set_log: Callable[[Config], None] = lambda _config: None,
         on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
     ) -> None:
         self._config = config
         self._load = load
+        self._set_log = set_log
         self._notifier = Notifier(environ)
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._started_s = time.monotonic()
@@ -124,6 +127,7 @@ class Daemon:
     def _run_session(self, config: Config, messages: Messages, held: StateLock) -> list[str]:
         """Work with one configuration, until another is to take its place or all is to end."""
         with ExitStack() as stack:
+            self._set_log(config)
             session = stack.enter_context(open_rooms(config, messages, held=held, stop=StopEvent()))
             loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
