@@ -132,8 +132,7 @@ class Daemon:
             loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
             self._tell_ready(session, loop)
-            while self._stopped_s is None and self._next is None:
-                self._turn(session, loop)
+            while self._turn(session, loop):
                 loop.step()
             unfinished = self._end(session, loop)
             if unfinished:
@@ -141,11 +140,12 @@ class Daemon:
                 self._kept.append(stack.pop_all())
         return unfinished
 
-    def _turn(self, session: Session, loop: Loop) -> None:
-        """Tell what is to be told, then wait for what comes."""
+    def _turn(self, session: Session, loop: Loop) -> bool:
+        """Tell what is to be told, then wait for what comes; whether the session goes on."""
         wait_s = min(self._pulse.beat(session, loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
             self._take(session, loop, message)
+        return self._stopped_s is None and self._next is None
 
     def _take(self, session: Session, loop: Loop, message: object) -> None:
         if not isinstance(message, _Signalled):
