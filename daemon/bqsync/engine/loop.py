@@ -113,10 +113,10 @@ class Loop:
         """For how many seconds there is nothing to do, if nothing happens."""
         now_s = time.monotonic()
         next_s = self.lookout.next_s()
-        if self.lookout.lost is None and self.has_arrived:
-            cycle_s = self.agenda.wake_s(self._session.now_us(), now_s)
-            if cycle_s is not None:
-                next_s = min(next_s, max(cycle_s, self.setbacks.until_s))
+        if self.lookout.lost is None and not self._is_arriving:
+            work_s = self.agenda.wake_s(self._session.now_us(), now_s) if self.has_arrived else now_s
+            if work_s is not None:
+                next_s = min(next_s, max(work_s, self.setbacks.until_s))
         return min(max(0.0, next_s - now_s), _LONGEST_WAIT_S)
 
     def take(self, message: object) -> None:
