@@ -174,7 +174,7 @@ class Loop:
             self.setbacks.all_failed(failure)
             return
         self.has_arrived = True
-        self.setbacks.succeeded(None, 0)
+        self.setbacks.succeeded(None, 0, has_sent=True)
 
     def _is_worth_it(self, key: TableKey) -> bool:
         """Whether the table has work by what the file is now: its last cycle may have begun after the change."""
@@ -224,7 +224,8 @@ class Loop:
         self._deferred.ended(key)
         if run.failure is None:
             self.cycles += 1
-            self.setbacks.succeeded(key[1], self.agenda.succeed(key, run.outlook, run.look))
+            self.setbacks.succeeded(key[1], self.agenda.succeed(key, run.outlook, run.look),
+                                    has_sent=bool(run.outcome.merges))
             report_success(run)
             self._on_outcome(run.outcome)
         else:
