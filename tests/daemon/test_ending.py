@@ -9,7 +9,7 @@ import pytest
 from tests.daemon.conftest import Start
 from tests.daemon.life import wait_until
 from tests.daemon.tables import MARKED, PLAIN, QUICK, fill, is_equal, wait_equal
-from tests.hostile.actions import Action, Delay, Method
+from tests.hostile.actions import Delay, Method
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -25,17 +25,16 @@ def assert_next_start_converges(start: Start, bench: Workbench, *tables: str) ->
     assert all(is_equal(bench, table) for table in tables)
 
 
-@pytest.mark.parametrize(("method", "action", "twice"), [
-    (Method.APPEND_ROWS, LONG, False), (Method.JOBS_INSERT, LONG, False), (Method.JOBS_INSERT, LONG, True),
-    (Method.TABLES_INSERT, LONG, False),
+@pytest.mark.parametrize(("method", "twice"), [
+    (Method.APPEND_ROWS, False), (Method.JOBS_INSERT, False), (Method.JOBS_INSERT, True), (Method.TABLES_INSERT, False),
 ])
 def test_a_daemon_that_waits_for_bigquery_ends_in_time_and_loses_nothing(
-    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start, method: Method, action: Action, twice: bool,
+    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start, method: Method, twice: bool,
 ) -> None:
     bench = hostile_bench
     fill(bench, 300)
     bench.configure(MARKED + PLAIN, extra=QUICK, sync="page_rows = 50\nchunk_rows = 100")
-    rule = hostile.rule(method, action, holding=bench.dataset, first=2)
+    rule = hostile.rule(method, LONG, holding=bench.dataset, first=2)
     life = start(bench).ready()
     life.wait_until(lambda: rule.fired, "a call that gets no answer")
     if twice:
