@@ -7,15 +7,18 @@ import time
 from collections.abc import Callable, Hashable
 
 from bqsync.engine.run import TableRun, report_failure
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
-_FIRST_S, _LONGEST_OUTAGE_S, _LONGEST_S = 1.0, 60.0, 300.0
-"""The first wait, the longest while nothing works, and the longest of one table."""
+_FIRST_S, _LONGEST_OUTAGE_S, _LONGEST_S, _LONGEST_HELD_S = 1.0, 60.0, 300.0, 10.0
+"""
+The first wait, the longest while nothing works, the longest of one table, and that of one whose deletes are held back:
+what is new in it goes on being delivered.
+"""
 _LINES_S = 600.0
 """A failure that stays the same is told once in so long."""
 
@@ -53,7 +56,8 @@ class Setbacks:
             The monotonic instant of its next attempt.
         """
         now_s, table = self._clock(), run.outcome.table
-        wait_s = _wait_s(failures, _LONGEST_S)
+        is_held = run.failure is not None and run.failure.kind is ErrorKind.DELETES_HELD_BACK
+        wait_s = _wait_s(failures, _LONGEST_HELD_S if is_held else _LONGEST_S)
         self._since_s.setdefault(table, now_s)
         self._tell(run, (table, run.failure.rule.code if run.failure else ""), failures, wait_s)
         return now_s + wait_s
