@@ -89,12 +89,22 @@ class Agenda:
         """The change was delivered by a cycle that began after it."""
         self._tables[key].is_changed, self._tables[key].changed_us = False, None
 
-    def succeed(self, key: TableKey, outlook: Outlook | None, look: object) -> int:
-        """A cycle has ended well. Returns how many had failed before it."""
+    def succeed(self, key: TableKey, outlook: Outlook | None, look: object, *, is_done: bool) -> int:
+        """
+        A cycle has ended well. Returns how many had failed before it.
+
+        Args:
+            key: of the table.
+            outlook: when the next one finds work.
+            look: how the file was when the cycle looked.
+            is_done: what it was for; if not, what has failed before may fail again.
+        """
         table = self._tables[key]
         table.is_running, table.running_us = False, None
         table.outlook, table.look = outlook, look
-        failures, table.failures = table.failures, 0
+        failures = table.failures
+        if is_done:
+            table.failures = 0
         return failures
 
     def fail(self, key: TableKey, *, counts: bool = True) -> int:
