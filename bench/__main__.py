@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench import cycle, encoding, guest, idle, lag, large, source
-from bench.measure import Figure, report
+from bench.measure import Figure, line, report
 from bqsync.observe.log import configure
 
 
@@ -28,11 +29,18 @@ def main() -> None:
             "cycle": lambda: cycle.figures(folder, source.make, options.runs),
         }
         chosen = options.only.split(",") if options.only else list(benches)
-        figures = [figure for bench in chosen for figure in benches[bench]()]
-    text = report(figures, rows=options.rows, runs=options.runs)
+        figures = [figure for bench in chosen for figure in _run(bench, benches[bench])]
     if not options.only:
+        text = report(figures, rows=options.rows, runs=options.runs)
         (Path(__file__).parent / "results.md").write_text(text, encoding="utf-8")
-    print(text, end="")
+
+
+def _run(name: str, bench: Callable[[], list[Figure]]) -> list[Figure]:
+    """A run of all takes minutes: each tells what it has found as soon as it has."""
+    start_s = time.monotonic()
+    figures = bench()
+    print(f"{name}: {time.monotonic() - start_s:.0f} s", *map(line, figures), sep="\n", flush=True)
+    return figures
 
 
 def _options() -> argparse.Namespace:

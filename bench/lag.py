@@ -34,6 +34,8 @@ _LOOK_S = 0.005
 _CHECKS = 12
 """So often the target is asked whether it really holds what the daemon says."""
 _OWN_GOAL_MS = 100.0
+_ALL_JOBS = 1_000_000
+"""The embedded BigQuery lists jobs on a single page, of 100 where it is not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,7 @@ def _check_now_and_then(destination: Destination, daemon: RunningDaemon, rows: i
 
 def _merge_ends_ms(destination: Destination) -> list[float]:
     """When each MERGE ended, by BigQuery's clock, in Unix milliseconds."""
-    ended = [job.ended.timestamp() * 1000 for job in destination.rest.list_jobs()
+    ended = [job.ended.timestamp() * 1000 for job in destination.rest.list_jobs(page_size=_ALL_JOBS)
              if getattr(job, "query", "").startswith("MERGE") and job.ended is not None]
     return sorted(ended)
 

@@ -60,11 +60,12 @@ def report(figures: list[Figure], *, rows: int, runs: int) -> str:
         "| what | figure | floor | ratio | goal |",
         "|---|---|---|---|---|",
     ]
-    lines += [_line(figure) for figure in figures]
+    lines += [line(figure) for figure in figures]
     return "\n".join(lines) + "\n"
 
 
-def _line(figure: Figure) -> str:
+def line(figure: Figure) -> str:
+    """One figure as a row of the table."""
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     goal = figure.goal if figure.is_met is None else f"{figure.goal}: {'met' if figure.is_met else '**missed**'}"
     return f"| {figure.name} | {figure.value} | {figure.floor} | {ratio} | {goal} |"
