@@ -121,9 +121,9 @@ def test_commands_and_options_in_the_pages_exist(name: str) -> None:
             assert words[0] in {*parameters(commands), "-h", "--help"}, words
             continue
         # A group may be named alone, in a sentence about all its commands.
-        name = next((name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS), None)
-        assert name or words[0] in commands.commands, words
-        known = {*(parameters(COMMANDS[name]) if name else ()), "-h", "--help"}
+        called = next((called for called in (" ".join(words[:2]), words[0]) if called in COMMANDS), None)
+        assert called or words[0] in commands.commands, words
+        known = {*(parameters(COMMANDS[called]) if called else ()), "-h", "--help"}
         assert {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)} <= known, words
 
 

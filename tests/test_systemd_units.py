@@ -138,6 +138,11 @@ def test_timer_starts_the_service_every_minute() -> None:
     assert (timer["OnCalendar"], timer["Persistent"]) == ("minutely", "true")
 
 
+def test_the_user_can_be_made() -> None:
+    """A colon separates the fields of /etc/passwd: systemd-sysusers refuses one in the description."""
+    assert ":" not in (FOLDER / "sysusers.d/bqsync.conf").read_text(encoding="utf-8")
+
+
 def test_user_and_folders_are_those_of_the_units() -> None:
     [user] = [line.split()[1] for line in (FOLDER / "sysusers.d/bqsync.conf").read_text(encoding="utf-8").splitlines()
               if line.startswith("u ")]

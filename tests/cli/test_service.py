@@ -114,8 +114,8 @@ def test_only_root_installs_on_the_machine_itself(tmp_path: Path) -> None:
     command = "from bqsync.cli import main; import sys; sys.argv = ['bqsync', 'service', 'install']; main()"
     become = {"user": pwd.getpwnam("nobody").pw_uid} if os.geteuid() == 0 else {}
     # Imported before the user changes: what the suite runs on may lie where nobody else gets.
-    program = ("import os, sys, sysconfig, bqsync.cli.service, bqsync.install.system, bqsync.install.placing, bqsync.install.reach"
-               "\nsysconfig.get_paths()"
+    program = ("import os, sysconfig, bqsync.cli.service\n"
+               "from bqsync.install import placing, reach, system\nsysconfig.get_paths()"
                f"\nif {become}: os.setuid({become.get('user')})\n{command}")
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == ExitCode.PERMISSION
