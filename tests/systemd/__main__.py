@@ -18,7 +18,6 @@ from tests.systemd.installation import PROJECT, Site, wheels
 from tests.systemd.machine import booted, locked, require_tools
 from tests.systemd.report import Report
 
-
 NEEDED = (starting.install, starting.start)
 """Nothing that follows would tell anything without them."""
 PARTS = (*NEEDED, starting.deliver, hardening.process, hardening.files, hardening.options, hardening.credential,

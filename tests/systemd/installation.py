@@ -116,13 +116,17 @@ class Site:
         run("python3", "-m", "venv", "/opt/bqsync")
         run("/opt/bqsync/bin/pip", "install", "--quiet", "--no-index", "--find-links", "/shared", "bqsync")
 
-    def configure(self, kept: Kept, *, more: str = "", database: str | None = None) -> None:
-        """Write the configuration as root would: readable for the service, not for others."""
+    def configure(self, kept: Kept, *, sync: str = "") -> None:
+        """
+        Write the configuration as root would: readable for the service, not for others.
+
+        Deletes are found by sweeps; here they are to be found at once.
+        """
         self.machine.write(kept.config, (
-            f'[source]\ndb = "{database or kept.database}"\n\n'
+            f'[source]\ndb = "{kept.database}"\n\n'
             f'[bigquery]\nproject = "{PROJECT}"\ndataset = "{kept.dataset}"\n'
             f'rest_endpoint = "{self._endpoints.rest}"\ngrpc_endpoint = "{self._endpoints.grpc}"\n\n'
-            f'[state]\nfile = "{kept.state}"\n\n{more}\n\n'
+            f'[state]\nfile = "{kept.state}"\n\n[sync]\nsweep_interval = "1 s"\nsweep_duty = 1.0\n{sync}\n\n'
             f'[[tables]]\nname = "orders"\nwatermark = ["updated_at"]\n'
             f'timestamps = {{ updated_at = "unix_seconds" }}\n'), mode=0o640)
         self.machine.output("chown", "root:bqsync", kept.config)
@@ -167,7 +171,7 @@ class Site:
 
     def target(self, kept: Kept) -> list[dict[str, Any]]:
         """The rows in BigQuery, looked at from outside."""
-        statement = (f"SELECT number, customer, total, UNIX_SECONDS(updated_at) AS updated_at"  # noqa: S608
+        statement = (f"SELECT number, customer, total, UNIX_SECONDS(updated_at) AS updated_at"
                      f" FROM `{PROJECT}`.`{kept.dataset}`.orders ORDER BY 1")
         try:
             return [dict(row.items()) for row in self._rest.query(statement).result()]

@@ -49,7 +49,8 @@ def start(site: Site, report: Report) -> None:
     begun = site.machine.run("systemctl", "enable", "--now", MAIN.unit)
     ready = site.events(MAIN, "daemon.ready")
     report.check("`systemctl enable --now` ends well", begun.returncode == 0, begun.stderr)
-    report.check("active at once", site.is_active(MAIN), site.machine.run("journalctl", "-u", "bqsync", "-n", "20").stdout)
+    report.check("active at once", site.is_active(MAIN),
+                 site.machine.run("journalctl", "-u", MAIN.unit, "-n", "20").stdout)
     report.equal("it was waited for: the daemon said that it is ready", len(ready), 1)
     times = site.show(MAIN, "ExecMainStartTimestampMonotonic", "ActiveEnterTimestampMonotonic", "Type", "NotifyAccess")
     took_s = (int(times["ActiveEnterTimestampMonotonic"]) - int(times["ExecMainStartTimestampMonotonic"])) / 1e6
