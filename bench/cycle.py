@@ -15,8 +15,9 @@ from bqsync.deliver.append import AppendStream
 from bqsync.deliver.merge_sql import merge_statement
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.opening import open_session
 from bqsync.engine.plan import plan_table
-from bqsync.engine.session import Session, open_session
+from bqsync.engine.session import Session
 from bqsync.engine.sync import sync_tables
 from bqsync.model import EncodedRow, Intent
 from bqsync.state.tables import TableState

@@ -21,9 +21,10 @@ from bqsync.config import load
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.intake import salt_of
+from bqsync.engine.opening import open_session
 from bqsync.engine.plan import mapping_version, plan_table, table_reader
 from bqsync.engine.schedule import SweepMode
-from bqsync.engine.session import Session, open_session
+from bqsync.engine.session import Session
 from bqsync.engine.sync import sync_tables
 from bqsync.model import CycleOutcome, Delivery, EncodedRow
 from bqsync.observe.log import configure

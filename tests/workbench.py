@@ -19,9 +19,10 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from bqsync.config import Config, load
+from bqsync.engine.arrival import sweep_orphans
 from bqsync.engine.cycle import CycleOptions
-from bqsync.engine.session import open_session
-from bqsync.engine.sync import sweep_orphans, sync_tables
+from bqsync.engine.opening import open_session
+from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
 
 if TYPE_CHECKING:

@@ -42,10 +42,12 @@ class Histories(RuleBasedStateMachine):
     emulator: ClassVar[Endpoints]
     hostile: ClassVar[HostileBigQuery]
 
-    @initialize(kind=st.sampled_from(KINDS), bounds=st.sampled_from(_BOUNDS), wal=st.booleans())
-    def begin(self, kind: Kind, bounds: str, *, wal: bool) -> None:
+    @initialize(kind=st.sampled_from(KINDS), bounds=st.sampled_from(_BOUNDS), wal=st.booleans(),
+                is_resident=st.booleans())
+    def begin(self, kind: Kind, bounds: str, *, wal: bool, is_resident: bool) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="bqsync-model-")
-        self.world = World(Path(self.folder.name), self.emulator, self.hostile, kind, sync=bounds)
+        self.world = World(Path(self.folder.name), self.emulator, self.hostile, kind, sync=bounds,
+                           is_resident=is_resident)
         if wal:
             self.world.app.execute("PRAGMA journal_mode = WAL")
         self.late: sqlite3.Connection | None = None

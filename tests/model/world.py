@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -22,10 +22,12 @@ from google.cloud import bigquery
 from bqsync import failpoints
 from bqsync.deliver.retry import WAITS, Waits
 from bqsync.embedded import Endpoints
+from bqsync.engine.arrival import sweep_orphans
 from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.opening import open_session
 from bqsync.engine.schedule import SweepMode
-from bqsync.engine.session import Session, open_session
-from bqsync.engine.sync import sweep_orphans, sync_tables
+from bqsync.engine.session import Session
+from bqsync.engine.sync import sync_tables
 from bqsync.model import CycleOutcome
 from tests.hostile.proxy import HostileBigQuery
 from tests.hostile.rows import staged_row
@@ -47,8 +49,14 @@ class KilledError(BaseException):
 class World:
     """Everything of one history."""
 
-    def __init__(self, folder: Path, emulator: Endpoints, hostile: HostileBigQuery, kind: Kind, *, sync: str) -> None:
+    def __init__(
+        self, folder: Path, emulator: Endpoints, hostile: HostileBigQuery, kind: Kind, *, sync: str, is_resident: bool
+    ) -> None:
         self.kind = kind
+        self.is_resident = is_resident
+        """One process runs all cycles, as the daemon does; else each has a process of its own."""
+        self._session: Session | None = None
+        self._rooms = ExitStack()
         self.hostile = hostile
         hostile.reset()
         self.bench = Workbench(folder, emulator)
@@ -82,6 +90,7 @@ class World:
 
     def close(self) -> None:
         failpoints.on_reached = None
+        self.leave()
         with suppress(NotFound):
             self.bench.rest.delete_dataset(self.bench.dataset, delete_contents=True, not_found_ok=True)
         self.bench.close()
@@ -128,6 +137,7 @@ class World:
         return {suffix: path.read_bytes() for suffix, path in files.items() if path.exists()}
 
     def put_state(self, files: dict[str, bytes]) -> None:
+        self.leave()
         shutil.rmtree(self.bench.state_path.parent, ignore_errors=True)
         self.bench.state_path.parent.mkdir()
         for suffix, content in files.items():
@@ -158,6 +168,7 @@ class World:
         try:
             return self._cycle(mode, confirm, stop)
         except KilledError:
+            self.leave()
             self.put_state(state)
             return None
         finally:
@@ -165,13 +176,30 @@ class World:
             self.hostile.dead = False
 
     def _cycle(self, mode: SweepMode, confirm: int, stop: Event) -> CycleOutcome:
-        with _quiet(), open_session(self.bench.config, stop=stop) as opened:
-            policy = replace(opened.destination.policy, waits=_SHORT_WAITS)
-            session: Session = replace(opened, now_us=lambda: self.clock_us,
-                                       destination=replace(opened.destination, policy=policy))
-            sweep_orphans(session)
+        with _quiet():
+            if not self.is_resident:
+                self.leave()
+            session = self._session or self._open()
+            destination = session.destination
+            policy = replace(destination.policy, waits=_SHORT_WAITS, stop=stop)
+            session = replace(session, now_us=lambda: self.clock_us, stop=stop,
+                              destination=replace(destination, policy=policy))
             (outcome,) = sync_tables(session, (), CycleOptions(sweep=mode, confirmed_deletes=confirm))
         return outcome
+
+    def _open(self) -> Session:
+        """As a process does when it starts."""
+        with ExitStack() as stack:
+            session: Session = stack.enter_context(open_session(self.bench.config))
+            sweep_orphans(session)
+            self._rooms = stack.pop_all()
+        self._session = session
+        return session
+
+    def leave(self) -> None:
+        """The process ends, and with it all that it has kept in mind."""
+        self._session = None
+        self._rooms.close()
 
     # What is looked at.
 
@@ -198,7 +226,9 @@ class World:
         return [(row.key, row.operation, row.data) for row in rows]
 
     def recreate_target(self, *, with_rows: bool) -> None:
-        """Somebody drops the target, and perhaps puts back an old copy of it."""
+        """Somebody drops the target, and perhaps puts back an old copy of it; then a minute passes."""
+        if self._session is not None:
+            self._session.prepared.clear()
         name = f"{PROJECT}.{self.bench.dataset}.t"
         try:
             table = self.bench.rest.get_table(name)

@@ -57,6 +57,13 @@ def test_a_look_waits_for_a_breath_in_the_writing() -> None:
     assert looks([0.0, 0.19, 0.2]) == [(0.2 + 0.2 / 8, 0.0)]
 
 
+def test_a_clock_that_goes_back_cuts_no_breath_short() -> None:
+    debounce = Debounce(debounce_s=0.2, max_delay_s=2.0)
+    for now_s in (0.0, 0.5, 0.1):
+        debounce.note(now_s)
+    assert debounce.due_s() == 0.5 + 0.2 / 8
+
+
 def test_the_longest_delay_wins_over_a_longer_debounce() -> None:
     assert looks([0.0], debounce_s=5.0, max_delay_s=1.0) == [(1.0, 0.0)]
 

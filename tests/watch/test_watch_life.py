@@ -109,15 +109,22 @@ def test_a_failing_callback_does_not_end_the_watch(tmp_path: Path) -> None:
         watch.close()
 
 
-def test_a_dead_thread_is_replaced(tmp_path: Path) -> None:
+def test_a_dead_thread_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a fault of watchdog's would leave it: nothing has told that the watch is over."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+
+    def fail(event: object) -> None:
+        raise ValueError(event)
+
     with watching(tmp_path / "app.db") as (watch, witness):
         [thread] = [thread for thread in threading.enumerate() if thread.name == "bqsync-watch"]
-        thread.stop()  # type: ignore[attr-defined]
+        thread.handle_event = fail  # type: ignore[attr-defined]
+        (tmp_path / "app.db").touch()
         thread.join()
         witness.forget()
         assert watch.check() is None
         assert witness.signals == [Signal.CHANGED]
-        (tmp_path / "app.db").touch()
+        (tmp_path / "app.db").unlink()
         witness.wait_for(count=2)
 
 

@@ -35,10 +35,12 @@ def sync(
     config: Config,
 ) -> int:
     """Bring the target tables up to their sources, once. TABLES: all that are configured, if none is named."""
+    from bqsync.engine.arrival import sweep_orphans
     from bqsync.engine.cycle import CycleOptions
+    from bqsync.engine.opening import open_session
     from bqsync.engine.schedule import SweepMode
-    from bqsync.engine.session import chosen_tables, open_session
-    from bqsync.engine.sync import exit_code, sweep_orphans, sync_tables
+    from bqsync.engine.session import chosen_tables
+    from bqsync.engine.sync import exit_code, sync_tables
 
     chosen_tables(config, tables)
     if full and no_sweep:

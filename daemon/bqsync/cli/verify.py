@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @common_options
 def verify(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     """Compare every cell of the target tables with their sources. Exit 0: all equal, 1: different."""
-    from bqsync.engine.session import chosen_tables, open_session
+    from bqsync.engine.opening import open_session
+    from bqsync.engine.session import chosen_tables
     from bqsync.engine.verify import verify_tables
 
     names = chosen_tables(config, tables)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bqsync.config import Config
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.daemon import Daemon
-from bqsync.engine.session import open_session
+from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
 from bqsync.errors import BqsyncError, ErrorKind

@@ -17,8 +17,8 @@ from bqsync.deliver import target
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.schema import incompatible_columns
 from bqsync.encode.mapping import TableDraft, finish
+from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column
-from bqsync.engine.session import open_destination, wanted_messages
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import ProtoField, TableSpec

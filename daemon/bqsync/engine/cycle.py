@@ -7,23 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bqsync.config import TableSection
-from bqsync.deliver import jobs, staging
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane, RefusedKeysError
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
-from bqsync.engine.plan import mapping_version, plan_table, table_reader
+from bqsync.engine.plan import known_plan, mapping_version
 from bqsync.engine.prepare import TargetPreparation
 from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
 from bqsync.engine.session import PreparedTarget, Session
+from bqsync.engine.settlement import settle_intent
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.failpoints import reached
-from bqsync.model import CycleOutcome, Intent, Operation, SweepPolicy, TableSpec
+from bqsync.model import CycleOutcome, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -57,6 +56,8 @@ class CycleOptions:
     """No other table has lost more rows than the guard lets pass unasked."""
     changed_us: int | None = None
     """When the first change was written that this cycle is to deliver, in Unix microseconds; None: not known."""
+    schema_cookie: int | None = None
+    """Of the source, as it was a moment ago: what was planned under the same one stands."""
     give_way: Callable[[], None] = lambda: None
     """Called now and then in a long sweep: returns once it may go on."""
 
@@ -97,7 +98,7 @@ class TableCycle:
             BqsyncError: the cycle failed; what was delivered before stays delivered and noted.
         """
         with self._stopwatch.stage("plan"):
-            plan = plan_table(self._session, self._section, self._state)
+            plan = known_plan(self._session, self._section, self._state, self._options.schema_cookie)
             for warning in plan.warnings:
                 self._warn_once(warning)
         with self._stopwatch.stage("target"):
@@ -109,7 +110,7 @@ class TableCycle:
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
             )
-            self._reader = table_reader(self._session, prepared.encoder.spec)
+            self._reader = plan.reader
             self._book = self._watermark_book(prepared.encoder)
         self.outcome.target = str(prepared.found.ref)
         self._work_without_refused()
@@ -150,40 +151,11 @@ class TableCycle:
         known = self._session.prepared.pop(name, None)
         is_told = self._options.full or self._options.adopt
         is_known = known is not None and known.wanted == spec and time.monotonic() < known.until_s
-        if self._settle_intent() or is_told or known is None or not is_known or self._state.trusted() is None:
+        is_settled = settle_intent(self._session, self._section.name, self._state, self._ledger)
+        if is_settled or is_told or known is None or not is_known or self._state.trusted() is None:
             preparation = TargetPreparation(self._session, self._section, self._state, self._ledger)
             known = preparation.prepare(spec, adopt=self._options.adopt, full=self._options.full)
         return known
-
-    def _settle_intent(self) -> bool:
-        """See what an earlier run left behind to its end; whether there was anything."""
-        intent = self._state.intent()
-        if intent is None:
-            return False
-        outcome, job_created_us = jobs.settle(self._session.destination, intent)
-        reached("intent.settled")
-        if outcome == "done":
-            self._doubt(intent)
-        self._state.clear_intent(job_created_us)
-        staging.drop(self._session.destination, intent.staging_table)
-        _log.info(Event.INTENT_SETTLED, table=self._section.name, job_id=intent.job_id, outcome=outcome)
-        return True
-
-    def _doubt(self, intent: Intent) -> None:
-        """
-        The target holds what the ledger does not know: rows under new keys, others changed, some gone.
-
-        Until a sweep has compared them, a row that was inserted and is gone by now would stay for ever, and one that
-        was changed and changed back would pass for unchanged.
-        """
-        portions = staging.staged(self._session.destination, intent.staging_table)
-        if portions is None:
-            self._state.distrust()
-            return
-        for portion in portions:
-            self._ledger.doubt([key for key, operation in portion if operation is Operation.UPSERT],
-                               [key for key, operation in portion if operation is Operation.DELETE])
-        self._state.ask_sweep("a MERGE had ended and was not noted")
 
     def _work_without_refused(self) -> None:
         refused: frozenset[bytes] = frozenset()
@@ -259,7 +231,9 @@ class TableCycle:
         )
         if one.run(self._book.tracked()):
             self._session.note_look(self._section.name, "pass", found)
-            self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
+            if not all(item.is_indexed for item in self._book.tracked()):
+                # Only those are spaced.
+                self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
             self._note_lag()
         self._book.decide_anew(one.of_another_form)
 

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from threading import Event as StopEvent
 
 import msgspec
 
 from bqsync.config import Config
 from bqsync.engine.loop import Loop, drain
-from bqsync.engine.session import Session, locked_state, open_rooms, wanted_messages
+from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
+from bqsync.engine.pulse import Pulse
+from bqsync.engine.session import Session
 from bqsync.engine.systemd import Notifier
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, ProtoField
@@ -30,7 +31,6 @@ _log = get_logger()
 _ENDING_LOOK_S = 0.1
 GRACE_S = 3.0
 """For so long the cycles that are running may come to an end of their own, once the daemon is to end."""
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 Messages = Mapping[str, tuple[ProtoField, ...]]
 
@@ -62,7 +62,7 @@ class Daemon:
         self._notifier = Notifier(environ)
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._started_s = time.monotonic()
-        self._pulse = _Pulse(self._notifier, self._started_s)
+        self._pulse = Pulse(self._notifier, self._started_s)
         self._on_outcome = on_outcome
         self._loop: Loop | None = None
         self._next: tuple[Config, Messages] | None = None
@@ -200,70 +200,6 @@ class Daemon:
             _log.info(Event.DAEMON_STOPPED, abandoned=unfinished,
                       duration_s=round(time.monotonic() - self._stopped_s, 2))
         return unfinished
-
-
-class _Pulse:
-    """What is told at intervals: to the service manager, and to the log."""
-
-    def __init__(self, notifier: Notifier, started_s: float) -> None:
-        self._notifier = notifier
-        self._started_s = started_s
-        self._heartbeat_s = started_s
-        self._ping_s = started_s
-        self._cycles = self._upserted = self._deleted = 0
-
-    def count(self, outcome: CycleOutcome) -> None:
-        """A cycle has ended well."""
-        self._cycles += 1
-        self._upserted += outcome.rows_upserted
-        self._deleted += outcome.rows_deleted
-
-    def beat(self, session: Session, loop: Loop) -> float:
-        """Tell what is to be told now; returns for how many seconds there is nothing to tell."""
-        now_s = time.monotonic()
-        self._notifier.status(_status(session, loop))
-        if self._notifier.watchdog_s is not None and now_s >= self._ping_s:
-            self._ping_s = now_s + self._notifier.watchdog_s / 3
-            if loop.is_alive():
-                self._notifier.ping()
-        interval_s = session.config.log.heartbeat_interval_s
-        if now_s >= self._heartbeat_s + interval_s:
-            self._heartbeat_s = now_s
-            self._tell(session, loop, now_s)
-        next_s = self._heartbeat_s + interval_s
-        return max(0.0, (next_s if self._notifier.watchdog_s is None else min(next_s, self._ping_s)) - now_s)
-
-    def _tell(self, session: Session, loop: Loop, now_s: float) -> None:
-        _log.info(Event.DAEMON_HEARTBEAT, tables=len(session.config.tables),
-                  failing=sorted(table for _, table in loop.agenda.failing()), lag_s=_lag_s(session, loop),
-                  cycles=self._cycles, rows_upserted=self._upserted, rows_deleted=self._deleted,
-                  file_events=loop.lookout.events, uptime_s=round(now_s - self._started_s), rss_bytes=_rss_bytes())
-        self._cycles = self._upserted = self._deleted = 0
-
-
-def _status(session: Session, loop: Loop) -> str:
-    tables = f"{len(session.config.tables)} tables"
-    failure = loop.lookout.lost or loop.setbacks.outage
-    if failure is not None:
-        return f"{tables}, waiting: {failure.what} ({failure.rule.code})"
-    if not loop.has_arrived:
-        return f"{tables}, calling BigQuery"
-    failing = loop.agenda.failing()
-    if failing:
-        tables += f", failing: {', '.join(sorted(table for _, table in failing))}"
-    lag_s = _lag_s(session, loop)
-    return f"{tables}, up to date" if not lag_s else f"{tables}, lag {lag_s:.0f} s"
-
-
-def _lag_s(session: Session, loop: Loop) -> float:
-    """Seconds since the oldest change that may not be delivered; 0 where there is none."""
-    changed_us = loop.agenda.oldest_change_us()
-    return 0.0 if changed_us is None else round(max(0, session.now_us() - changed_us) / 1_000_000, 1)
-
-
-def _rss_bytes() -> int:
-    """Source: https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html"""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
 
 
 @contextmanager

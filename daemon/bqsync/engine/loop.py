@@ -17,15 +17,16 @@ from functools import partial
 
 from bqsync.engine.absence import held_back
 from bqsync.engine.agenda import Agenda, Start, TableKey
+from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
+from bqsync.engine.beats import Beats
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.deferral import DeferredDeletes
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.lookout import Lookout
 from bqsync.engine.run import TableRun, failed_run, report_success, run_cycle
 from bqsync.engine.schedule import SweepMode
-from bqsync.engine.session import Session, distrust_what_is_older, see_dataset
+from bqsync.engine.session import Session
 from bqsync.engine.setbacks import Setbacks
-from bqsync.engine.sync import sweep_orphans
 from bqsync.engine.turns import Turns
 from bqsync.errors import BqsyncError, Scope, internal_error
 from bqsync.model import CycleOutcome
@@ -34,8 +35,6 @@ from bqsync.observe.log import get_logger
 
 _log = get_logger()
 
-STALL_S = 900.0
-"""A cycle that has made no progress for so long hangs: no call, no wait and no page takes a tenth of it."""
 _LONGEST_WAIT_S = 60.0
 
 
@@ -84,7 +83,7 @@ class Loop:
         self._deferred = DeferredDeletes()
         self.setbacks = Setbacks()
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
-        self._beats_s: dict[TableKey, float] = {}
+        self._beats = Beats()
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
@@ -134,8 +133,7 @@ class Loop:
 
     def is_alive(self) -> bool:
         """Whether every cycle makes progress."""
-        now_s = time.monotonic()
-        silent = {key: now_s - beat_s for key, beat_s in list(self._beats_s.items()) if now_s - beat_s > STALL_S}
+        silent = self._beats.silent_s()
         for key in silent.keys() - self._stalled:
             _log.error(Event.DAEMON_STALLED, table=key[1], silent_s=round(silent[key]))
         self._stalled = set(silent)
@@ -161,7 +159,7 @@ class Loop:
         """The first calls to BigQuery, before any table is touched."""
         failure: BqsyncError | None = None
         try:
-            see_dataset(self._session)
+            see_dataset(self._session.config, self._session.destination)
             distrust_what_is_older(self._session)
             sweep_orphans(self._session)
         except BqsyncError as error:
@@ -192,27 +190,27 @@ class Loop:
         return False
 
     def _start(self, start: Start) -> None:
-        self._beats_s[start.key] = time.monotonic()
         _thread(f"table {start.key[1]}", partial(self._work, start))
 
     def _work(self, start: Start) -> None:
         """One cycle, in a thread of its own."""
         section = self._sections[start.key]
         turn = self._turns.enter()
-        beat = partial(self._beat, start.key)
+        beat = partial(self._beats.beat, start.key)
         destination = self._session.destination
         session = replace(self._session, destination=replace(
             destination, policy=replace(destination.policy, on_progress=beat)))
 
         def give_way() -> None:
-            beat()
+            # Whoever waits for others is silent and does not hang.
+            self._beats.end(start.key)
             turn.give_way()
+            beat()
 
-        options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
-                               give_way=give_way)
         try:
             beat()
-            self._identity.look()
+            options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
+                                   schema_cookie=self._identity.look(), give_way=give_way)
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)
@@ -220,11 +218,8 @@ class Loop:
             turn.leave()
         self._inbox.put(_Ended(start.key, run))
 
-    def _beat(self, key: TableKey) -> None:
-        self._beats_s[key] = time.monotonic()
-
     def _note_end(self, key: TableKey, run: TableRun) -> None:
-        self._beats_s.pop(key, None)
+        self._beats.end(key)
         self._deferred.ended(key)
         if run.failure is None:
             self.cycles += 1

@@ -9,17 +9,14 @@ from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
-from bqsync.deliver import staging
 from bqsync.engine.absence import held_back
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
 from bqsync.engine.session import Session, chosen_tables
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope
-from bqsync.model import CycleOutcome, TargetRef
-from bqsync.observe.events import Event
+from bqsync.model import CycleOutcome
 from bqsync.observe.log import get_logger
-from bqsync.state.tables import TableState
 
 _log = get_logger()
 
@@ -85,20 +82,6 @@ def _decide_deferred(
         outcome.error = failure.as_dict()
         note_attempt(session, outcome)
     return outcomes
-
-
-def sweep_orphans(session: Session) -> None:
-    """Drop the staging tables that a crash left behind; where they can't be listed, they expire by themselves."""
-    intents = [TableState(session.store, session.source_id, table.name).intent() for table in session.config.tables]
-    keep = {intent.staging_table for intent in intents if intent is not None}
-    try:
-        dropped = staging.sweep_orphans(session.destination, session.store.instance, keep)
-    except BqsyncError as failure:
-        _log.warning(Event.STAGING_LEFT, **failure.as_dict())
-        return
-    if dropped:
-        dataset = TargetRef(project=session.destination.project, dataset=session.destination.staging_dataset, table="")
-        _log.info(Event.STAGING_SWEPT, dataset=f"{dataset.project}.{dataset.dataset}", tables=len(dropped))
 
 
 def exit_code(outcomes: Sequence[CycleOutcome]) -> ExitCode:

@@ -90,11 +90,7 @@ class FolderWatch:
 
     def on_event(self, event: InotifyEvent) -> None:
         """Take in an event; called by watchdog."""
-        relevance = self._files.relevance(event.mask, event.name)
-        if relevance is Relevance.FOLDER:
-            # The watch goes with the moved folder; whatever comes to stand in its place is not seen.
-            self._is_blind = True
-        if relevance is not Relevance.NONE:
+        if self._files.relevance(event.mask, event.name) is not Relevance.NONE:
             self._signal(Signal.CHANGED)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:  # noqa: ARG002 - there is one

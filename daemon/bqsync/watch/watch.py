@@ -72,8 +72,8 @@ class DatabaseWatch:
         self._folder_watch: FolderWatch | None = None
         self._place: _Place | None = None
         self._remote: Degraded | None = None
-        self._was_blind = False
-        """Something may have been missed since the daemon looked last."""
+        self._was_checked = False
+        """The daemon may have looked before: what was written since, while nobody watched, is missed."""
         self._scarcity: Degraded | None = None
         self._retry_at_s = 0.0
         self._failure: Exception | None = None
@@ -83,7 +83,7 @@ class DatabaseWatch:
         Watch what has to be watched now.
 
         Called at the start, and then at every poll: it costs two or three calls of the system while nothing is amiss.
-        Where events may have been missed since the last check, it calls back once. Never raises.
+        Where events may have been missed since the check before, it calls back once. Never raises.
 
         Returns:
             Why changes are found by polling alone; None while events arrive.
@@ -95,8 +95,9 @@ class DatabaseWatch:
                 return self._check() or self._failed_callback()
             except Exception as exc:  # noqa: BLE001 - polling goes on, whatever became of the watch
                 self._drop()
-                self._was_blind = True
                 return unusable(exc)
+            finally:
+                self._was_checked = True
 
     def close(self) -> None:
         """End the watch: no call comes after this one has returned, and neither threads nor files are left behind."""
@@ -114,7 +115,6 @@ class DatabaseWatch:
             self._stand(_Place(folder, real.name, status.st_dev, status.st_ino))
         except OSError as exc:
             self._drop()
-            self._was_blind = True
             degraded = explain(self._database, folder, exc)
             if exc.errno in SCARCE:
                 self._scarcity, self._retry_at_s = degraded, self._clock_s() + _RETRY_S
@@ -135,15 +135,13 @@ class DatabaseWatch:
         self._folder_watch = FolderWatch(place.folder, place.name, self._call_back)
         self._place = place
         self._remote = self._hidden_writers(place.folder)
-        if self._was_blind:
-            self._was_blind = False
+        if self._was_checked:
             self._call_back(Signal.CHANGED)
 
     def _drop(self) -> None:
         if self._folder_watch is not None:
             self._folder_watch.close()
             self._folder_watch = None
-            self._was_blind = True
 
     def _hidden_writers(self, folder: Path) -> Degraded | None:
         try:
