@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.systemd.installation import KEY, MAIN, ROOT, SECOND, Site
+from tests.systemd.installation import BQSYNC, KEY, MAIN, ROOT, SECOND, Site
 from tests.systemd.report import Report
 
 _NONE = "0000000000000000"
@@ -94,6 +94,13 @@ def credential(site: Site, report: Report) -> None:
     report.check("and named to it", f"GOOGLE_APPLICATION_CREDENTIALS={place}" in environment)
     other = machine.run("runuser", "-u", "app", "-G", "bqsync", "-g", "app", "--", "cat", place)
     report.check("another user can't read it", other.returncode != 0, other.stdout)
+    by_hand = machine.run(
+        "systemd-run", "--pipe", "--wait", "--collect", "--quiet", "--unit=bqsync-by-hand", "-p", "User=bqsync", "-p",
+        "SupplementaryGroups=app", "-p", f"LoadCredential=gcp.json:{KEY}", "-p",
+        "Environment=GOOGLE_APPLICATION_CREDENTIALS=/run/credentials/bqsync-by-hand.service/gcp.json",
+        "sh", "-c", f"cat $GOOGLE_APPLICATION_CREDENTIALS && {BQSYNC} check -c {MAIN.config}")
+    report.check("a command by hand can be given it", by_hand.returncode == 0 and "no key" in by_hand.stdout,
+                 by_hand.stdout + by_hand.stderr)
     own = machine.run("runuser", "-u", "bqsync", "--", "cat", KEY)
     report.check("the file itself is root's alone", own.returncode != 0, own.stdout)
 

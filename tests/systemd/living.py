@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 
-from tests.systemd.installation import MAIN, SECOND, Site
+from tests.systemd.installation import KEY, MAIN, SECOND, Site
 from tests.systemd.report import Report, eventually
 
 BACK_S = 30
@@ -108,7 +108,8 @@ def oneshot(site: Site, report: Report) -> None:
         shipped = site.machine.output("find", "/opt/bqsync/lib", "-path", "*/bqsync/systemd/*", "-name", name).strip()
         site.machine.output("install", "-m", "0644", shipped, "/etc/systemd/system/")
     site.machine.write("/etc/systemd/system/bqsync-sync.service.d/group.conf",
-                       "[Service]\nSupplementaryGroups=app\n")
+                       f"[Service]\nSupplementaryGroups=app\nLoadCredential=gcp.json:{KEY}\n"
+                       "Environment=GOOGLE_APPLICATION_CREDENTIALS=%d/gcp.json\n")
     site.machine.output("systemctl", "daemon-reload")
     site.start_application(MAIN)
     time.sleep(2)
