@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 from pathlib import Path
 
 import pytest
 
-from bqsync.install.reach import Person, warnings
+from bqsync.install.reach import Person, closed_folders, person, warnings
 
 NOBODY = Person("bqsync")
 
@@ -50,3 +51,17 @@ def test_a_link_into_a_closed_folder_is_followed(program: Path, tmp_path: Path) 
 
 def test_a_missing_program_is_told(tmp_path: Path) -> None:
     assert "does not exist" in warnings(tmp_path / "bqsync", NOBODY)[0]
+
+
+def test_an_instance_below_the_folder_of_another_user_is_told(program: Path) -> None:
+    folder = program.parent / "shop"
+    folder.mkdir()
+    program.parent.chmod(0o700)
+    [told] = closed_folders([folder], NOBODY)
+    assert f"{program.parent} is closed to it" in told
+    assert closed_folders([folder / "not there"], NOBODY) == []
+
+
+def test_a_user_has_the_groups_of_the_unit() -> None:
+    assert person("root", ["daemon"]).gids[-1] == grp.getgrnam("daemon").gr_gid
+    assert person("not made yet", ["daemon"]).gids == (grp.getgrnam("daemon").gr_gid,)

@@ -80,6 +80,20 @@ def refusal(site: Site, report: Report) -> None:
     site.machine.output("systemctl", "start", MAIN.unit)
 
 
+def locked(site: Site, report: Report) -> None:
+    """a start while another bqsync works"""
+    site.machine.output("systemctl", "stop", MAIN.unit)
+    site.machine.output("systemd-run", "--unit=other", "flock", f"{MAIN.state}.lock", "sleep", "60")
+    eventually(5, lambda: site.machine.run("flock", "--nonblock", f"{MAIN.state}.lock", "true").returncode != 0)
+    site.machine.run("systemctl", "start", MAIN.unit)
+    tried = eventually(20, lambda: int(site.value(MAIN, "NRestarts")) >= 1)
+    report.check("it is tried again", tried and not site.is_active(MAIN), site.value(MAIN, "ExecMainStatus"))
+    site.machine.output("systemctl", "stop", "other")
+    report.check("and works as soon as it may", eventually(20, lambda: site.is_active(MAIN)))
+    wrong = site.catches_up(MAIN)
+    report.check("with nothing lost", not wrong, wrong)
+
+
 def stop(site: Site, report: Report) -> None:
     """stop"""
     for kept in (MAIN, SECOND):

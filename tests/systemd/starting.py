@@ -27,7 +27,14 @@ def install(site: Site, report: Report) -> None:
                  done.returncode == 0 and not done.stderr, done.stdout + done.stderr)
     again = json.loads(machine.output(BQSYNC, "service", "install", *options, "--json"))
     report.equal("the second time nothing is written", set(again["files"].values()), {"unchanged"})
-    machine.output(BQSYNC, "service", "install", "--app-group", "app", "--instance", "shop")
+    instance = machine.run(BQSYNC, "service", "install", "--app-group", "app", "--instance", "shop")
+    report.check("so does that of an instance", instance.returncode == 0 and not instance.stderr,
+                 instance.stdout + instance.stderr)
+    stranger = machine.run(BQSYNC, "service", "install", "--user", "app", "--instance", "stranger")
+    report.check("an instance of another user is warned of closed folders",
+                 "/var/lib/bqsync is closed to it" in stranger.stderr, stranger.stdout + stranger.stderr)
+    machine.output("rm", "-r", "/etc/systemd/system/bqsync@stranger.service", "/etc/tmpfiles.d/bqsync-stranger.conf",
+                   "/etc/bqsync/stranger", "/var/lib/bqsync/stranger")
     who = machine.output("stat", "-c", "%n %a %U:%G", "/etc/bqsync", "/var/lib/bqsync", "/etc/bqsync/shop",
                          "/var/lib/bqsync/shop")
     report.equal("folders are root's for the configuration, the service's for the state", who.splitlines(), [

@@ -112,9 +112,11 @@ def _settings(options: dict[str, Any]) -> ServiceSettings:
 
 
 def _warnings(settings: ServiceSettings) -> list[str]:
-    from bqsync.install.reach import person, warnings
+    from bqsync.install.reach import closed_folders, person, warnings
 
-    return warnings(Path(settings.executable), person(settings.user))
+    who = person(settings.user, (settings.group or settings.user, *settings.app_groups))
+    folders = (Path(settings.config_file).parent, Path("/var/lib") / settings.folder)
+    return [*warnings(Path(settings.executable), who), *closed_folders(folders, who)]
 
 
 def _warn(sentences: list[str]) -> None:

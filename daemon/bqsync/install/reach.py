@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,14 @@ class Person:
     gids: tuple[int, ...] = ()
 
 
-def person(name: str) -> Person:
-    """A user of this machine, with its groups, or one that is still to be made."""
+def person(name: str, groups: Iterable[str]) -> Person:
+    """A user of this machine, with its own groups and those of the unit, or one that is still to be made."""
+    gids = [entry.gr_gid for entry in grp.getgrall() if entry.gr_name in set(groups)]
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        return Person(name)
-    return Person(name, entry.pw_uid, tuple(os.getgrouplist(name, entry.pw_gid)))
+        return Person(name, None, tuple(gids))
+    return Person(name, entry.pw_uid, (*os.getgrouplist(name, entry.pw_gid), *gids))
 
 
 def running_executable() -> Path:
@@ -61,6 +63,16 @@ def warnings(executable: Path, who: Person) -> list[str]:
     found += [f"{path} lies in a home folder, and goes when its owner does; {fix}"
               for path in dict.fromkeys(needed) if path not in closed and str(path).startswith(_in_homes())]
     return found
+
+
+def closed_folders(folders: Iterable[Path], who: Person) -> list[str]:
+    """
+    Folders of the service that its user can't enter, each a sentence with its fix.
+
+    Those of several instances stand in folders of one user: another user's instance gets no further.
+    """
+    return [f"{who.name} can't get at {folder}: {closed_at} is closed to it; run all instances as one user"
+            for folder in folders if _is_there(folder) and (closed_at := _closed_at(folder, who)) is not None]
 
 
 def _is_there(path: Path) -> bool:
