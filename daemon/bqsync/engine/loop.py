@@ -109,7 +109,8 @@ class Loop:
         self._decide_deletes()
         for key in self.agenda.ready(self._session.now_us(), now_s):
             if self._is_worth_it(key):
-                self._start(self.agenda.start(key, now_s))
+                # What is written just now, and has not been looked for yet, may be delivered as well.
+                self._start(self.agenda.start(key, now_s, self.lookout.waiting_us()))
 
     def wait_s(self) -> float:
         """For how many seconds there is nothing to do, if nothing happens."""
