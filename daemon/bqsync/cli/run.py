@@ -33,14 +33,17 @@ def run(*, config_file: Path | None, log_level: str | None, log_format: str | No
     path = config_file
 
     def read() -> Config:
-        config = load(path, environ=os.environ, overrides={"log.level": log_level, "log.format": log_format})
+        return load(path, environ=os.environ, overrides={"log.level": log_level, "log.format": log_format})
+
+    def set_log(config: Config) -> None:
         configure(config.log.level.value, config.log.format.value, stream=sys.stdout)
-        return config
 
     config = read()
+    set_log(config)
     # A reload reads the same file, wherever it was found.
     path = config.path
-    if Daemon(config, read, os.environ).run():
+    daemon = Daemon(config, read, os.environ, set_log)
+    if daemon.run():
         # Threads that hang in a call must not keep the process: what they were doing is done again by the next start.
         sys.stdout.flush()
         os._exit(ExitCode.OK)

@@ -97,7 +97,7 @@ class Absence:
             self._intake.deliver()
             self._outcome.deletes_deferred = absent
             if verdict is Verdict.HOLD:
-                raise held_back(self._outcome, absent, total, self._limits.max_fraction, suspicion)
+                raise HeldBackError(self._outcome.table, absent, total, self._limits.max_fraction, suspicion)
             return False
         complete = True
         for portion in self._lane.ledger.scan(self._seen.first_new_slot):
@@ -134,18 +134,31 @@ class Absence:
             self._intake.deliver()
 
 
-def held_back(
-    outcome: CycleOutcome, absent: int, total: int | None, max_fraction: float, suspicion: str | None
-) -> BqsyncError:
-    """The error for deletes that wait for an operator; it is logged here as well, as an event of its own."""
-    table = outcome.table
-    confirm = f"bqsync sync {table} --confirm-deletes {absent}"
-    why = f"suspicious because {suspicion}" if suspicion else (
-        f"that is more than sync.max_delete_fraction = {max_fraction} lets pass unasked"
-    )
-    of_total = "" if total is None else f" of {total}"
-    _log.error(Event.DELETES_HELD_BACK, table=table, deletes=absent, rows=total, why=why, fix=confirm)
-    return BqsyncError(
-        ErrorKind.DELETES_HELD_BACK, what=f"{absent}{of_total} rows of table {table} are gone from the source",
-        why=f"{why}; inserts and updates were delivered", fix=f"if they were meant to go: {confirm}",
-    )
+class HeldBackError(BqsyncError):
+    """
+    Deletes that wait for an operator.
+
+    Args:
+        table: that has lost the rows.
+        deletes: their number.
+        rows: of the table; None where that is not known any more.
+        max_fraction: so much of a table may go unasked.
+        suspicion: why they are suspect though they may be few.
+    """
+
+    def __init__(self, table: str, deletes: int, rows: int | None, max_fraction: float, suspicion: str | None) -> None:
+        self.table, self.deletes, self.rows = table, deletes, rows
+        self.reason = f"suspicious because {suspicion}" if suspicion else (
+            f"that is more than sync.max_delete_fraction = {max_fraction} lets pass unasked"
+        )
+        self.confirm = f"bqsync sync {table} --confirm-deletes {deletes}"
+        of_total = "" if rows is None else f" of {rows}"
+        super().__init__(
+            ErrorKind.DELETES_HELD_BACK, what=f"{deletes}{of_total} rows of table {table} are gone from the source",
+            why=f"{self.reason}; inserts and updates were delivered", fix=f"if they were meant to go: {self.confirm}",
+        )
+
+    def report(self) -> None:
+        """Log it, as an event of its own."""
+        _log.error(Event.DELETES_HELD_BACK, table=self.table, deletes=self.deletes, rows=self.rows, why=self.reason,
+                   fix=self.confirm)

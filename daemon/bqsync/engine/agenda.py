@@ -76,10 +76,17 @@ class Agenda:
         found = [key for key, table in self._tables.items() if _is_ready(table, now_us) and now_s >= table.earliest_s]
         return sorted(found, key=lambda key: self._tables[key].changed_us or now_us)
 
-    def start(self, key: TableKey, now_s: float) -> Start:
-        """A cycle of the table begins."""
+    def start(self, key: TableKey, now_s: float, waiting_us: int | None = None) -> Start:
+        """
+        A cycle of the table begins.
+
+        Args:
+            key: of the table.
+            now_s: the monotonic clock.
+            waiting_us: since when an event waits for its look: what it tells of may be delivered, too.
+        """
         table = self._tables[key]
-        start = Start(key=key, changed_us=table.changed_us, is_alone=table.is_alone)
+        start = Start(key=key, changed_us=_older(table.changed_us, waiting_us), is_alone=table.is_alone)
         table.is_running, table.running_us = True, table.changed_us
         table.is_changed, table.changed_us, table.is_alone = False, None, False
         table.earliest_s = now_s + table.interval_s
@@ -89,12 +96,22 @@ class Agenda:
         """The change was delivered by a cycle that began after it."""
         self._tables[key].is_changed, self._tables[key].changed_us = False, None
 
-    def succeed(self, key: TableKey, outlook: Outlook | None, look: object) -> int:
-        """A cycle has ended well. Returns how many had failed before it."""
+    def succeed(self, key: TableKey, outlook: Outlook | None, look: object, *, is_done: bool) -> int:
+        """
+        A cycle has ended well. Returns how many had failed before it.
+
+        Args:
+            key: of the table.
+            outlook: when the next one finds work.
+            look: how the file was when the cycle looked.
+            is_done: what it was for; if not, what has failed before may fail again.
+        """
         table = self._tables[key]
         table.is_running, table.running_us = False, None
         table.outlook, table.look = outlook, look
-        failures, table.failures = table.failures, 0
+        failures = table.failures
+        if is_done:
+            table.failures = 0
         return failures
 
     def fail(self, key: TableKey, *, counts: bool = True) -> int:

@@ -48,17 +48,20 @@ class Daemon:
 
     Args:
         config: to begin with.
-        load: reads the configuration anew, for a reload, and sets the log up as it says.
+        load: reads the configuration anew, for a reload.
         environ: the environment, as `os.environ`.
+        set_log: sets the log up as a configuration says that is in force from then on.
         on_outcome: told of every cycle that has ended well.
     """
 
     def __init__(
         self, config: Config, load: Callable[[], Config], environ: Mapping[str, str],
+        set_log: Callable[[Config], None] = lambda _config: None,
         on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
     ) -> None:
         self._config = config
         self._load = load
+        self._set_log = set_log
         self._notifier = Notifier(environ)
         self._inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._started_s = time.monotonic()
@@ -72,13 +75,16 @@ class Daemon:
         self._stopped_s: float | None = None
         """The monotonic instant at which the end was asked for."""
         self._grace_s = GRACE_S
+        self._kept: list[ExitStack] = []
+        """What is still in use at the end: it would be closed if nobody held it."""
 
     def run(self) -> list[str]:
         """
         Live.
 
         Returns:
-            What had to be abandoned: its threads are still running, and the process is to end without waiting for them.
+            What had to be abandoned: its threads are still running, and the process is to end without waiting for them,
+            while this object, which holds what they use, still lives.
 
         Raises:
             BqsyncError: whatever keeps the daemon from starting.
@@ -92,14 +98,15 @@ class Daemon:
                 try:
                     unfinished = self._run_session(config, messages, held)
                 except BqsyncError as failure:
-                    if self._fallback is None:
+                    if self._fallback is None or self._fallback[0] is config:
+                        # The fallback itself can't be opened any more.
                         raise
                     self._refuse(failure)
                     config, messages = self._fallback
                     continue
                 if self._next is None:
                     if unfinished:
-                        stack.pop_all()
+                        self._kept.append(stack.pop_all())
                     return unfinished
                 self._fallback = config, messages
                 config, messages = self._next
@@ -120,24 +127,25 @@ class Daemon:
     def _run_session(self, config: Config, messages: Messages, held: StateLock) -> list[str]:
         """Work with one configuration, until another is to take its place or all is to end."""
         with ExitStack() as stack:
+            self._set_log(config)
             session = stack.enter_context(open_rooms(config, messages, held=held, stop=StopEvent()))
             loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
             self._tell_ready(session, loop)
-            while self._stopped_s is None and self._next is None:
-                self._turn(session, loop)
+            while self._turn(session, loop):
                 loop.step()
             unfinished = self._end(session, loop)
             if unfinished:
                 # What they use must not be closed under them.
-                stack.pop_all()
+                self._kept.append(stack.pop_all())
         return unfinished
 
-    def _turn(self, session: Session, loop: Loop) -> None:
-        """Tell what is to be told, then wait for what comes."""
+    def _turn(self, session: Session, loop: Loop) -> bool:
+        """Tell what is to be told, then wait for what comes; whether the session goes on."""
         wait_s = min(self._pulse.beat(session, loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
             self._take(session, loop, message)
+        return self._stopped_s is None and self._next is None
 
     def _take(self, session: Session, loop: Loop, message: object) -> None:
         if not isinstance(message, _Signalled):

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bqsync.engine.absence import held_back
+from bqsync.engine.absence import HeldBackError
 from bqsync.engine.agenda import Agenda, Start, TableKey
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
 from bqsync.engine.beats import Beats
@@ -36,6 +36,8 @@ from bqsync.observe.log import get_logger
 _log = get_logger()
 
 _LONGEST_WAIT_S = 60.0
+_REST_US = 60_000_000
+"""A table that rests for longer before its next sweep is large: it is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,17 @@ class Loop:
         self._decide_deletes()
         for key in self.agenda.ready(self._session.now_us(), now_s):
             if self._is_worth_it(key):
-                self._start(self.agenda.start(key, now_s))
+                # What is written just now, and has not been looked for yet, may be delivered as well.
+                self._start(self.agenda.start(key, now_s, self.lookout.waiting_us()))
 
     def wait_s(self) -> float:
         """For how many seconds there is nothing to do, if nothing happens."""
         now_s = time.monotonic()
         next_s = self.lookout.next_s()
-        if self.lookout.lost is None and self.has_arrived:
-            cycle_s = self.agenda.wake_s(self._session.now_us(), now_s)
-            if cycle_s is not None:
-                next_s = min(next_s, max(cycle_s, self.setbacks.until_s))
+        if self.lookout.lost is None and not self._is_arriving:
+            work_s = self.agenda.wake_s(self._session.now_us(), now_s) if self.has_arrived else now_s
+            if work_s is not None:
+                next_s = min(next_s, max(work_s, self.setbacks.until_s))
         return min(max(0.0, next_s - now_s), _LONGEST_WAIT_S)
 
     def take(self, message: object) -> None:
@@ -174,7 +177,7 @@ class Loop:
             self.setbacks.all_failed(failure)
             return
         self.has_arrived = True
-        self.setbacks.succeeded(None, 0)
+        self.setbacks.succeeded(None, 0, has_sent=True)
 
     def _is_worth_it(self, key: TableKey) -> bool:
         """Whether the table has work by what the file is now: its last cycle may have begun after the change."""
@@ -207,9 +210,11 @@ class Loop:
             turn.give_way()
             beat()
 
+        # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
+        sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
         try:
             beat()
-            options = CycleOptions(sweep=SweepMode.DUE, is_alone=start.is_alone, changed_us=start.changed_us,
+            options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
                                    schema_cookie=self._identity.look(), give_way=give_way)
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
@@ -220,18 +225,33 @@ class Loop:
 
     def _note_end(self, key: TableKey, run: TableRun) -> None:
         self._beats.end(key)
-        self._deferred.ended(key)
         if run.failure is None:
-            self.cycles += 1
-            self.setbacks.succeeded(key[1], self.agenda.succeed(key, run.outlook, run.look))
-            report_success(run)
-            self._on_outcome(run.outcome)
+            self._note_success(key, run)
         else:
             self._note_failure(key, run, run.failure)
+        if not run.outcome.skipped or key not in self._others_that_may_lose():
+            self._deferred.ended(key)
         if run.outcome.deletes_deferred:
-            self._deferred.note(key, run.outcome, self.agenda.busy(self._session.now_us()))
+            self._deferred.note(key, run.outcome, self._others_that_may_lose())
             if run.failure is None:
                 self.agenda.wait(key)
+
+    def _note_success(self, key: TableKey, run: TableRun) -> None:
+        self.cycles += 1
+        # A table that rested, or whose deletes wait, may fail again as it did before.
+        is_done = not run.outcome.skipped and not run.outcome.deletes_deferred
+        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=is_done)
+        if is_done:
+            self.setbacks.succeeded(key[1], failures, has_sent=bool(run.outcome.merges))
+        report_success(run)
+        self._on_outcome(run.outcome)
+
+    def _others_that_may_lose(self) -> set[TableKey]:
+        """Tables that have not seen the file as it is now, though they may rest for a moment, and those that fail."""
+        # The change may be so new that no look has told of it. A file that is gone by now is told by the next one.
+        with suppress(BqsyncError):
+            self.agenda.look(self._source, self._session.source.file_state(), None)
+        return self.agenda.busy(self._session.now_us() + _REST_US)
 
     def _note_failure(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
         if self._session.stop.is_set():
@@ -250,8 +270,9 @@ class Loop:
             self.agenda.release(decision.alone)
         for outcome in decision.held:
             key = (self._source, outcome.table)
-            failure = held_back(outcome, outcome.deletes_deferred, None, self._session.config.sync.max_delete_fraction,
-                                f"several tables have lost as much at once: {', '.join(decision.losing)}")
+            failure = HeldBackError(
+                outcome.table, outcome.deletes_deferred, None, self._session.config.sync.max_delete_fraction,
+                f"several tables have lost as much at once: {', '.join(decision.losing)}")
             self._note_failure(key, failed_run(self._session, self._sections[key], failure, outcome), failure)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bqsync.capture.source import FileState
 from bqsync.config import TableSection
 from bqsync.encode.values import UndecidedColumnError
+from bqsync.engine.absence import HeldBackError
 from bqsync.engine.cycle import CycleOptions, TableCycle
 from bqsync.engine.schedule import Outlook
 from bqsync.engine.session import Session
@@ -41,9 +42,8 @@ class TableRun:
 
     @property
     def has_moved(self) -> bool:
-        """Rows have been sent, put in quarantine, or held back."""
-        done = self.outcome
-        return bool(done.merges or done.rows_quarantined or done.deletes_deferred)
+        """Rows have been sent, or put in quarantine."""
+        return bool(self.outcome.merges or self.outcome.rows_quarantined)
 
 
 def run_cycle(
@@ -110,6 +110,8 @@ def report_failure(run: TableRun, **more: object) -> None:
     """
     if run.failure is None:
         raise AssertionError(run)
+    if isinstance(run.failure, HeldBackError):
+        run.failure.report()
     fields = {"table": run.outcome.table, **run.failure.as_dict(), **more}
     if run.cause is not None:
         _log.error(Event.SYNC_FAILED, exc_info=run.cause, **fields)

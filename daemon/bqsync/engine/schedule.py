@@ -83,14 +83,14 @@ def outlook(facts: Facts) -> Outlook:
 
     Agrees with `plan_work`: it finds work from that instant on and none before.
     """
-    walk_us = 0 if facts.is_first_copy else ready_us(facts.last_walk, facts.duty)
+    walk_us = 0 if facts.is_first_copy else _rested_us(facts, facts.last_walk)
     if facts.sweeps_off:
         due_us = None
-    elif facts.is_asked or facts.last_sweep_us is None:
+    elif facts.is_asked or _is_past(facts, facts.last_sweep_us, facts.sweep_interval_us):
         due_us = walk_us
     else:
-        due_us = max(walk_us, facts.last_sweep_us + facts.sweep_interval_us)
-    pass_us = 0 if facts.is_indexed else ready_us(facts.last_pass, facts.duty)
+        due_us = max(walk_us, (facts.last_sweep_us or 0) + facts.sweep_interval_us)
+    pass_us = 0 if facts.is_indexed else _rested_us(facts, facts.last_pass)
     change_us = pass_us if facts.has_watermark else walk_us
     return Outlook(as_of_us=facts.now_us, due_us=due_us, change_us=change_us)
 
@@ -130,4 +130,9 @@ def _is_past(facts: Facts, ended_us: int | None, interval_us: int) -> bool:
 
 
 def _has_rested(facts: Facts, pace: Pace | None) -> bool:
-    return pace is None or facts.now_us < pace.ended_us or facts.now_us >= ready_us(pace, facts.duty)
+    return facts.now_us >= _rested_us(facts, pace)
+
+
+def _rested_us(facts: Facts, pace: Pace | None) -> int:
+    # One that seems to have ended in the future was told by a clock that went back.
+    return 0 if pace is None or facts.now_us < pace.ended_us else ready_us(pace, facts.duty)

@@ -7,15 +7,18 @@ import time
 from collections.abc import Callable, Hashable
 
 from bqsync.engine.run import TableRun, report_failure
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
-_FIRST_S, _LONGEST_OUTAGE_S, _LONGEST_S = 1.0, 60.0, 300.0
-"""The first wait, the longest while nothing works, and the longest of one table."""
+_FIRST_S, _LONGEST_OUTAGE_S, _LONGEST_S, _LONGEST_HELD_S = 1.0, 60.0, 300.0, 10.0
+"""
+The first wait, the longest while nothing works, the longest of one table, and that of one whose deletes are held back:
+what is new in it goes on being delivered.
+"""
 _LINES_S = 600.0
 """A failure that stays the same is told once in so long."""
 
@@ -35,6 +38,8 @@ class Setbacks:
         self._outage: BqsyncError | None = None
         self._outages = 0
         self._outage_since_s = 0.0
+        self._met_outage: set[str] = set()
+        """Tables that have failed by it."""
         self.until_s = 0.0
         """While all wait: the monotonic instant of the next attempt."""
 
@@ -51,7 +56,8 @@ class Setbacks:
             The monotonic instant of its next attempt.
         """
         now_s, table = self._clock(), run.outcome.table
-        wait_s = _wait_s(failures, _LONGEST_S)
+        is_held = run.failure is not None and run.failure.kind is ErrorKind.DELETES_HELD_BACK
+        wait_s = _wait_s(failures, _LONGEST_HELD_S if is_held else _LONGEST_S)
         self._since_s.setdefault(table, now_s)
         self._tell(run, (table, run.failure.rule.code if run.failure else ""), failures, wait_s)
         return now_s + wait_s
@@ -68,26 +74,29 @@ class Setbacks:
         self._outage = failure
         wait_s = max(0.0, self.until_s - now_s)
         if run is not None:
+            self._met_outage.add(run.outcome.table)
             self._tell(run, failure.rule.code, self._outages, wait_s)
         elif self._lines.admit(failure.rule.code) is not None:
             _log.error(Event.BIGQUERY_UNAVAILABLE, **failure.as_dict(), failures=self._outages,
                        retry_in_s=round(wait_s, 1))
 
-    def succeeded(self, table: str | None, failures: int) -> None:
+    def succeeded(self, table: str | None, failures: int, *, has_sent: bool) -> None:
         """
-        Something has worked.
+        Something has worked. A cycle that found nothing to send tells nothing of an outage, unless it was met by it.
 
         Args:
             table: whose cycle it was; None for the first call to BigQuery.
             failures: how many of its cycles had failed in a row before.
+            has_sent: BigQuery has taken something.
         """
         now_s = self._clock()
-        if self._outage is not None:
+        if self._outage is not None and (has_sent or table in self._met_outage):
             code = self._outage.rule.code
             self._lines.forget(lambda key: key == code)
             _log.info(Event.SYNC_RECOVERED, code=code, failures=self._outages,
                       duration_s=round(now_s - self._outage_since_s, 1))
             self._outage, self._outages, self.until_s = None, 0, 0.0
+            self._met_outage.clear()
         since_s = self._since_s.pop(table, None) if table is not None else None
         if table is not None and since_s is not None:
             self._lines.forget(lambda key: isinstance(key, tuple) and key[0] == table)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
-from bqsync.engine.absence import held_back
+from bqsync.engine.absence import HeldBackError
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
@@ -77,8 +77,9 @@ def _decide_deferred(
         return [again if outcome.table == name else outcome for outcome in outcomes]
     others = ", ".join(outcome.table for outcome in losing)
     for outcome in deferred:
-        failure = held_back(outcome, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
-                            f"several tables have lost as much at once: {others}")
+        failure = HeldBackError(outcome.table, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
+                                f"several tables have lost as much at once: {others}")
+        failure.report()
         outcome.error = failure.as_dict()
         note_attempt(session, outcome)
     return outcomes

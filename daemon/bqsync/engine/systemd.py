@@ -51,7 +51,8 @@ class Notifier:
         """A line for `systemctl status`; sent when it differs from the last one."""
         if text != self._status:
             self._status = text
-            self._send(f"STATUS={text}")
+            # A name may hold anything, and a line break would begin another message.
+            self._send(f"STATUS={' '.join(text.splitlines())}")
 
     def _send(self, message: str) -> None:
         if not self._address:
@@ -60,7 +61,7 @@ class Notifier:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
                 # A manager whose queue stays full must not hold up the work.
                 channel.settimeout(_PATIENCE_S)
-                channel.sendto(message.encode(), self._address)
+                channel.sendto(os.fsencode(message), self._address)
         except OSError:
             return
 
@@ -68,6 +69,6 @@ class Notifier:
 def _watchdog_s(environ: Mapping[str, str]) -> float | None:
     """Source: https://www.freedesktop.org/software/systemd/man/latest/sd_watchdog_enabled.html"""
     interval, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
-    if not interval.isdigit() or not int(interval) or pid not in ("", str(os.getpid())):
+    if not interval.isdecimal() or not int(interval) or pid not in ("", str(os.getpid())):
         return None
     return int(interval) / 1_000_000

@@ -1,0 +1,40 @@
+"""The tables that the tests of the daemon use, and what is asked of their targets."""
+
+from __future__ import annotations
+
+from tests.daemon.life import Life
+from tests.workbench import Workbench
+
+MARKED = '[[tables]]\nname = "marked"\nwatermark = ["at"]\ntimestamps = { at = "unix_seconds" }\n'
+"""A table with a watermark."""
+PLAIN = '[[tables]]\nname = "plain"\n'
+"""One without."""
+SCHEMA = ("CREATE TABLE marked (id INTEGER PRIMARY KEY, v TEXT, at INTEGER);"
+          "CREATE INDEX marked_at ON marked (at);"
+          "CREATE TABLE plain (id INTEGER PRIMARY KEY, v TEXT);")
+QUICK = '[watch]\ndebounce = "20 ms"\npoll_interval = "0.5 s"\n'
+AT = 1_700_000_000
+
+
+def fill(bench: Workbench, rows: int = 10, *, script: str = SCHEMA) -> None:
+    """So many rows in each of the two."""
+    bench.fill(script, ("INSERT INTO marked VALUES (?, ?, ?)", [(n, f"v{n}", AT + n) for n in range(rows)]),
+               ("INSERT INTO plain VALUES (?, ?)", [(n, f"v{n}") for n in range(rows)]))
+
+
+def wait_equal(life: Life, bench: Workbench, *tables: str) -> None:
+    """Wait until each target holds the ids and values of its source."""
+    for table in tables:
+        life.wait_until(lambda table=table: is_equal(bench, table), f"{table} equal")  # type: ignore[misc]
+
+
+def is_equal(bench: Workbench, table: str) -> bool:
+    """Whether the target holds the ids and values of its source, each of them once."""
+    return target(bench, table) == bench.db.execute(f'SELECT id, v FROM "{table}" ORDER BY id').fetchall()
+
+
+def target(bench: Workbench, table: str) -> list[tuple[int, str]]:
+    """What a target holds; nothing where there is none yet."""
+    if table not in bench.tables():
+        return []
+    return [(row["id"], row["v"]) for row in bench.rows(table, "id")]

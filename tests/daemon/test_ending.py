@@ -1,0 +1,107 @@
+"""However a daemon ends, the next one takes up what was left: every row once, and nothing else."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from tests.daemon.conftest import Start
+from tests.daemon.life import wait_until
+from tests.daemon.tables import MARKED, PLAIN, QUICK, fill, is_equal, wait_equal
+from tests.hostile.actions import Delay, Method
+from tests.hostile.proxy import HostileBigQuery
+from tests.workbench import Workbench
+
+LONG = Delay(300.0)
+
+
+def assert_next_start_converges(start: Start, bench: Workbench, *tables: str) -> None:
+    life = start(bench).ready()
+    wait_equal(life, bench, *tables)
+    life.wait_until(lambda: bench.tables() == set(tables), "nothing but the targets is left")
+    assert life.end() == 0
+    assert life.events("sync.failed") == []
+    assert all(is_equal(bench, table) for table in tables)
+
+
+@pytest.mark.parametrize(("method", "twice"), [
+    (Method.APPEND_ROWS, False), (Method.JOBS_INSERT, False), (Method.JOBS_INSERT, True), (Method.TABLES_INSERT, False),
+])
+def test_a_daemon_that_waits_for_bigquery_ends_in_time_and_loses_nothing(
+    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start, method: Method, twice: bool,
+) -> None:
+    bench = hostile_bench
+    fill(bench, 300)
+    bench.configure(MARKED + PLAIN, extra=QUICK, sync="page_rows = 50\nchunk_rows = 100")
+    rule = hostile.rule(method, LONG, holding=bench.dataset, first=2)
+    life = start(bench).ready()
+    life.wait_until(lambda: rule.fired, "a call that gets no answer")
+    if twice:
+        asked = time.monotonic()
+        life.process.send_signal(signal.SIGTERM)
+        life.wait("daemon.stopping")
+        assert life.end(within_s=2.0) == 0
+        assert time.monotonic() - asked < 3.0, "asked twice, it does not wait for the grace"
+    else:
+        assert life.end() == 0
+    assert life.events("daemon.stopped")[0]["abandoned"]
+    assert life.events("sync.failed") == [], "to be told to stop is no failure"
+    hostile.reset()
+    assert_next_start_converges(start, bench, "marked", "plain")
+
+
+def test_the_end_during_the_first_calls_to_bigquery_comes_in_time(
+    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start,
+) -> None:
+    fill(hostile_bench)
+    hostile_bench.configure(PLAIN, extra=QUICK)
+    rule = hostile.rule(Method.DATASETS_GET, LONG)
+    life = start(hostile_bench).ready()
+    wait_until(lambda: rule.fired, "the first call")
+    assert life.end() == 0
+    hostile.reset()
+    assert_next_start_converges(start, hostile_bench, "plain")
+
+
+@pytest.mark.parametrize("place", [
+    "sweep.page_read:2", "chunk.appended", "merge.submitted", "commit.half", "commit.done:2", "sweep.walked",
+])
+def test_a_daemon_that_is_killed_loses_nothing(workbench: Workbench, start: Start, place: str) -> None:
+    fill(workbench, 12)
+    workbench.configure(MARKED + PLAIN, extra=QUICK, sync="page_rows = 3\nchunk_rows = 4")
+    assert start(workbench, BQSYNC_FAILPOINT=place).died() == -signal.SIGKILL
+    assert_next_start_converges(start, workbench, "marked", "plain")
+
+
+def test_a_daemon_that_is_killed_in_a_later_cycle_loses_nothing(workbench: Workbench, start: Start) -> None:
+    fill(workbench, 12)
+    workbench.configure(MARKED + PLAIN, extra=QUICK)
+    life = start(workbench, BQSYNC_FAILPOINT="merge.ended:3")
+    life.ready()
+    wait_equal(life, workbench, "marked", "plain")
+    workbench.db.execute("BEGIN")
+    workbench.db.execute("DELETE FROM plain WHERE id = 1")
+    workbench.db.execute("UPDATE plain SET v = 'changed' WHERE id = 2")
+    workbench.db.execute("COMMIT")
+    assert life.died() == -signal.SIGKILL
+    workbench.db.execute("DELETE FROM plain WHERE id = 3")
+    assert_next_start_converges(start, workbench, "marked", "plain")
+
+
+def test_a_daemon_that_was_stopped_for_a_while_catches_up(workbench: Workbench, start: Start) -> None:
+    fill(workbench)
+    workbench.configure(MARKED + PLAIN, extra=QUICK)
+    life = start(workbench, WATCHDOG_USEC="1000000").ready()
+    wait_equal(life, workbench, "marked", "plain")
+    life.process.send_signal(signal.SIGSTOP)
+    for number in range(20):
+        workbench.db.execute("INSERT INTO plain VALUES (?, 'while it slept')", (100 + number,))
+        workbench.db.execute("UPDATE marked SET v = 'while it slept', at = at + 100 WHERE id = ?", (number % 10,))
+        time.sleep(0.1)
+    life.process.send_signal(signal.SIGCONT)
+    wait_equal(life, workbench, "marked", "plain")
+    pings = len(life.manager.texts("WATCHDOG=1"))
+    life.wait_until(lambda: len(life.manager.texts("WATCHDOG=1")) > pings, "pings again")
+    assert life.end() == 0
+    assert [line for line in life.lines if line["level"] in {"error", "warning"}] == []

@@ -1,0 +1,117 @@
+"""A BigQuery that does not answer: said once, waited for ever longer, and all is delivered when it is back."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from tests.daemon.conftest import Start
+from tests.daemon.life import Life
+from tests.daemon.relay import Relay
+from tests.daemon.tables import MARKED, PLAIN, QUICK, fill, wait_equal
+from tests.workbench import Workbench
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(life: Life) -> float:
+    """How long the process has worked so far."""
+    fields = Path(f"/proc/{life.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def through(bench: Workbench, relay: Relay, tables: str, extra: str = QUICK) -> None:
+    """Configure a daemon that reaches BigQuery by the relay alone, while the test itself goes straight to it."""
+    direct, bench.endpoints = bench.endpoints, relay.endpoints
+    bench.configure(tables, extra=extra)
+    bench.endpoints = direct
+
+
+def test_a_daemon_that_can_t_reach_bigquery_at_the_start_is_ready_and_recovers(
+    workbench: Workbench, start: Start, relay: Relay,
+) -> None:
+    fill(workbench)
+    through(workbench, relay, MARKED + PLAIN)
+    life = start(workbench).ready()
+    assert life.wait("bigquery.unavailable")["code"] == "E301"
+    life.wait_until(lambda: "waiting" in life.status() and "(E301)" in life.status(), "a status that says so")
+    before = cpu_s(life)
+    time.sleep(3.0)
+    assert cpu_s(life) - before < 1.5, "it does not spin"
+    relay.open()
+    wait_equal(life, workbench, "marked", "plain")
+    recovered = life.wait("sync.recovered")
+    assert (recovered["code"], "table" in recovered, recovered["failures"] >= 1) == ("E301", False, True)
+    life.wait_until(lambda: life.status() == "2 tables, up to date", "up to date")
+    assert len(life.events("bigquery.unavailable")) == 1
+    assert life.events("sync.failed") == []
+    assert life.end() == 0
+
+
+def test_attempts_at_the_start_do_not_wait_for_the_next_look_at_the_file(
+    workbench: Workbench, start: Start, relay: Relay,
+) -> None:
+    fill(workbench)
+    through(workbench, relay, PLAIN, extra='[watch]\npoll_interval = "1 h"\n')
+    life = start(workbench).ready()
+    retry_s = life.wait("bigquery.unavailable")["retry_in_s"]
+    relay.open()
+    failed = time.monotonic()
+    life.wait("sync.recovered")
+    assert time.monotonic() - failed < retry_s + 10.0
+    wait_equal(life, workbench, "plain")
+    assert life.end() == 0
+
+
+def test_bigquery_goes_and_comes_back(workbench: Workbench, start: Start, relay: Relay) -> None:
+    fill(workbench)
+    relay.open()
+    through(workbench, relay, MARKED + PLAIN)
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain")
+    life.wait("sync.completed", 2)
+
+    relay.close()
+    workbench.db.execute("INSERT INTO plain VALUES (50, 'during')")
+    failed = life.wait("sync.failed")
+    assert (failed["table"], failed["code"]) == ("plain", "E301")
+    life.wait_until(lambda: "(E301)" in life.status(), "a status that says so")
+    workbench.db.execute("DELETE FROM plain WHERE id = 3")
+    relay.open()
+    wait_equal(life, workbench, "plain")
+    life.wait("sync.recovered", code="E301")
+    assert len(life.events("sync.failed")) == 1
+    assert life.end() == 0
+
+
+def test_a_table_that_has_nothing_to_send_does_not_end_an_outage(
+    workbench: Workbench, start: Start, relay: Relay,
+) -> None:
+    """Whoever did not call BigQuery does not know whether it answers."""
+    fill(workbench)
+    relay.open()
+    # A sweep of the table that nobody writes to begins whenever the other one is written to.
+    idle = '[[tables]]\nname = "idle"\n'
+    through(workbench, relay, PLAIN + idle, extra=QUICK)
+    workbench.fill("CREATE TABLE idle (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO idle VALUES (?, 'same')", [(n,) for n in range(5)]))
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "plain", "idle")
+    relay.close()
+    done = threading.Event()
+    number = 1_000
+    while not life.events("sync.failed"):
+        workbench.db.execute("INSERT INTO plain VALUES (?, 'during')", (number := number + 1,))
+        done.wait(0.1)
+    for _ in range(40):
+        workbench.db.execute("INSERT INTO plain VALUES (?, 'during')", (number := number + 1,))
+        done.wait(0.1)
+    assert life.events("sync.recovered") == []
+    assert len(life.events("sync.failed")) == 1
+    assert "(E301)" in life.status()
+    relay.open()
+    wait_equal(life, workbench, "plain", "idle")
+    assert life.wait("sync.recovered")["failures"] >= 1
+    assert life.end() == 0

@@ -1,0 +1,120 @@
+"""One table's trouble is its own: the others go on, it is told once, and it recovers by itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from tests.daemon.conftest import Start
+from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, fill, is_equal, target, wait_equal
+from tests.workbench import Workbench, run_command
+
+SOON = '[[tables]]\nname = "soon"\nwatermark = ["at"]\ntypes = { at = "TIMESTAMP" }\n'
+
+
+def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(workbench: Workbench, start: Start) -> None:
+    fill(workbench)
+    workbench.configure(MARKED + PLAIN, extra=QUICK + '[log]\nheartbeat_interval = "1 s"\n')
+    workbench.rest.create_dataset(workbench.dataset)
+    workbench.query("CREATE TABLE {d}.plain (id INT64, v STRING)")
+    workbench.query("INSERT INTO {d}.plain VALUES (1000, 'of somebody else')")
+    life = start(workbench).ready()
+    refused = life.wait("table.refused")
+    assert (refused["table"], refused["code"]) == ("plain", "E315")
+    assert refused["failures"] == 1
+    assert refused["retry_in_s"] <= 1.0
+    wait_equal(life, workbench, "marked")
+    # Some attempts later, with writes to both.
+    for number in range(20):
+        workbench.db.execute("INSERT INTO marked VALUES (?, 'goes on', ?)", (100 + number, AT + 100 + number))
+        workbench.db.execute("INSERT INTO plain VALUES (?, 'waits')", (100 + number,))
+        time.sleep(0.1)
+    wait_equal(life, workbench, "marked")
+    assert life.wait("daemon.heartbeat", 3)["failing"] == ["plain"]
+    life.wait_until(lambda: "failing: plain" in life.status(), "a status that says so")
+    assert len(life.events("table.refused")) == 1
+    assert target(workbench, "plain") == [(1000, "of somebody else")]
+
+    workbench.query("DROP TABLE {d}.plain")
+    wait_equal(life, workbench, "plain")
+    recovered = life.wait("sync.recovered", table="plain")
+    assert recovered["failures"] >= 2
+    life.wait_until(lambda: life.status() == "2 tables, up to date", "up to date")
+    assert life.end() == 0
+
+
+def test_a_small_table_may_be_emptied(workbench: Workbench, start: Start) -> None:
+    fill(workbench)
+    workbench.configure(MARKED + PLAIN, extra=QUICK)
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain")
+    workbench.db.execute("DELETE FROM plain")
+    wait_equal(life, workbench, "plain")
+    assert life.events("deletes.held_back") == []
+    assert life.end() == 0
+
+
+def test_two_tables_that_are_emptied_together_wait_for_an_operator(workbench: Workbench, start: Start) -> None:
+    other = '[[tables]]\nname = "other"\n'
+    fill(workbench)
+    workbench.fill("CREATE TABLE other (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO other VALUES (?, 'x')", [(n,) for n in range(10)]))
+    workbench.configure(MARKED + PLAIN + other, extra=QUICK)
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain", "other")
+    for statement in ("BEGIN", "DELETE FROM plain", "DELETE FROM other", "COMMIT"):
+        workbench.db.execute(statement)
+    life.wait("deletes.held_back", table="plain")
+    held = life.wait("deletes.held_back", table="other")
+    assert held["fix"] == "bqsync sync other --confirm-deletes 10"
+    assert "plain" in held["why"]
+    workbench.db.execute("INSERT INTO plain VALUES (50, 'new')")
+    workbench.db.execute("INSERT INTO marked VALUES (50, 'new', ?)", (AT + 50,))
+    wait_equal(life, workbench, "marked")
+    life.wait_until(lambda: (50, "new") in target(workbench, "plain"), "what is new arrives")
+    # Some attempts later.
+    time.sleep(4.0)
+    assert (len(target(workbench, "plain")), len(target(workbench, "other"))) == (11, 10)
+    assert len(life.events("deletes.held_back")) == 2, "each is told once"
+    assert life.end() == 0
+
+    for table in ("plain", "other"):
+        done = run_command("sync", table, "--confirm-deletes", "10", folder=workbench.folder)
+        assert done.returncode == 0, done.stderr
+        assert is_equal(workbench, table)
+
+
+def test_a_large_first_copy_keeps_no_small_table_waiting(workbench: Workbench, start: Start) -> None:
+    rows = 120_000
+    fill(workbench)
+    workbench.fill("CREATE TABLE large (id INTEGER PRIMARY KEY, v TEXT)",
+                   ("INSERT INTO large VALUES (?, ?)", [(n, "x" * 50) for n in range(rows)]))
+    workbench.configure('[[tables]]\nname = "large"\n' + MARKED + PLAIN, extra=QUICK,
+                        sync="parallel_tables = 1\npage_rows = 2000\nchunk_rows = 10000")
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain")
+    workbench.db.execute("INSERT INTO plain VALUES (50, 'meanwhile')")
+    wait_equal(life, workbench, "plain")
+    assert life.events("sync.completed", table="large") == [], "it is under way still"
+    assert life.wait("sync.completed", table="large")["rows_upserted"] == rows
+    assert life.end() == 0
+
+
+def test_a_writer_that_never_pauses_does_not_starve_the_tables(workbench: Workbench, start: Start) -> None:
+    fill(workbench)
+    workbench.db.execute("PRAGMA synchronous = OFF")
+    workbench.configure(MARKED + PLAIN)
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain")
+    before = len(life.events("sync.completed", table="marked"))
+    pause, commits = threading.Event(), 0
+    deadline = time.monotonic() + 6.0
+    while time.monotonic() < deadline:
+        commits += 1
+        workbench.db.execute("INSERT INTO marked VALUES (?, 'busy', ?)", (1_000 + commits, AT + 1_000 + commits))
+        pause.wait(0.004)
+    during = len(life.events("sync.completed", table="marked")) - before
+    assert during >= 3, (during, commits)
+    wait_equal(life, workbench, "marked")
+    assert all(line["lag_s"] < 30 for line in life.events("sync.completed") if "lag_s" in line)
+    assert life.end() == 0
