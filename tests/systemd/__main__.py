@@ -21,7 +21,8 @@ from tests.systemd.report import Report
 NEEDED = (starting.install, starting.start)
 """Nothing that follows would tell anything without them."""
 PARTS = (*NEEDED, starting.deliver, hardening.process, hardening.files, hardening.options, hardening.credential,
-         living.reload, living.death, living.hanging, living.refusal, living.locked, living.stop, living.oneshot)
+         living.reload, living.death, living.hanging, living.refusal, living.closed,
+         living.locked, living.stop, living.oneshot)
 
 
 def main() -> int:

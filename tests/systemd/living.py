@@ -80,6 +80,19 @@ def refusal(site: Site, report: Report) -> None:
     site.machine.output("systemctl", "start", MAIN.unit)
 
 
+def closed(site: Site, report: Report) -> None:
+    """a database that is closed to it"""
+    site.machine.output("systemctl", "stop", MAIN.unit)
+    site.machine.output("chmod", "0700", "/srv/app")
+    begun = site.machine.run("systemctl", "start", MAIN.unit)
+    report.check("is waited for", begun.returncode == 0 and site.is_active(MAIN), begun.stderr)
+    told = eventually(10, lambda: "E202" in site.value(MAIN, "StatusText"))
+    report.check("and told in the status", told, site.value(MAIN, "StatusText"))
+    site.machine.output("chmod", "0750", "/srv/app")
+    wrong = site.catches_up(MAIN)
+    report.check("rows arrive once it is open", not wrong, wrong)
+
+
 def locked(site: Site, report: Report) -> None:
     """a start while another bqsync works"""
     site.machine.output("systemctl", "stop", MAIN.unit)
