@@ -106,7 +106,8 @@ def booted(cache: Path, *, shared: Path) -> Iterator[Machine]:
     """
     root = cache / f"run-{os.getpid()}"
     subprocess.run(["cp", "-a", "--reflink=auto", str(base(cache)), str(root)], check=True)
-    (root / "etc/machine-id").write_text("uninitialized\n", encoding="ascii")
+    # Empty, and not "uninitialized": that would be a first boot, which switches on services that manage a network.
+    (root / "etc/machine-id").write_text("", encoding="ascii")
     try:
         with (cache / "console.log").open("wb") as console:
             # Whatever becomes of this process: the kernel then tells nspawn, and that ends the machine.
