@@ -102,10 +102,11 @@ def test_what_passes_is_tried_again_and_logged(
     relayed: Workbench, hostile: HostileBigQuery, failure: RestFailure | Reset, code: str, times: int,
 ) -> None:
     hostile.rule(Method.TABLES_INSERT, failure, times=times)
-    done = run(relayed.folder, "sync", "things")
+    done = run(relayed.folder, "sync", "things", "--log-level", "debug")
     assert done.code == 0, done.errors
     retries = done.events("retry.scheduled")
     assert [(event["code"], event["attempt"]) for event in retries] == [(code, n + 1) for n in range(times)]
+    assert [event["level"] for event in retries] == ["warning", *["debug"] * (times - 1)], "one line a minute"
     assert len(relayed.rows("things", "id")) == 3
 
 

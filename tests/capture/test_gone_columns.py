@@ -101,7 +101,6 @@ READS: dict[str, Callable[[TableReader], object]] = {
         Range(column="v", is_text=True, least="a", is_indexed=True))),
     "range": lambda reader: list(reader.range_pages(Range(column="v", is_text=True, least="a", is_indexed=False))),
     "newest": lambda reader: reader.newest(Range(column="v", is_text=True, least=None, is_indexed=True), "z", None),
-    "is indexed": lambda reader: reader.is_indexed(Range(column="v", is_text=True, least="", is_indexed=True)),
     "null keys": lambda reader: reader.null_key_rows(9), "find": lambda reader: reader.find(("a",)),
     "present": lambda reader: reader.present([("a",)]),
     "probe": lambda reader: probe_instants(reader._source, "t", "v"),

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -193,6 +194,50 @@ def test_a_file_that_moves_during_an_immutable_read_is_read_again(path: Path) ->
 
     assert source.read(read) == 4
     assert len(counts) == 3
+
+
+def test_what_looks_damaged_because_it_is_being_rewritten_is_read_again(path: Path) -> None:
+    source = make(path, SCRIPT, mode="wal")
+    failed: list[int] = []
+
+    def read(connection: Connection) -> int:
+        if not failed:
+            failed.append(1)
+            with closing(application(path, mode="wal")) as app:
+                app.execute("INSERT INTO t (x) VALUES (?)", ("y" * 5000,))
+            torn = sqlite3.DatabaseError("database disk image is malformed")
+            torn.sqlite_errorcode, torn.sqlite_errorname = sqlite3.SQLITE_CORRUPT, "SQLITE_CORRUPT"
+            raise torn
+        return counted(connection)
+
+    assert source.read(read) == 3
+
+
+def test_a_commit_within_a_tick_of_the_clock_does_not_pass_an_immutable_read(path: Path) -> None:
+    """The time stamp stays the same, as where the kernel stamps by ticks, and so does the size."""
+    source = make(path, SCRIPT, mode="wal")
+    write = (f"import sqlite3; connection = sqlite3.connect({str(path)!r}, isolation_level=None)\n"
+             "connection.execute(\"UPDATE t SET x = 'n' WHERE k = 1\"); connection.close()")
+    looks: list[bool] = []
+
+    def read(connection: Connection) -> str:
+        text = str(connection.exec_driver_sql("SELECT x FROM t WHERE k = 1").scalar_one())
+        looks.append(True)
+        if len(looks) == 1:
+            stamp = path.stat().st_mtime_ns
+            subprocess.run([sys.executable, "-c", write], check=True)
+            os.utime(path, ns=(stamp, stamp))
+        return text
+
+    for _ in range(20):  # a machine that pauses before the read has a look that is settled
+        with closing(application(path, mode="wal")) as app:
+            app.execute("UPDATE t SET x = 'o' WHERE k = 1")
+        looks.clear()
+        soon_ns = time.time_ns() + 50_000_000
+        os.utime(path, ns=(soon_ns, soon_ns))
+        if source.read(read) == "n":
+            return
+    pytest.fail("the commit was never seen")
 
 
 def test_a_wal_that_appears_during_an_immutable_read_is_read_as_well(path: Path) -> None:

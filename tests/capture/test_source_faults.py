@@ -147,6 +147,7 @@ def test_a_disk_that_ends_the_transaction_does_not_hide_its_failure(path: Path) 
 
 @pytest.mark.parametrize(("code", "kind"), [
     (sqlite3.SQLITE_BUSY, ErrorKind.SOURCE_BUSY), (sqlite3.SQLITE_BUSY_SNAPSHOT, ErrorKind.SOURCE_BUSY),
+    (sqlite3.SQLITE_PROTOCOL, ErrorKind.SOURCE_BUSY),
     (sqlite3.SQLITE_LOCKED, ErrorKind.SOURCE_BUSY), (sqlite3.SQLITE_READONLY_ROLLBACK, ErrorKind.SOURCE_BUSY),
     (sqlite3.SQLITE_READONLY_RECOVERY, ErrorKind.SOURCE_BUSY),
     (sqlite3.SQLITE_READONLY_CANTINIT, ErrorKind.SOURCE_UNREADABLE),
@@ -169,6 +170,8 @@ def test_every_code_of_sqlite_has_its_kind(path: Path, code: int, kind: ErrorKin
 @pytest.mark.parametrize(("number", "kind"), [
     (errno.ENOENT, ErrorKind.SOURCE_MISSING), (errno.EACCES, ErrorKind.SOURCE_UNREADABLE),
     (errno.EISDIR, ErrorKind.SOURCE_NOT_A_DATABASE), (errno.EIO, ErrorKind.SOURCE_CORRUPT),
+    (errno.ENOTDIR, ErrorKind.SOURCE_MISSING), (errno.ELOOP, ErrorKind.SOURCE_MISSING),
+    (errno.ENOLCK, ErrorKind.SOURCE_UNREADABLE),
 ])
 def test_every_failure_of_the_file_system_has_its_kind(path: Path, number: int, kind: ErrorKind) -> None:
     error = source_error(path, OSError(number, os.strerror(number)))

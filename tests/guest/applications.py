@@ -48,13 +48,13 @@ def replace(path: str, other: str) -> None:
     os.replace(path, other)  # noqa: PTH105
 
 
-def write_balanced(path: str, mode: str) -> dict[str, int]:
+def write_balanced(path: str, mode: str, busy_timeout_s: float = 0) -> dict[str, int]:
     """
     Until told: transactions that move amounts between accounts, so that the sum stays 0, and count themselves.
 
-    Any lock that is met counts, and the transaction is tried again.
+    Any lock that outlasts the time-out counts, and the transaction is tried again.
     """
-    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_s)
     done = busy = 0
     while not is_told():
         try:
@@ -68,8 +68,7 @@ def write_balanced(path: str, mode: str) -> dict[str, int]:
             busy += 1
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-        if done % 50 == 0:
-            time.sleep(0.001)
+        time.sleep(random.uniform(0, 0.002))
     connection.close()
     return {"done": done, "busy": busy}
 
@@ -84,7 +83,7 @@ def transact(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("COMMIT")
 
 
-def visit(path: str, times: int, pause_s: float, mode: str = "wal") -> dict[str, int]:
+def visit(path: str, times: int, pause_s: float) -> dict[str, int]:
     """Open, write, close, again and again; how often the -wal was there after the close."""
     left = busy = 0
     for _ in range(times):

@@ -100,6 +100,11 @@ def _file_error(path: Path, exc: OSError) -> BqsyncError:
         return BqsyncError(ErrorKind.SOURCE_MISSING, what=f"{path} does not exist",
                            why="its symbolic links lead in a circle; a missing file never counts as deleted rows",
                            fix="correct the links, or `source.db` (or DB_FILE)")
+    if exc.errno == errno.ENOLCK:
+        return BqsyncError(ErrorKind.SOURCE_UNREADABLE, what=f"cannot lock {path} for reading",
+                           why="its file system knows no locks, or its lock service is down: what is read there may "
+                               "be half-written",
+                           fix="keep the database on a local file system")
     if isinstance(exc, FileNotFoundError | NotADirectoryError):
         return BqsyncError(ErrorKind.SOURCE_MISSING, what=f"{path} does not exist",
                            why="the database file is missing; a missing file never counts as deleted rows",

@@ -78,6 +78,7 @@ class TableReader:
         self._columns = tuple(columns)
         self._key = tuple(key)
         self._bounds = bounds
+        self._indexed: dict[str, bool] = {}
         self._order = order or tuple(map(OrderTerm, key))
         self._range_order = range_order or self._order
 
@@ -120,6 +121,11 @@ class TableReader:
 
     def is_indexed(self, part: Range) -> bool:
         """Whether SQLite finds the rows of a range by an index, in the order of its column."""
+        if part.column not in self._indexed:
+            self._indexed[part.column] = self._would_search(part)
+        return self._indexed[part.column]
+
+    def _would_search(self, part: Range) -> bool:
         query = range_query(self._table, self._columns, self._key, part, after=None, limit_rows=1,
                             order=(OrderTerm(part.column), *self._range_order))
         plan = plan_query(query)

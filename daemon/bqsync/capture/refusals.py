@@ -12,8 +12,8 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 _SIDE_FILES_S = 0.5
 """An application that is opening or closing its database is through by then; what a crash left is still there."""
-_MOVED_ATTEMPTS = 10
-"""So many immutable reads in a row that were disturbed mean a writer that never rests."""
+_MOVED_ATTEMPTS, _MOVED_S = 10, 1.0
+"""So many immutable reads in a row that were disturbed, for so long, mean a writer that never rests."""
 
 _LOCKS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 _SIDE_FILES = frozenset({
@@ -62,13 +62,27 @@ def without_shm(path: Path) -> NotNowError:
     ), patience_s=_SIDE_FILES_S)
 
 
+def without_wal(path: Path) -> NotNowError:
+    """
+    Someone has a database in WAL mode open, and there is no `-wal`.
+
+    It is just being opened; or its `-wal` was deleted under the application; or the application knows the file by
+    another name, a hard link, and keeps its `-wal` there. In the last two cases, what we would read is stale.
+    """
+    return NotNowError(BqsyncError(
+        ErrorKind.SOURCE_BUSY, what=f"{path} is open in another process, and has no -wal file",
+        why="it is in WAL mode: the -wal was deleted, or stands beside another name of the same file (a hard link)",
+        fix="point `source.db` at the name that the application opens; if it is that one, restart the application",
+    ), patience_s=_SIDE_FILES_S)
+
+
 def moved(path: Path) -> NotNowError:
     """What an immutable read saw does not count, since the file changed meanwhile."""
     return NotNowError(BqsyncError(
-        ErrorKind.SOURCE_BUSY, what=f"{path} was rewritten during each of {_MOVED_ATTEMPTS} reads",
+        ErrorKind.SOURCE_BUSY, what=f"{path} was rewritten during each of {_MOVED_ATTEMPTS} reads or more",
         why="it is in WAL mode without a -wal file, and another process keeps opening and closing it",
         fix="nothing is lost, the read is tried again; keep one connection open in the application to remove it",
-    ), patience_s=0, least_attempts=_MOVED_ATTEMPTS)
+    ), patience_s=_MOVED_S, least_attempts=_MOVED_ATTEMPTS)
 
 
 def refusal(path: Path, exc: sqlite3.Error | DBAPIError, busy_timeout_s: float) -> NotNowError | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from pathlib import Path
 _PENDING_BYTE = 0x40000000
 _SHARED_FIRST, _SHARED_BYTES = _PENDING_BYTE + 2, 510
 """Source: https://www.sqlite.org/src/file/src/os.h"""
+_FLOCK = "hhqqi4x"
+"""`struct flock` of Linux on 64 bits: type, whence, start, length, process."""
 
 
 class LockedError(Exception):
@@ -45,6 +48,17 @@ def shared_lock(real: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def is_locked_by_others(descriptor: int) -> bool:
+    """
+    Whether another process holds the shared lock too, as each connection to a database in WAL mode does.
+
+    Source: https://man7.org/linux/man-pages/man2/fcntl_locking.2.html (`F_GETLK`; it needs no right to write)
+    """
+    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _SHARED_FIRST, _SHARED_BYTES, 0)
+    kind, *_ = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def _take(descriptor: int) -> None:

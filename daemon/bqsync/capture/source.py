@@ -26,8 +26,9 @@ from sqlalchemy.exc import DBAPIError
 from bqsync.capture.connections import Access, Connections
 from bqsync.capture.faults import source_error, undecodable_text
 from bqsync.capture.file_state import FileState, beside, file_state, real_path
-from bqsync.capture.refusals import NotNowError, locked, moved, refusal, without_shm
-from bqsync.capture.shared_lock import LockedError, shared_lock
+from bqsync.capture.refusals import NotNowError, locked, moved, refusal, without_shm, without_wal
+from bqsync.capture.shared_lock import LockedError, is_locked_by_others, shared_lock
+from bqsync.capture.stale_log import LogWatch
 from bqsync.model import SourceIdentity
 
 __all__ = ["FileState", "Source"]
@@ -41,8 +42,8 @@ _WAL_VERSION = 2
 """Source: https://www.sqlite.org/fileformat.html#the_database_header"""
 _POSITIVE = (1 << 63) - 1
 """Device and inode are unsigned; the state keeps signed integers."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
-"""Between two attempts. Nothing is held meanwhile, so that whoever waits for us to go has room."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.01
+"""Between two attempts. Nothing is held meanwhile; short, since a busy writer leaves no long gaps."""
 
 
 class Source:
@@ -59,6 +60,7 @@ class Source:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.Lock()
         self._connections = Connections()
+        self._log_watch = LogWatch()
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """
@@ -153,12 +155,15 @@ class Source:
         access = Access(real, immutable=False, exact_text=exact_text)
         with shared_lock(real) as descriptor:
             # As long as the lock is held, no last close removes the side files, and the journal mode stays.
+            self._log_watch.check(self.path, os.fstat(descriptor), beside(real, "-wal"))
             if beside(real, "-wal").exists():
                 if not beside(real, "-shm").exists():
                     raise without_shm(self.path)
                 return self._run(work, access)
             if not _in_wal_mode(os.pread(descriptor, _HEADER_BYTES, 0)):
                 return self._run(work, access)
+            if is_locked_by_others(descriptor):
+                raise without_wal(self.path)
             # A look that is not settled says little: what is written meanwhile may leave the same time stamps. Under
             # the lock it can't but leave a -wal.
             if not before.is_settled:

@@ -18,7 +18,8 @@ from decimal import Decimal, InvalidOperation
 
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.timestamps import timestamp_converter
-from bqsync.model import ColumnSpec, Reason, SqlValue, TargetType, TimestampFormat, WireValue
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import ColumnSpec, Reason, SqlValue, TargetType, WireValue
 
 Converter = Callable[[SqlValue], WireValue]
 
@@ -67,8 +68,28 @@ def converter(column: ColumnSpec, zone: tzinfo = UTC) -> Converter:
         zone: meaning of ISO texts without an offset.
     """
     if column.target_type is TargetType.TIMESTAMP:
-        return timestamp_converter(column.timestamp_format or TimestampFormat.ISO8601, zone)
+        if column.timestamp_format is None:
+            return _undecided(column)
+        return timestamp_converter(column.timestamp_format, zone)
     return _CONVERTERS[column.target_type]
+
+
+def _undecided(column: ColumnSpec) -> Converter:
+    """Of a column that had no value when it was looked at. Its first one decides, in another cycle."""
+    def refuse(_value: SqlValue) -> WireValue:
+        raise UndecidedColumnError(column.source_name)
+
+    return refuse
+
+
+class UndecidedColumnError(BqsyncError):
+    """A column that was empty holds a value, and nothing was decided about the unit of its instants."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(
+            ErrorKind.SOURCE_CHANGED, what=f"column {column} holds a value, and was empty a moment ago",
+            why="the unit of its instants is decided by its values", fix="the next cycle decides",
+        )
 
 
 def rereader(column: ColumnSpec) -> Callable[[WireValue], WireValue]:

@@ -40,7 +40,7 @@ class FileWatch:
 
     is_unchanged: Callable[[], bool]
     """Nothing was written since the sweep began."""
-    watch_identity: Callable[[], None]
+    watch_identity: Callable[[], object]
     """Look whether it is the same file still; if not, the state says so from then on."""
 
 

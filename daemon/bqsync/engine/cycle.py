@@ -12,7 +12,7 @@ from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane, RefusedKeysError
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
-from bqsync.engine.plan import mapping_version, plan_table, table_reader
+from bqsync.engine.plan import known_plan, mapping_version
 from bqsync.engine.prepare import TargetPreparation
 from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
 from bqsync.engine.session import PreparedTarget, Session
@@ -56,6 +56,8 @@ class CycleOptions:
     """No other table has lost more rows than the guard lets pass unasked."""
     changed_us: int | None = None
     """When the first change was written that this cycle is to deliver, in Unix microseconds; None: not known."""
+    schema_cookie: int | None = None
+    """Of the source, as it was a moment ago: what was planned under the same one stands."""
     give_way: Callable[[], None] = lambda: None
     """Called now and then in a long sweep: returns once it may go on."""
 
@@ -96,7 +98,7 @@ class TableCycle:
             BqsyncError: the cycle failed; what was delivered before stays delivered and noted.
         """
         with self._stopwatch.stage("plan"):
-            plan = plan_table(self._session, self._section, self._state)
+            plan = known_plan(self._session, self._section, self._state, self._options.schema_cookie)
             for warning in plan.warnings:
                 self._warn_once(warning)
         with self._stopwatch.stage("target"):
@@ -108,7 +110,7 @@ class TableCycle:
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
             )
-            self._reader = table_reader(self._session, prepared.encoder.spec)
+            self._reader = plan.reader
             self._book = self._watermark_book(prepared.encoder)
         self.outcome.target = str(prepared.found.ref)
         self._work_without_refused()
@@ -229,7 +231,9 @@ class TableCycle:
         )
         if one.run(self._book.tracked()):
             self._session.note_look(self._section.name, "pass", found)
-            self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
+            if not all(item.is_indexed for item in self._book.tracked()):
+                # Only those are spaced.
+                self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
             self._note_lag()
         self._book.decide_anew(one.of_another_form)
 

@@ -15,11 +15,18 @@ _LOOK = ("", "identity")
 """Under this name the session keeps how the file was."""
 
 
-def watch_identity(session: Session) -> None:
-    """Another file under the same name, or an older state of the same one: every table is to be swept."""
-    why = note_identity(session.store, session.source_id, session.source.identity())
+def watch_identity(session: Session) -> int:
+    """
+    Another file under the same name, or an older state of the same one: every table is to be swept.
+
+    Returns:
+        The schema cookie of the source.
+    """
+    now = session.source.identity()
+    why = note_identity(session.store, session.source_id, now)
     if why is not None:
         _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
+    return now.schema_cookie
 
 
 class IdentityWatch:
@@ -33,10 +40,14 @@ class IdentityWatch:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._lock = threading.Lock()
+        self._schema_cookie = 0
 
-    def look(self) -> None:
+    def look(self) -> int:
         """
         See whether it is the same file still; returns when the state knows.
+
+        Returns:
+            The schema cookie of the source.
 
         Raises:
             BqsyncError: one of the SOURCE_… or STATE_… kinds.
@@ -44,5 +55,6 @@ class IdentityWatch:
         with self._lock:
             found = self._session.source.file_state()
             if self._session.looks.get(_LOOK) != found:
-                watch_identity(self._session)
+                self._schema_cookie = watch_identity(self._session)
                 self._session.note_look(*_LOOK, found)
+            return self._schema_cookie

@@ -209,12 +209,11 @@ class Loop:
             turn.give_way()
             beat()
 
-        # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
-        sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
-        options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us, give_way=give_way)
         try:
             beat()
-            self._identity.look()
+            # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
+            options = CycleOptions(sweep=SweepMode.ALWAYS if start.is_alone else SweepMode.DUE, is_alone=start.is_alone,
+                                   changed_us=start.changed_us, schema_cookie=self._identity.look(), give_way=give_way)
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)
@@ -237,10 +236,8 @@ class Loop:
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
-        # A table that rested, or whose deletes wait, may fail again as it did before.
-        is_done = not run.outcome.skipped and not run.outcome.deletes_deferred
-        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=is_done)
-        if is_done:
+        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done)
+        if run.is_done:
             self.setbacks.succeeded(key[1], failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)

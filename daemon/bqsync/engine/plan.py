@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bqsync.capture.order import read_orders
@@ -15,21 +15,41 @@ from bqsync.capture.source import Source
 from bqsync.config import TableSection
 from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
 from bqsync.encode.rows import ENCODING_VERSION
-from bqsync.engine.session import Session
+from bqsync.engine.session import PlannedTable, Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec, TargetType, TimestampFormat
 from bqsync.state.tables import TableState
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TablePlan:
-    """A table that can be synced."""
-
-    spec: TableSpec
-    warnings: tuple[str, ...]
+_KEPT_S = 60.0
+"""For so long a plan stands, if the schema stays as it was: what SQLite makes of its indexes may change without it."""
 
 
-def plan_table(session: Session, section: TableSection, state: TableState) -> TablePlan:
+def known_plan(
+    session: Session, section: TableSection, state: TableState, schema_cookie: int | None
+) -> PlannedTable:
+    """
+    The plan of the last cycle where it still stands, else a new one.
+
+    Args:
+        session: open source; it keeps the plan.
+        section: the table's configuration.
+        state: of the table.
+        schema_cookie: of the source, as it was a moment ago; None: not known, the plan is made anew.
+
+    Raises:
+        BqsyncError: SOURCE_TABLE_INVALID or TIMESTAMP_UNIT_UNCLEAR.
+    """
+    known = session.planned.get(section.name)
+    if known is None or schema_cookie is None or known.schema_cookie != schema_cookie or (
+        time.monotonic() >= known.until_s
+    ):
+        known = session.planned[section.name] = plan_table(session, section, state, schema_cookie)
+    return known
+
+
+def plan_table(
+    session: Session, section: TableSection, state: TableState, schema_cookie: int | None = None
+) -> PlannedTable:
     """
     Make the mapping of a table and fix in the state what has to stay.
 
@@ -43,7 +63,8 @@ def plan_table(session: Session, section: TableSection, state: TableState) -> Ta
         found = formats.get(column.source_name)
         if column.target_type is TargetType.TIMESTAMP and found is not None:
             state.fix_timestamp_format(column.source_name, found)
-    return TablePlan(spec=spec, warnings=table.warnings)
+    return PlannedTable(spec=spec, warnings=table.warnings, reader=table_reader(session, spec),
+                        schema_cookie=schema_cookie, until_s=time.monotonic() + _KEPT_S)
 
 
 def draft_table(

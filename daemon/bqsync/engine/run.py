@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from bqsync.capture.source import FileState
 from bqsync.config import TableSection
+from bqsync.encode.values import UndecidedColumnError
 from bqsync.engine.absence import HeldBackError
 from bqsync.engine.cycle import CycleOptions, TableCycle
 from bqsync.engine.schedule import Outlook
@@ -19,6 +21,7 @@ from bqsync.state.tables import TableState
 
 _log = get_logger()
 
+_NOTES_S = 60.0
 _REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
              ErrorKind.TARGET_FOREIGN)
 
@@ -42,6 +45,11 @@ class TableRun:
         """Rows have been sent, or put in quarantine."""
         return bool(self.outcome.merges or self.outcome.rows_quarantined)
 
+    @property
+    def is_done(self) -> bool:
+        """It did what it was for. A table that rested, or whose deletes wait, may fail again as it did before."""
+        return self.failure is None and not self.outcome.skipped and not self.outcome.deletes_deferred
+
 
 def run_cycle(
     session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
@@ -58,14 +66,27 @@ def run_cycle(
     cycle: TableCycle | None = None
     try:
         cycle = TableCycle(session, section, options, progress)
-        outcome = cycle.run()
+        try:
+            outcome = cycle.run()
+        except UndecidedColumnError:
+            # Planned when the column was empty; now it is not.
+            session.planned.pop(section.name, None)
+            cycle = TableCycle(session, section, options, progress)
+            outcome = cycle.run()
         ahead, kind = cycle.outlook()
     except Exception as raised:  # noqa: BLE001 - see above
         return failed_run(session, section, raised, cycle.outcome if cycle else None)
-    if not session.stop.is_set():
-        # A cycle that was told to stop has not failed, and has not seen the whole table either.
+    run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
+    # A cycle that was told to stop has not failed, and has not seen the whole table either.
+    if not session.stop.is_set() and (run.has_moved or (run.is_done and _is_worth_noting(session, section.name))):
         note_attempt(session, outcome)
-    return TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
+    return run
+
+
+def _is_worth_noting(session: Session, table: str) -> bool:
+    """Of cycles that found nothing, one a minute is noted: a note is a write to the disk."""
+    noted_s, now_s = session.noted_s.get(table), time.monotonic()
+    return noted_s is None or now_s >= noted_s + _NOTES_S
 
 
 def failed_run(
@@ -105,6 +126,11 @@ def report_failure(run: TableRun, **more: object) -> None:
 
 def note_attempt(session: Session, outcome: CycleOutcome) -> None:
     """Have the state know how the last cycle of a table ended."""
+    if outcome.error is None:
+        session.noted_s[outcome.table] = time.monotonic()
+    else:
+        # The end of a failure is worth a note at once.
+        session.noted_s.pop(outcome.table, None)
     try:
         TableState(session.store, session.source_id, outcome.table).record_attempt(outcome.error, session.now_us())
     except BqsyncError as failure:

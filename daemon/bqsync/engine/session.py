@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from threading import Event as StopEvent
 from zoneinfo import ZoneInfo
 
+from bqsync.capture.pages import TableReader
 from bqsync.capture.source import FileState, Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination
@@ -31,6 +32,19 @@ class PreparedTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTable:
+    """A table that can be synced: its mapping, and who reads it."""
+
+    spec: TableSpec
+    warnings: tuple[str, ...]
+    reader: TableReader
+    schema_cookie: int | None
+    """The schema of the source was at least as new as this; None: nobody knows."""
+    until_s: float
+    """The monotonic instant from which on it is to be planned again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """An open source, an open state and a reachable destination."""
 
@@ -46,8 +60,12 @@ class Session:
     """The wall clock, in Unix microseconds."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
+    planned: dict[str, PlannedTable] = field(default_factory=dict)
+    """What the last cycle of a table has gone by."""
     prepared: dict[str, PreparedTarget] = field(default_factory=dict)
     """Targets that the last cycle of a table has left in order."""
+    noted_s: dict[str, float] = field(default_factory=dict)
+    """The monotonic instant at which the state was last told how a cycle of a table had ended."""
     said: set[tuple[str, str]] = field(default_factory=set)
     """Warnings of a table that were logged already: once is enough, however many cycles follow."""
 

@@ -13,7 +13,7 @@ from bqsync.deliver.target import TargetState
 from bqsync.encode.keys import key_text, source_values
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.plan import plan_table, table_reader
+from bqsync.engine.plan import plan_table
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
@@ -113,12 +113,13 @@ class _Comparison:
     def __init__(self, session: Session, section: TableSection) -> None:
         self._session = session
         state = TableState(session.store, session.source_id, section.name)
-        spec = plan_table(session, section, state).spec
+        planned = plan_table(session, section, state)
+        spec = planned.spec
         self._found = _existing_target(session, section, target.target_ref(session.destination, spec))
         self._spec = with_target(spec, self._found.required)
         self._encoder = RowEncoder(self._spec, session.zone)
         self._quarantined = Quarantine(session.store, state.table_id).entries()
-        self._reader = table_reader(session, spec)
+        self._reader = planned.reader
         names = [column.source_name for column in spec.columns]
         self._key_positions = [names.index(name) for name in spec.key]
         self._outcome = VerifyOutcome(table=spec.source_name, target=str(self._found.ref))

@@ -105,7 +105,6 @@ class WatermarkBook:
         self._zone = zone
         self._overlap_us = overlap_us
         self._store = Watermarks(state.store, state.table_id)
-        self._indexed: dict[str, bool] = {}
 
     def tracked(self) -> list[Tracked]:
         """The columns that can be used now, each with what was dealt with."""
@@ -221,7 +220,5 @@ class WatermarkBook:
         return column.lower() in {name.lower() for name in self._names}
 
     def _is_indexed(self, column: str, *, is_text: bool) -> bool:
-        if column not in self._indexed:
-            part = Range(column=column, is_text=is_text, least="" if is_text else 0, is_indexed=True)
-            self._indexed[column] = self._reader.is_indexed(part)
-        return self._indexed[column]
+        return self._reader.is_indexed(
+            Range(column=column, is_text=is_text, least="" if is_text else 0, is_indexed=True))
