@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from tests.workbench import Workbench, start_command
@@ -69,15 +69,16 @@ class Life:
 
     Args:
         bench: whose configuration it runs with.
+        prefix: a command that runs the command.
         environment: more variables.
     """
 
-    def __init__(self, bench: Workbench, **environment: str) -> None:
+    def __init__(self, bench: Workbench, *, prefix: Sequence[str] = (), **environment: str) -> None:
         self.manager = Manager()
         self._lines: list[dict[str, Any]] = []
         self._errors: list[str] = []
         self.process = start_command("run", "-c", str(bench.config_path), "--log-format", "json", folder=bench.folder,
-                                     NOTIFY_SOCKET=self.manager.address, **environment)
+                                     prefix=prefix, NOTIFY_SOCKET=self.manager.address, **environment)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self._threads = [threading.Thread(target=self._read, args=(self.process.stdout, self._take)),

@@ -68,11 +68,12 @@ class Loop:
         session: rooms that are open on this machine; BigQuery need not have been called.
         inbox: where signals, events and ended cycles arrive.
         on_outcome: told of every cycle that has ended well.
+        beats: says which cycles hang.
     """
 
     def __init__(
         self, session: Session, inbox: queue.SimpleQueue[object],
-        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
+        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None, beats: Beats | None = None,
     ) -> None:
         self._session = session
         self._inbox = inbox
@@ -85,7 +86,7 @@ class Loop:
         self._deferred = DeferredDeletes()
         self.setbacks = Setbacks()
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
-        self._beats = Beats()
+        self._beats = beats or Beats()
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
