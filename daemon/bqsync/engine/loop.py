@@ -107,10 +107,11 @@ class Loop:
         if not self.has_arrived:
             self._arrive()
             return
-        self._decide_deletes()
         for key in self.agenda.ready(self._session.now_us(), now_s):
             if self._is_worth_it(key):
                 self._start(self.agenda.start(key, now_s))
+        # The last table that was waited for may just have turned out to have no work.
+        self._decide_deletes()
 
     def wait_s(self) -> float:
         """For how many seconds there is nothing to do, if nothing happens."""
