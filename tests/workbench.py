@@ -35,9 +35,11 @@ PROJECT = "demo"
 ROOT = Path(__file__).parent.parent
 
 
-def start_command(*arguments: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+def start_command(
+    *arguments: str, folder: Path, prefix: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[str]:
     """`bqsync …` as a process of its own, in a folder. The caller waits for its end."""
-    command = [sys.executable, "-P", "-m", "bqsync", *arguments]
+    command = [*prefix, sys.executable, "-P", "-m", "bqsync", *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                             env={**os.environ, **environment})
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from tests.daemon.life import Life
@@ -17,8 +17,8 @@ def start() -> Iterator[Start]:
     """Starts daemons; whatever lives on at the end of the test is killed."""
     lives: list[Life] = []
 
-    def one(bench: Workbench, **environment: str) -> Life:
-        lives.append(Life(bench, **environment))
+    def one(bench: Workbench, *, prefix: Sequence[str] = (), **environment: str) -> Life:
+        lives.append(Life(bench, prefix=prefix, **environment))
         return lives[-1]
 
     yield one

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from tests.workbench import Workbench, start_command
@@ -16,6 +18,7 @@ from tests.workbench import Workbench, start_command
 PATIENCE_S = 60.0
 """For what comes within a second on a machine that has nothing else to do."""
 _LOOK_S = 0.03
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
@@ -69,15 +72,16 @@ class Life:
 
     Args:
         bench: whose configuration it runs with.
+        prefix: a command that runs the command.
         environment: more variables.
     """
 
-    def __init__(self, bench: Workbench, **environment: str) -> None:
+    def __init__(self, bench: Workbench, *, prefix: Sequence[str] = (), **environment: str) -> None:
         self.manager = Manager()
         self._lines: list[dict[str, Any]] = []
         self._errors: list[str] = []
         self.process = start_command("run", "-c", str(bench.config_path), "--log-format", "json", folder=bench.folder,
-                                     NOTIFY_SOCKET=self.manager.address, **environment)
+                                     prefix=prefix, NOTIFY_SOCKET=self.manager.address, **environment)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         self._threads = [threading.Thread(target=self._read, args=(self.process.stdout, self._take)),
@@ -121,6 +125,11 @@ class Life:
     def status(self) -> str:
         """The last status text."""
         return self.manager.texts("STATUS=")[-1].removeprefix("STATUS=")
+
+    def worked_s(self) -> float:
+        """How many seconds of a processor it has taken so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def reload(self) -> None:
         """Have it read its configuration anew, and wait until it says that this is done."""

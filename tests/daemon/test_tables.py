@@ -6,10 +6,9 @@ import threading
 import time
 
 from tests.daemon.conftest import Start
+from tests.daemon.life import PATIENCE_S
 from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, fill, is_equal, target, wait_equal
 from tests.workbench import Workbench, run_command
-
-SOON = '[[tables]]\nname = "soon"\nwatermark = ["at"]\ntypes = { at = "TIMESTAMP" }\n'
 
 
 def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(workbench: Workbench, start: Start) -> None:
@@ -73,7 +72,9 @@ def test_two_tables_that_are_emptied_together_wait_for_an_operator(workbench: Wo
     wait_equal(life, workbench, "marked")
     life.wait_until(lambda: (50, "new") in target(workbench, "plain"), "what is new arrives")
     # Some attempts later.
+    before = life.worked_s()
     time.sleep(4.0)
+    assert life.worked_s() - before < 2.0, "it does not spin"
     assert (len(target(workbench, "plain")), len(target(workbench, "other"))) == (11, 10)
     assert len(life.events("deletes.held_back")) == 2, "each is told once"
     assert life.end() == 0
@@ -108,13 +109,11 @@ def test_a_writer_that_never_pauses_does_not_starve_the_tables(workbench: Workbe
     wait_equal(life, workbench, "marked", "plain")
     before = len(life.events("sync.completed", table="marked"))
     pause, commits = threading.Event(), 0
-    deadline = time.monotonic() + 6.0
-    while time.monotonic() < deadline:
+    deadline = time.monotonic() + PATIENCE_S
+    while len(life.events("sync.completed", table="marked")) < before + 3:
+        assert time.monotonic() < deadline, commits
         commits += 1
         workbench.db.execute("INSERT INTO marked VALUES (?, 'busy', ?)", (1_000 + commits, AT + 1_000 + commits))
         pause.wait(0.004)
-    during = len(life.events("sync.completed", table="marked")) - before
-    assert during >= 3, (during, commits)
     wait_equal(life, workbench, "marked")
-    assert all(line["lag_s"] < 30 for line in life.events("sync.completed") if "lag_s" in line)
     assert life.end() == 0

@@ -68,11 +68,12 @@ class Loop:
         session: rooms that are open on this machine; BigQuery need not have been called.
         inbox: where signals, events and ended cycles arrive.
         on_outcome: told of every cycle that has ended well.
+        beats: says which cycles hang.
     """
 
     def __init__(
         self, session: Session, inbox: queue.SimpleQueue[object],
-        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None,
+        on_outcome: Callable[[CycleOutcome], None] = lambda _outcome: None, beats: Beats | None = None,
     ) -> None:
         self._session = session
         self._inbox = inbox
@@ -85,7 +86,7 @@ class Loop:
         self._deferred = DeferredDeletes()
         self.setbacks = Setbacks()
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
-        self._beats = Beats()
+        self._beats = beats or Beats()
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
@@ -106,10 +107,12 @@ class Loop:
         if not self.has_arrived:
             self._arrive()
             return
-        self._decide_deletes()
         for key in self.agenda.ready(self._session.now_us(), now_s):
             if self._is_worth_it(key):
-                self._start(self.agenda.start(key, now_s))
+                # What is written just now, and has not been looked for yet, may be delivered as well.
+                self._start(self.agenda.start(key, now_s, self.lookout.waiting_us()))
+        # The last table that was waited for may just have turned out to have no work.
+        self._decide_deletes()
 
     def wait_s(self) -> float:
         """For how many seconds there is nothing to do, if nothing happens."""
@@ -237,10 +240,8 @@ class Loop:
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
-        # A table that rested, or whose deletes wait, may fail again as it did before.
-        is_done = not run.outcome.skipped and not run.outcome.deletes_deferred
-        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=is_done)
-        if is_done:
+        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done)
+        if run.is_done:
             self.setbacks.succeeded(key[1], failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)

@@ -45,6 +45,11 @@ class TableRun:
         """Rows have been sent, or put in quarantine."""
         return bool(self.outcome.merges or self.outcome.rows_quarantined)
 
+    @property
+    def is_done(self) -> bool:
+        """It did what it was for. A table that rested, or whose deletes wait, may fail again as it did before."""
+        return self.failure is None and not self.outcome.skipped and not self.outcome.deletes_deferred
+
 
 def run_cycle(
     session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
@@ -73,7 +78,7 @@ def run_cycle(
         return failed_run(session, section, raised, cycle.outcome if cycle else None)
     run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
     # A cycle that was told to stop has not failed, and has not seen the whole table either.
-    if not session.stop.is_set() and (run.has_moved or _is_worth_noting(session, section.name)):
+    if not session.stop.is_set() and (run.has_moved or (run.is_done and _is_worth_noting(session, section.name))):
         note_attempt(session, outcome)
     return run
 
