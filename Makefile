@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 HISTORIES ?= 1000
 
-.PHONY: run test check fmt protos bench soak smoke clean test-lowest lock
+.PHONY: run test check fmt protos bench soak smoke clean test-lowest test-systemd lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -41,6 +41,9 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 	.venv-lowest/bin/pip install -q uv
 	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile
+
+test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
+	$(BIN)/python -m tests.systemd
 
 lock:  ## pin what development uses: the newest of everything, from an environment that holds nothing else
 	rm -rf .venv-lock

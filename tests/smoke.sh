@@ -32,7 +32,8 @@ quietly "$BIN/python" -m build --wheel --sdist $isolation --outdir "$work/dist" 
 tar -tzf "$work"/dist/*.tar.gz | sed 's|^[^/]*/||' >"$work/sdist"
 for file in README.md LICENSE CHANGELOG.md CONTRIBUTING.md Makefile pyproject.toml config.toml requirements-dev.lock \
     protos/db_schemas.proto protos/db_schemas.binpb protos/bq_field.proto sql/01_create_job_runs.sql \
-    tests/smoke.sh tests/conftest.py docs/configuration.md systemd/bqsync-sync.service; do
+    tests/smoke.sh tests/conftest.py docs/configuration.md systemd/bqsync-sync.service \
+    systemd/bqsync.service systemd/bqsync@.service systemd/sysusers.d/bqsync.conf; do
     grep -qxF "$file" "$work/sdist" || fail "the source archive lacks $file"
 done
 
@@ -57,7 +58,8 @@ import bqsync
 
 for package, names in {
     "bqsync": ("sql/01_create_job_runs.sql", "protos/db_schemas.proto", "protos/db_schemas.binpb",
-               "protos/bq_field.proto", "py.typed"),
+               "protos/bq_field.proto", "systemd/bqsync.service", "systemd/bqsync@.service",
+               "systemd/sysusers.d/bqsync.conf", "systemd/tmpfiles.d/bqsync.conf", "py.typed"),
     "bqsync.demo": ("config.toml",),
 }.items():
     for name in names:

@@ -70,6 +70,18 @@ def test_every_exit_code_is_in_the_readme() -> None:
     assert documented == {**{int(code): code.name for code in ExitCode}, INTERRUPTED: ""}
 
 
+def leaves(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command by what is typed for it; of a group, its commands."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(leaves(commands))
+
+
 def parameters(command: click.Command) -> list[str]:
     """Every spelling of every option of a command."""
     return [spelling for parameter in command.params if isinstance(parameter, click.Option)
@@ -77,14 +89,14 @@ def parameters(command: click.Command) -> list[str]:
 
 
 def test_every_command_has_a_row_in_the_readme() -> None:
-    assert set(re.findall(r"^\| `bqsync (\w+)", README, re.MULTILINE)) == set(commands.commands)
+    assert set(re.findall(r"^\| `bqsync ([a-z]+(?: [a-z]+)*)", README, re.MULTILINE)) == set(COMMANDS)
 
 
-@pytest.mark.parametrize("name", commands.commands)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_command_is_in_the_readme(name: str) -> None:
     rows = "\n".join(line for line in README.splitlines() if line.startswith(f"| `bqsync {name}"))
     common = README[README.index("Every command takes"):README.index("| exit code | name |")]
-    for option in parameters(commands.commands[name]):
+    for option in parameters(COMMANDS[name]):
         assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", rows + common), option
 
 
@@ -108,8 +120,10 @@ def test_commands_and_options_in_the_pages_exist(name: str) -> None:
         if words[0].startswith("-"):
             assert words[0] in {*parameters(commands), "-h", "--help"}, words
             continue
-        assert words[0] in commands.commands, words
-        known = {*parameters(commands.commands[words[0]]), "-h", "--help"}
+        # A group may be named alone, in a sentence about all its commands.
+        called = next((called for called in (" ".join(words[:2]), words[0]) if called in COMMANDS), None)
+        assert called or words[0] in commands.commands, words
+        known = {*(parameters(COMMANDS[called]) if called else ()), "-h", "--help"}
         assert {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)} <= known, words
 
 

@@ -92,6 +92,10 @@ class ErrorKind(StrEnum):
     STATE_DAMAGED = "state_damaged"
     STATE_MISSING = "state_missing"
 
+    SERVICE_NOT_PERMITTED = "service_not_permitted"
+    SERVICE_EDITED = "service_edited"
+    SERVICE_FAILED = "service_failed"
+
     DELETES_HELD_BACK = "deletes_held_back"
     QUARANTINE_FLOOD = "quarantine_flood"
     INTERNAL = "internal"
@@ -143,6 +147,9 @@ RULES: dict[ErrorKind, ErrorRule] = {
     ErrorKind.STATE_MISSING: ErrorRule("E405", ExitCode.IO),
     ErrorKind.DELETES_HELD_BACK: ErrorRule("E501", ExitCode.FAILED, scope=Scope.TABLE),
     ErrorKind.QUARANTINE_FLOOD: ErrorRule("E502", ExitCode.FAILED, scope=Scope.TABLE),
+    ErrorKind.SERVICE_NOT_PERMITTED: ErrorRule("E601", ExitCode.PERMISSION),
+    ErrorKind.SERVICE_EDITED: ErrorRule("E602", ExitCode.FAILED),
+    ErrorKind.SERVICE_FAILED: ErrorRule("E603", ExitCode.FAILED),
     ErrorKind.INTERNAL: ErrorRule("E901", ExitCode.FAILED, scope=Scope.TABLE),
 }
 

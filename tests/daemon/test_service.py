@@ -58,7 +58,7 @@ def test_a_service_manager_is_told_of_the_whole_life(workbench: Workbench, start
     name, _, instant = reloading.splitlines()[1].partition("=")
     assert name == "MONOTONIC_USEC"
     assert begun * 1_000_000 < int(instant) < time.monotonic() * 1_000_000
-    assert "STATUS=1 tables, up to date" in texts
+    assert "STATUS=1 table, up to date" in texts
 
 
 def test_pings_come_twice_as_often_as_they_are_asked_for_while_nothing_happens(

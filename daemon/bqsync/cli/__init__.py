@@ -14,6 +14,7 @@ from bqsync.cli.demo import demo
 from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
 from bqsync.cli.run import run
+from bqsync.cli.service import service
 from bqsync.cli.status import status
 from bqsync.cli.sync import sync
 from bqsync.cli.verify import verify
@@ -39,7 +40,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (run, sync, check, verify, status, quarantine, protos, demo):
+for _command in (run, sync, check, verify, status, quarantine, protos, service, demo):
     commands.add_command(_command)
 
 

@@ -76,10 +76,17 @@ class Agenda:
         found = [key for key, table in self._tables.items() if _is_ready(table, now_us) and now_s >= table.earliest_s]
         return sorted(found, key=lambda key: self._tables[key].changed_us or now_us)
 
-    def start(self, key: TableKey, now_s: float) -> Start:
-        """A cycle of the table begins."""
+    def start(self, key: TableKey, now_s: float, waiting_us: int | None = None) -> Start:
+        """
+        A cycle of the table begins.
+
+        Args:
+            key: of the table.
+            now_s: the monotonic clock.
+            waiting_us: since when an event waits for its look: what it tells of may be delivered, too.
+        """
         table = self._tables[key]
-        start = Start(key=key, changed_us=table.changed_us, is_alone=table.is_alone)
+        start = Start(key=key, changed_us=_older(table.changed_us, waiting_us), is_alone=table.is_alone)
         table.is_running, table.running_us = True, table.changed_us
         table.is_changed, table.changed_us, table.is_alone = False, None, False
         table.earliest_s = now_s + table.interval_s

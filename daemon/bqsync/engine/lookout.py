@@ -68,6 +68,12 @@ class Lookout:
         with self._lock:
             return self._debounce.first_s is None
 
+    def waiting_us(self) -> int | None:
+        """When the first event came that no look has followed yet, in Unix microseconds; None where none waits."""
+        with self._lock:
+            first_s = self._debounce.first_s
+        return None if first_s is None else self._ago_us(time.monotonic() - first_s)
+
     def next_s(self) -> float:
         """The monotonic instant of the next look, if nothing more happens."""
         with self._lock:
@@ -110,12 +116,15 @@ class Lookout:
 
     def _changed_us(self, state: FileState, first_s: float | None, now_s: float) -> int | None:
         if first_s is not None:
-            return self._now_us() - int((now_s - first_s) * 1_000_000)
+            return self._ago_us(now_s - first_s)
         if self._last is None or state == self._last:
             return None
         # No event has told of it: the file does.
         modified_ns = max(state.modified_ns, state.wal[2] if state.wal is not None else 0)
         return min(modified_ns // 1_000, self._now_us())
+
+    def _ago_us(self, seconds: float) -> int:
+        return self._now_us() - int(seconds * 1_000_000)
 
     def _check_watch(self) -> None:
         degraded = self._watch.check()

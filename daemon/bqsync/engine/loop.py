@@ -109,7 +109,8 @@ class Loop:
             return
         for key in self.agenda.ready(self._session.now_us(), now_s):
             if self._is_worth_it(key):
-                self._start(self.agenda.start(key, now_s))
+                # What is written just now, and has not been looked for yet, may be delivered as well.
+                self._start(self.agenda.start(key, now_s, self.lookout.waiting_us()))
         # The last table that was waited for may just have turned out to have no work.
         self._decide_deletes()
 
@@ -211,11 +212,12 @@ class Loop:
             turn.give_way()
             beat()
 
+        # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
+        sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
         try:
             beat()
-            # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
-            options = CycleOptions(sweep=SweepMode.ALWAYS if start.is_alone else SweepMode.DUE, is_alone=start.is_alone,
-                                   changed_us=start.changed_us, schema_cookie=self._identity.look(), give_way=give_way)
+            options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
+                                   schema_cookie=self._identity.look(), give_way=give_way)
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)

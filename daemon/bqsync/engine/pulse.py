@@ -64,7 +64,8 @@ class Pulse:
 
 
 def _status(session: Session, loop: Loop) -> str:
-    tables = f"{len(session.config.tables)} tables"
+    count = len(session.config.tables)
+    tables = "1 table" if count == 1 else f"{count} tables"
     failure = loop.lookout.lost or loop.setbacks.outage
     if failure is not None:
         return f"{tables}, waiting: {failure.what} ({failure.rule.code})"
@@ -74,7 +75,7 @@ def _status(session: Session, loop: Loop) -> str:
     if failing:
         tables += f", failing: {', '.join(sorted(table for _, table in failing))}"
     lag_s = _lag_s(session, loop)
-    return f"{tables}, up to date" if not lag_s else f"{tables}, lag {lag_s:.0f} s"
+    return f"{tables}, up to date" if lag_s < 1 else f"{tables}, lag {lag_s:.0f} s"
 
 
 def _lag_s(session: Session, loop: Loop) -> float:
