@@ -26,7 +26,7 @@ def assert_next_start_converges(start: Start, bench: Workbench, *tables: str) ->
 
 
 @pytest.mark.parametrize(("method", "twice"), [
-    (Method.APPEND_ROWS, False), (Method.JOBS_INSERT, False), (Method.JOBS_INSERT, True), (Method.TABLES_INSERT, False),
+    (Method.APPEND_ROWS, False), (Method.JOBS_INSERT, False), (Method.JOBS_INSERT, True),
 ])
 def test_a_daemon_that_waits_for_bigquery_ends_in_time_and_loses_nothing(
     hostile_bench: Workbench, hostile: HostileBigQuery, start: Start, method: Method, twice: bool,
@@ -65,7 +65,7 @@ def test_the_end_during_the_first_calls_to_bigquery_comes_in_time(
 
 
 @pytest.mark.parametrize("place", [
-    "sweep.page_read:2", "chunk.appended", "merge.submitted", "commit.half", "commit.done:2", "sweep.walked",
+    "chunk.appended", "merge.submitted", "commit.half", "sweep.walked",
 ])
 def test_a_daemon_that_is_killed_loses_nothing(workbench: Workbench, start: Start, place: str) -> None:
     fill(workbench, 12)

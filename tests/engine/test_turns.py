@@ -13,7 +13,7 @@ PATIENCE_S = 20.0
 
 
 def started(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
 
