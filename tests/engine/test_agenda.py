@@ -179,6 +179,8 @@ def test_a_clock_that_goes_back_puts_nothing_off(back_s: int) -> None:
     made.start(A, 0.0)
     made.succeed(A, replace(IDLE, due_us=NOW_US + 3600 * S), "first", is_done=True)
     assert ready(made, NOW_US - back_s * S) == [A]
+    made.pause(A, 2.0)
+    assert made.wake_s(NOW_US - back_s * S, 0.0) == 2.0
 
 
 def test_a_change_that_was_delivered_already_is_dropped() -> None:

@@ -176,7 +176,10 @@ class Agenda:
         for table in self._tables.values():
             if table.is_running or table.is_waiting:
                 continue
-            next_us = 0 if table.outlook is None else table.outlook.next_us(is_changed=table.is_changed)
+            if _is_ready(table, now_us):  # as after a clock that went back
+                next_us: int | None = 0
+            else:
+                next_us = None if table.outlook is None else table.outlook.next_us(is_changed=table.is_changed)
             if next_us is not None:
                 instants.append(max(table.earliest_s, now_s + max(0, next_us - now_us) / 1_000_000))
         return min(instants, default=None)
