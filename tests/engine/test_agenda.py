@@ -134,24 +134,23 @@ def test_a_pause_only_grows() -> None:
     assert made.busy(NOW_US) == {A}, "it has work, though not now"
 
 
-def test_deletes_that_wait_keep_the_table_from_running_until_it_is_released() -> None:
+def test_deletes_that_are_alone_pass_in_the_next_cycle_which_begins_at_once() -> None:
     made = settled()
-    made.wait(A)
-    made.look("db", "second", NOW_US)
-    assert (ready(made), made.busy(NOW_US), made.wake_s(NOW_US, 0.0)) == ([], set(), None)
+    made.pause(A, 10.0)
     made.release(A)
-    assert ready(made) == [A]
+    assert ready(made, now_s=0.0) == [A]
     assert made.start(A, 0.0).is_alone
     made.succeed(A, IDLE, "second", is_done=True)
     made.look("db", "third", NOW_US)
     assert not made.start(A, 0.0).is_alone, "once"
 
 
-def test_deletes_that_are_held_back_let_the_table_run_again() -> None:
-    made = settled()
-    made.wait(A)
+def test_a_failure_does_not_wait_for_the_next_turn_of_a_long_interval() -> None:
+    made = Agenda({A: 3600.0})
+    made.start(A, 0.0)
     made.fail(A)
-    assert ready(made) == [A]
+    made.pause(A, 7.0)
+    assert (ready(made, now_s=6.9), ready(made, now_s=7.0)) == ([], [A])
 
 
 def test_what_is_due_by_the_clock_needs_no_change() -> None:
@@ -204,7 +203,7 @@ class NothingIsForgotten(RuleBasedStateMachine):
         self.seen = {A: -1, B: -1}
         """The version of the file that is delivered."""
         self.begun = dict(self.seen)
-        self.waiting: set[TableKey] = set()
+        self.deferred: set[TableKey] = set()
 
     @rule(has_time=st.booleans())
     def write(self, *, has_time: bool) -> None:
@@ -238,29 +237,29 @@ class NothingIsForgotten(RuleBasedStateMachine):
         outlook = Outlook(as_of_us=self.now_us, due_us=None if due_s is None else self.now_us + due_s * S,
                           change_us=self.now_us + rest_s * S)
         look = self.begun[key] if end == "well" else None
-        if end == "rested":
+        if end in {"rested", "deferred"}:  # the sweep is due still
             outlook = replace(outlook, due_us=self.now_us + rest_s * S)
         self.agenda.succeed(key, outlook, look, is_done=end == "well")
         if end == "well":
             self.seen[key] = self.begun[key]
         elif end == "deferred":
-            self.agenda.wait(key)
-            self.waiting.add(key)
+            self.agenda.pause(key, self.now_s + 10.0)
+            self.deferred.add(key)
 
     @rule(is_alone=st.booleans())
     def decide(self, *, is_alone: bool) -> None:
-        for key in self.waiting:
+        for key in self.deferred.difference(self.agenda.running()):
             if is_alone:
                 self.agenda.release(key)
             else:
                 self.agenda.fail(key)
-        self.waiting.clear()
+        self.deferred.clear()
 
     @invariant()
     def every_change_has_a_future(self) -> None:
         running = set(self.agenda.running())
         for key in self.keys:
-            if self.seen[key] == self.version or key in running or key in self.waiting:
+            if self.seen[key] == self.version or key in running:
                 continue
             if key in self.agenda.ready(self.now_us, self.now_s):
                 continue

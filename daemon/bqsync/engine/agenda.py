@@ -39,8 +39,6 @@ class _Table:
     is_running: bool = False
     running_us: int | None = None
     """`changed_us` of the cycle that is running."""
-    is_waiting: bool = False
-    """For a decision about its deletes."""
     is_alone: bool = False
     earliest_s: float = 0.0
     failures: int = 0
@@ -123,8 +121,10 @@ class Agenda:
             counts: it was the table's own failure.
         """
         table = self._tables[key]
-        table.is_running, table.is_waiting = False, False
+        table.is_running = False
         table.outlook = table.look = None
+        # What it has not delivered must not wait for the next turn of a long interval.
+        table.earliest_s = 0.0
         table.changed_us = _older(table.changed_us, table.running_us)
         table.running_us = None
         table.failures += counts
@@ -134,14 +134,10 @@ class Agenda:
         """No cycle of the table begins before."""
         self._tables[key].earliest_s = max(self._tables[key].earliest_s, until_s)
 
-    def wait(self, key: TableKey) -> None:
-        """The table's deletes wait for what the others have lost."""
-        self._tables[key].is_waiting = True
-
     def release(self, key: TableKey) -> None:
         """No other has lost as much: the table is to run again, and its deletes pass."""
         table = self._tables[key]
-        table.is_waiting, table.is_alone, table.outlook = False, True, None
+        table.is_alone, table.outlook, table.earliest_s = True, None, 0.0
 
     def look_of(self, key: TableKey) -> object:
         """How the file was when the table's last cycle looked; None where that tells nothing."""
@@ -174,7 +170,7 @@ class Agenda:
         """The monotonic instant at which the next cycle may begin, if nothing else happens; None: never."""
         instants = []
         for table in self._tables.values():
-            if table.is_running or table.is_waiting:
+            if table.is_running:
                 continue
             if _is_ready(table, now_us):  # as after a clock that went back
                 next_us: int | None = 0
@@ -186,7 +182,7 @@ class Agenda:
 
 
 def _is_ready(table: _Table, now_us: int) -> bool:
-    if table.is_running or table.is_waiting:
+    if table.is_running:
         return False
     return table.outlook is None or table.outlook.is_due(now_us, is_changed=table.is_changed)
 

@@ -227,7 +227,7 @@ class TableCycle:
         one = WatermarkPass(
             self._lane, self._reader, self.outcome, bounds=self._bounds, overlap_us=self._overlap_us,
             keeps_overlap_only=self._sweeps_off, refused=refused, met=self._met, now_us=self._session.now_us,
-            is_stopped=self._session.stop.is_set,
+            is_stopped=self._session.stop.is_set, give_way=self._options.give_way,
         )
         if one.run(self._book.tracked()):
             self._session.note_look(self._section.name, "pass", found)

@@ -26,7 +26,8 @@ class DeferredDeletes:
 
     def __init__(self) -> None:
         self._waiting: dict[TableKey, CycleOutcome] = {}
-        self._losing: set[TableKey] = set()
+        self._held: set[TableKey] = set()
+        """Tables whose deletes an operator is asked about: they have lost as much, and count in every judgement."""
         self._awaited: set[TableKey] = set()
 
     def note(self, key: TableKey, outcome: CycleOutcome, others: Collection[TableKey]) -> None:
@@ -38,24 +39,38 @@ class DeferredDeletes:
             outcome: of the cycle; with an error, the guard has held them back already.
             others: tables that are running or due now: they may be losing, too.
         """
-        self._losing.add(key)
-        if outcome.error is None:
-            self._waiting[key] = outcome
-            self._awaited |= set(others) - {key}
+        if outcome.error is not None:
+            self._waiting.pop(key, None)
+            self._held.add(key)
+            return
+        self._held.discard(key)
+        if key not in self._waiting:
+            # Those that wait have told what they have lost. And one that is found again waits for nobody else.
+            self._awaited |= set(others) - {key} - set(self._waiting)
+        self._waiting[key] = outcome
+
+    def settled(self, key: TableKey) -> None:
+        """A sweep of that table has found no more deletes than pass."""
+        self._waiting.pop(key, None)
+        self._held.discard(key)
 
     def ended(self, key: TableKey) -> None:
         """A cycle of that table has ended, or was not worth beginning."""
         self._awaited.discard(key)
 
-    def decide(self) -> Decision | None:
-        """What becomes of what waits; None while that is not known, or nothing waits."""
-        if not self._waiting:
-            self._losing.clear()
+    def decide(self, running: Collection[TableKey]) -> Decision | None:
+        """
+        What becomes of what waits; None while that is not known, or nothing waits.
+
+        Args:
+            running: tables whose cycle is running: one that waits may have more to tell.
+        """
+        if not self._waiting or self._awaited or not self._waiting.keys().isdisjoint(running):
             return None
-        if self._awaited:
-            return None
-        waiting, losing = self._waiting, tuple(sorted(table for _, table in self._losing))
-        self._waiting, self._losing = {}, set()
+        waiting, losing = self._waiting, self._waiting.keys() | self._held
+        self._waiting = {}
+        names = tuple(sorted(table for _, table in losing))
         if len(losing) == 1:
-            return Decision(alone=next(iter(waiting)), losing=losing)
-        return Decision(held=tuple(waiting.values()), losing=losing)
+            return Decision(alone=next(iter(waiting)), losing=names)
+        self._held |= waiting.keys()
+        return Decision(held=tuple(waiting.values()), losing=names)

@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bqsync.engine.absence import HeldBackError
 from bqsync.engine.agenda import Agenda, Start, TableKey
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
 from bqsync.engine.beats import Beats
@@ -27,6 +26,7 @@ from bqsync.engine.run import TableRun, failed_run, report_success, run_cycle
 from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
 from bqsync.engine.setbacks import Setbacks
+from bqsync.engine.suspicion import hold_together
 from bqsync.engine.turns import Turns
 from bqsync.errors import BqsyncError, Scope, internal_error
 from bqsync.model import CycleOutcome
@@ -36,6 +36,9 @@ from bqsync.observe.log import get_logger
 _log = get_logger()
 
 _LONGEST_WAIT_S = 60.0
+_ARRIVAL = "the first calls to BigQuery"
+_DEFERRED_S = 10.0
+"""Between two cycles of a table whose deletes wait for what the others have lost."""
 _REST_US = 60_000_000
 """A table that rests for longer before its next sweep is large: it is not waited for."""
 
@@ -152,7 +155,7 @@ class Loop:
 
     def unfinished(self) -> list[str]:
         """What is still running."""
-        return [*(["the first calls to BigQuery"] if self._is_arriving else []),
+        return [*([_ARRIVAL] if self._is_arriving else []),
                 *sorted(table for _, table in self.agenda.running())]
 
     def _arrive(self) -> None:
@@ -163,14 +166,17 @@ class Loop:
     def _greet(self) -> None:
         """The first calls to BigQuery, before any table is touched."""
         failure: BqsyncError | None = None
+        key = (self._source, _ARRIVAL)
+        session = self._with_beats(key)
         try:
-            see_dataset(self._session.config, self._session.destination)
-            distrust_what_is_older(self._session)
-            sweep_orphans(self._session)
+            see_dataset(session.config, session.destination)
+            distrust_what_is_older(session)
+            sweep_orphans(session)
         except BqsyncError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - told as an error of ours, and tried again
             failure = internal_error(error)
+        self._beats.end(key)
         self._inbox.put(_Arrived(failure))
 
     def _note_arrival(self, failure: BqsyncError | None) -> None:
@@ -202,9 +208,7 @@ class Loop:
         section = self._sections[start.key]
         turn = self._turns.enter()
         beat = partial(self._beats.beat, start.key)
-        destination = self._session.destination
-        session = replace(self._session, destination=replace(
-            destination, policy=replace(destination.policy, on_progress=beat)))
+        session = self._with_beats(start.key)
 
         def give_way() -> None:
             # Whoever waits for others is silent and does not hang.
@@ -225,6 +229,12 @@ class Loop:
             turn.leave()
         self._inbox.put(_Ended(start.key, run))
 
+    def _with_beats(self, key: TableKey) -> Session:
+        """The session, for a thread whose calls to BigQuery are beats of its own."""
+        destination = self._session.destination
+        policy = replace(destination.policy, on_progress=partial(self._beats.beat, key))
+        return replace(self._session, destination=replace(destination, policy=policy))
+
     def _note_end(self, key: TableKey, run: TableRun) -> None:
         self._beats.end(key)
         if run.failure is None:
@@ -236,7 +246,10 @@ class Loop:
         if run.outcome.deletes_deferred:
             self._deferred.note(key, run.outcome, self._others_that_may_lose())
             if run.failure is None:
-                self.agenda.wait(key)
+                # What is new in it goes on being delivered; the deletes are found again each time.
+                self.agenda.pause(key, time.monotonic() + _DEFERRED_S)
+        elif run.outcome.swept:
+            self._deferred.settled(key)
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
@@ -263,16 +276,14 @@ class Loop:
             self.agenda.pause(key, self.setbacks.table_failed(run, self.agenda.fail(key)))
 
     def _decide_deletes(self) -> None:
-        decision = self._deferred.decide()
+        decision = self._deferred.decide(self.agenda.running())
         if decision is None:
             return
         if decision.alone is not None:
             self.agenda.release(decision.alone)
         for outcome in decision.held:
             key = (self._source, outcome.table)
-            failure = HeldBackError(
-                outcome.table, outcome.deletes_deferred, None, self._session.config.sync.max_delete_fraction,
-                f"several tables have lost as much at once: {', '.join(decision.losing)}")
+            failure = hold_together(self._session, outcome, decision.losing)
             self._note_failure(key, failed_run(self._session, self._sections[key], failure, outcome), failure)
 
 

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
-from bqsync.engine.absence import HeldBackError
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
 from bqsync.engine.session import Session, chosen_tables
+from bqsync.engine.suspicion import hold_together
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope
 from bqsync.model import CycleOutcome
 from bqsync.observe.log import get_logger
@@ -75,10 +75,8 @@ def _decide_deferred(
         for count in ("rows_upserted", "bytes_sent", "bytes_billed", "merges", "rows_quarantined"):
             setattr(again, count, getattr(again, count) + getattr(deferred[0], count))
         return [again if outcome.table == name else outcome for outcome in outcomes]
-    others = ", ".join(outcome.table for outcome in losing)
     for outcome in deferred:
-        failure = HeldBackError(outcome.table, outcome.deletes_deferred, None, session.config.sync.max_delete_fraction,
-                                f"several tables have lost as much at once: {others}")
+        failure = hold_together(session, outcome, [other.table for other in losing])
         failure.report()
         outcome.error = failure.as_dict()
         note_attempt(session, outcome)

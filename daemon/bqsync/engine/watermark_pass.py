@@ -38,12 +38,13 @@ class WatermarkPass:
         met: source keys of the rows that were rejected in this cycle.
         now_us: the clock, in Unix microseconds.
         is_stopped: asked between pages; a stopped pass delivers what it has.
+        give_way: called between pages while nothing is staged: returns once it may go on.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, overlap_us: int,
         keeps_overlap_only: bool, refused: frozenset[bytes], met: set[bytes], now_us: Callable[[], int],
-        is_stopped: Callable[[], bool],
+        is_stopped: Callable[[], bool], give_way: Callable[[], None],
     ) -> None:
         self._lane = lane
         self._reader = reader
@@ -51,6 +52,7 @@ class WatermarkPass:
         self._keeps_overlap_only = keeps_overlap_only
         self._now_us = now_us
         self._is_stopped = is_stopped
+        self._give_way = give_way
         self._reached_us: dict[str, int | None] = {}
         self._tracked: Sequence[Tracked] = ()
         self.of_another_form: set[str] = set()
@@ -99,6 +101,8 @@ class WatermarkPass:
                 self._check_flood()
                 # In the order of the index, everything before is dealt with; in any other, nothing is yet.
                 self._deliver(item, highest if item.is_indexed else item.reached)
+            if not self._intake.chunk.rows:
+                self._give_way()
             if self._is_stopped():
                 self._deliver(item, highest if item.is_indexed else item.reached)
                 return
