@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from bqsync.capture.pages import TableReader
@@ -58,6 +59,8 @@ class Session:
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
     """The wall clock, in Unix microseconds."""
+    identity_lock: Lock = field(default_factory=Lock)
+    """Held from a look at which file it is until that is noted."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
     planned: dict[str, PlannedTable] = field(default_factory=dict)
