@@ -238,11 +238,11 @@ class Loop:
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
-        # A table that rested, or whose deletes wait, may fail again as it did before.
-        is_done = not run.outcome.skipped and not run.outcome.deletes_deferred
+        # A table that rested, whose deletes wait, or whose sweep is still to come, may fail again as it did before.
+        owes_sweep = run.outlook is not None and run.outlook.owes_sweep
+        is_done = not run.outcome.skipped and not run.outcome.deletes_deferred and not owes_sweep
         failures = self.agenda.succeed(key, run.outlook, run.look, is_done=is_done)
-        if is_done:
-            self.setbacks.succeeded(key[1], failures, has_sent=bool(run.outcome.merges))
+        self.setbacks.succeeded(key[1] if is_done else None, failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)
 
