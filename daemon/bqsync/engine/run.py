@@ -129,7 +129,9 @@ def note_attempt(session: Session, outcome: CycleOutcome) -> None:
     try:
         TableState(session.store, session.source_id, outcome.table).record_attempt(outcome.error, session.now_us())
     except BqsyncError as failure:
-        _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
+        # A full disk keeps every note of every table away, and the log may lie on it.
+        if session.unnoted.admit(failure.rule.code) is not None:
+            _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
 
 
 def _fields(outcome: CycleOutcome) -> dict[str, object]:

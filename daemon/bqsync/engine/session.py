@@ -16,8 +16,12 @@ from bqsync.deliver.target import TargetState
 from bqsync.encode.rows import RowEncoder
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec
+from bqsync.observe.repeats import Repeats
 from bqsync.state.clock import now_us
 from bqsync.state.store import Store
+
+_UNNOTED_S = 600.0
+"""While the state can't be written, that is told once in so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,8 @@ class Session:
     """Targets that the last cycle of a table has left in order."""
     noted_s: dict[str, float] = field(default_factory=dict)
     """The monotonic instant at which the state was last told how a cycle of a table had ended."""
+    unnoted: Repeats = field(default_factory=lambda: Repeats(_UNNOTED_S))
+    """Lines about ends of cycles that the state could not be told."""
     said: set[tuple[str, str]] = field(default_factory=set)
     """Warnings of a table that were logged already: once is enough, however many cycles follow."""
 
