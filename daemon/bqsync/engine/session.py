@@ -71,6 +71,8 @@ class Session:
     """What the last cycle of a table has gone by."""
     prepared: dict[str, PreparedTarget] = field(default_factory=dict)
     """Targets that the last cycle of a table has left in order."""
+    decide_again_s: dict[str, float] = field(default_factory=dict)
+    """The monotonic instant at which the open watermark columns of a table that is not swept may be looked at again."""
     noted_s: dict[str, float] = field(default_factory=dict)
     """The monotonic instant at which the state was last told how a cycle of a table had ended."""
     unnoted: Repeats = field(default_factory=lambda: Repeats(_UNNOTED_S))
