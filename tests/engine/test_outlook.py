@@ -73,3 +73,9 @@ def test_a_clock_that_went_back_makes_every_table_due(back_us: int) -> None:
     assert outlook(facts).is_due(NOW_US - back_us, is_changed=False)
     # A sweep that seems to have ended in the future is no reason to wait for it.
     assert outlook(replace(facts, now_us=NOW_US - back_us)).is_due(NOW_US - back_us, is_changed=False)
+
+
+@given(facts=_FACTS)
+def test_a_sweep_that_only_rests_is_owed(facts: Facts) -> None:
+    rested = replace(facts, last_walk=None)
+    assert outlook(facts).owes_sweep == plan_work(rested).sweep

@@ -24,6 +24,7 @@ from bqsync.deliver.retry import WAITS, Waits
 from bqsync.embedded import Endpoints
 from bqsync.engine.arrival import sweep_orphans
 from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.opening import open_session
 from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
@@ -56,6 +57,7 @@ class World:
         self.is_resident = is_resident
         """One process runs all cycles, as the daemon does; else each has a process of its own."""
         self._session: Session | None = None
+        self._identity: IdentityWatch | None = None
         self._rooms = ExitStack()
         self.hostile = hostile
         hostile.reset()
@@ -184,7 +186,11 @@ class World:
             policy = replace(destination.policy, waits=_SHORT_WAITS, stop=stop)
             session = replace(session, now_us=lambda: self.clock_us, stop=stop,
                               destination=replace(destination, policy=policy))
-            (outcome,) = sync_tables(session, (), CycleOptions(sweep=mode, confirmed_deletes=confirm))
+            options = CycleOptions(sweep=mode, confirmed_deletes=confirm)
+            if self.is_resident and self._identity is not None:
+                # As in the daemon's loop: what was planned under the same schema stands.
+                options = replace(options, schema_cookie=self._identity.look())
+            (outcome,) = sync_tables(session, (), options)
         return outcome
 
     def _open(self) -> Session:
@@ -193,12 +199,12 @@ class World:
             session: Session = stack.enter_context(open_session(self.bench.config))
             sweep_orphans(session)
             self._rooms = stack.pop_all()
-        self._session = session
+        self._session, self._identity = session, IdentityWatch(session)
         return session
 
     def leave(self) -> None:
         """The process ends, and with it all that it has kept in mind."""
-        self._session = None
+        self._session = self._identity = None
         self._rooms.close()
 
     # What is looked at.

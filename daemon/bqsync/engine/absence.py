@@ -88,7 +88,11 @@ class Absence:
             return True
         # A file that was swapped since the cycle began makes its absences suspect as well.
         self._watch_identity()
-        suspicion = self._lane.state.sweep_request().suspicion
+        request = self._lane.state.sweep_request()
+        suspicion = request.suspicion
+        if request.doubted_rows is not None:
+            # Rows that were delivered since are no reason to let the others go.
+            total = min(total, max(request.doubted_rows, absent))
         verdict = judge_deletes(
             absent, total, max_fraction=self._limits.max_fraction, confirmed=self._limits.confirmed,
             suspicion=suspicion, is_alone=self._limits.is_alone,
@@ -96,6 +100,7 @@ class Absence:
         if verdict is not Verdict.ALLOW:
             self._intake.deliver()
             self._outcome.deletes_deferred = absent
+            self._lane.state.doubt_losses(total)
             if verdict is Verdict.HOLD:
                 raise HeldBackError(self._outcome.table, absent, total, self._limits.max_fraction, suspicion)
             return False

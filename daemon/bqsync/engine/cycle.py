@@ -178,7 +178,7 @@ class TableCycle:
         now_us = self._session.now_us()
         self._book.watch(now_us, self._state.sweep_request().last_attempt_us)
         if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
-            self._book.decide(now_us, from_newest=False)
+            self._decide_without_sweep(now_us)
         if self._sweeps_off:
             self._check_watermarks()
         request = self._state.sweep_request()
@@ -188,6 +188,14 @@ class TableCycle:
         if work.sweep:
             self._sweep(refused, request)
         self.outcome.skipped = self._why_skipped(work)
+
+    def _decide_without_sweep(self, now_us: int) -> None:
+        """Look what the open watermark columns are. That may read the whole table: it keeps to the duty cycle."""
+        began_s, kept = time.monotonic(), self._session.decide_again_s
+        if began_s >= kept.get(self._section.name, began_s):
+            self._book.decide(now_us, from_newest=False)
+            took_s = time.monotonic() - began_s
+            kept[self._section.name] = began_s + took_s / self._session.config.sync.sweep_duty
 
     @property
     def _sweeps_off(self) -> bool:

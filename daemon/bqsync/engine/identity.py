@@ -19,11 +19,14 @@ def watch_identity(session: Session) -> int:
     """
     Another file under the same name, or an older state of the same one: every table is to be swept.
 
+    One thread at a time looks and notes: a look that was noted after a newer one would pass for a file that went back.
+
     Returns:
         The schema cookie of the source.
     """
-    now = session.source.identity()
-    why = note_identity(session.store, session.source_id, now)
+    with session.identity_lock:
+        now = session.source.identity()
+        why = note_identity(session.store, session.source_id, now)
     if why is not None:
         _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
     return now.schema_cookie

@@ -254,8 +254,7 @@ class Loop:
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
         failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done)
-        if run.is_done:
-            self.setbacks.succeeded(key[1], failures, has_sent=bool(run.outcome.merges))
+        self.setbacks.succeeded(key[1] if run.is_done else None, failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from zoneinfo import ZoneInfo
 
 from bqsync.capture.order import read_orders
@@ -40,24 +40,34 @@ def known_plan(
         BqsyncError: SOURCE_TABLE_INVALID or TIMESTAMP_UNIT_UNCLEAR.
     """
     known = session.planned.get(section.name)
-    if known is None or schema_cookie is None or known.schema_cookie != schema_cookie or (
-        time.monotonic() >= known.until_s
-    ):
+    if known is None or schema_cookie is None or known.schema_cookie != schema_cookie:
         known = session.planned[section.name] = plan_table(session, section, state, schema_cookie)
+    elif time.monotonic() >= known.until_s:
+        # To look for a first value reads the whole table; whoever reads one of the rows meets it too, and says so.
+        known = session.planned[section.name] = plan_table(session, section, state, schema_cookie,
+                                                           empty=_undecided(known.spec))
     return known
 
 
 def plan_table(
-    session: Session, section: TableSection, state: TableState, schema_cookie: int | None = None
+    session: Session, section: TableSection, state: TableState, schema_cookie: int | None = None,
+    *, empty: Collection[str] = (),
 ) -> PlannedTable:
     """
     Make the mapping of a table and fix in the state what has to stay.
+
+    Args:
+        session: open source.
+        section: the table's configuration.
+        state: of the table.
+        schema_cookie: of the source, as it was a moment ago.
+        empty: columns in which no value was found before, and none was met since.
 
     Raises:
         BqsyncError: SOURCE_TABLE_INVALID or TIMESTAMP_UNIT_UNCLEAR.
     """
     table = draft_table(session.source, section, session.messages)
-    formats = _formats(session.source, table, state)
+    formats = _formats(session.source, table, state, empty)
     spec = finish(table, formats, state.allot_fields)
     for column in spec.columns:
         found = formats.get(column.source_name)
@@ -95,7 +105,14 @@ def mapping_version(spec: TableSpec, zone: ZoneInfo) -> str:
     return hashlib.sha256(f"{ENCODING_VERSION} {zone.key} {spec!r}".encode()).hexdigest()[:16]
 
 
-def _formats(source: Source, table: TableDraft, state: TableState) -> dict[str, TimestampFormat | None]:
+def _undecided(spec: TableSpec) -> list[str]:
+    return [column.source_name for column in spec.columns
+            if column.target_type is TargetType.TIMESTAMP and column.timestamp_format is None]
+
+
+def _formats(
+    source: Source, table: TableDraft, state: TableState, empty: Collection[str]
+) -> dict[str, TimestampFormat | None]:
     """By column, what its instants are: as fixed in the state, else as its values say now."""
     fixed, types = state.timestamp_formats(), state.known_types()
     formats: dict[str, TimestampFormat | None] = {}
@@ -105,7 +122,7 @@ def _formats(source: Source, table: TableDraft, state: TableState) -> dict[str, 
             continue
         if name in fixed and types.get(name) is TargetType.TIMESTAMP:
             formats[name] = fixed[name]
-        elif column.fallback is not None and types.get(name) is column.fallback:
+        elif name in empty or (column.fallback is not None and types.get(name) is column.fallback):
             formats[name] = None
         else:
             formats[name] = probe_column(source, table.source.name, column)

@@ -47,8 +47,14 @@ class TableRun:
 
     @property
     def is_done(self) -> bool:
-        """It did what it was for. A table that rested, or whose deletes wait, may fail again as it did before."""
-        return self.failure is None and not self.outcome.skipped and not self.outcome.deletes_deferred
+        """
+        It did what it was for.
+
+        A table that rested, whose deletes wait, or whose sweep is still to come, may fail again as it did before.
+        """
+        owes_sweep = self.outlook is not None and self.outlook.owes_sweep
+        return (self.failure is None and not self.outcome.skipped and not self.outcome.deletes_deferred
+                and not owes_sweep)
 
 
 def run_cycle(
@@ -78,15 +84,18 @@ def run_cycle(
         return failed_run(session, section, raised, cycle.outcome if cycle else None)
     run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
     # A cycle that was told to stop has not failed, and has not seen the whole table either.
-    if not session.stop.is_set() and (run.has_moved or (run.is_done and _is_worth_noting(session, section.name))):
+    if not session.stop.is_set() and _is_worth_noting(session, run):
         note_attempt(session, outcome)
     return run
 
 
-def _is_worth_noting(session: Session, table: str) -> bool:
+def _is_worth_noting(session: Session, run: TableRun) -> bool:
     """Of cycles that found nothing, one a minute is noted: a note is a write to the disk."""
-    noted_s, now_s = session.noted_s.get(table), time.monotonic()
-    return noted_s is None or now_s >= noted_s + _NOTES_S
+    noted_s = session.noted_s.get(run.outcome.table)
+    if noted_s is None:
+        # After a failure, which only a cycle ends that did what it was for.
+        return run.is_done
+    return run.has_moved or time.monotonic() >= noted_s + _NOTES_S
 
 
 def failed_run(
@@ -134,7 +143,9 @@ def note_attempt(session: Session, outcome: CycleOutcome) -> None:
     try:
         TableState(session.store, session.source_id, outcome.table).record_attempt(outcome.error, session.now_us())
     except BqsyncError as failure:
-        _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
+        # A full disk keeps every note of every table away, and the log may lie on it.
+        if session.unnoted.admit(failure.rule.code) is not None:
+            _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
 
 
 def _fields(outcome: CycleOutcome) -> dict[str, object]:

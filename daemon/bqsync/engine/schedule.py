@@ -63,6 +63,8 @@ class Outlook:
     """When there is something to do even if nobody writes; None: never."""
     change_us: int
     """From when on a change of the file gives something to do."""
+    owes_sweep: bool = False
+    """A sweep is due that only rests: what it has failed by, it may fail by again."""
 
     def is_due(self, now_us: int, *, is_changed: bool) -> bool:
         """Whether there is something to do now."""
@@ -84,15 +86,17 @@ def outlook(facts: Facts) -> Outlook:
     Agrees with `plan_work`: it finds work from that instant on and none before.
     """
     walk_us = 0 if facts.is_first_copy else _rested_us(facts, facts.last_walk)
+    is_owed = facts.is_asked or _is_past(facts, facts.last_sweep_us, facts.sweep_interval_us)
     if facts.sweeps_off:
         due_us = None
-    elif facts.is_asked or _is_past(facts, facts.last_sweep_us, facts.sweep_interval_us):
+    elif is_owed:
         due_us = walk_us
     else:
         due_us = max(walk_us, (facts.last_sweep_us or 0) + facts.sweep_interval_us)
     pass_us = 0 if facts.is_indexed else _rested_us(facts, facts.last_pass)
     change_us = pass_us if facts.has_watermark else walk_us
-    return Outlook(as_of_us=facts.now_us, due_us=due_us, change_us=change_us)
+    return Outlook(as_of_us=facts.now_us, due_us=due_us, change_us=change_us,
+                   owes_sweep=is_owed and not facts.sweeps_off)
 
 
 def plan_work(facts: Facts) -> Work:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from bqsync.capture.pages import TableReader
@@ -15,8 +16,12 @@ from bqsync.deliver.target import TargetState
 from bqsync.encode.rows import RowEncoder
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec
+from bqsync.observe.repeats import Repeats
 from bqsync.state.clock import now_us
 from bqsync.state.store import Store
+
+_UNNOTED_S = 600.0
+"""While the state can't be written, that is told once in so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +63,20 @@ class Session:
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
     """The wall clock, in Unix microseconds."""
+    identity_lock: Lock = field(default_factory=Lock)
+    """Held from a look at which file it is until that is noted."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)
     """How the file was when the last sweep or pass ("sweep", "pass") of a table began, that ended well."""
     planned: dict[str, PlannedTable] = field(default_factory=dict)
     """What the last cycle of a table has gone by."""
     prepared: dict[str, PreparedTarget] = field(default_factory=dict)
     """Targets that the last cycle of a table has left in order."""
+    decide_again_s: dict[str, float] = field(default_factory=dict)
+    """The monotonic instant at which the open watermark columns of a table that is not swept may be looked at again."""
     noted_s: dict[str, float] = field(default_factory=dict)
     """The monotonic instant at which the state was last told how a cycle of a table had ended."""
+    unnoted: Repeats = field(default_factory=lambda: Repeats(_UNNOTED_S))
+    """Lines about ends of cycles that the state could not be told."""
     said: set[tuple[str, str]] = field(default_factory=set)
     """Warnings of a table that were logged already: once is enough, however many cycles follow."""
 

@@ -85,7 +85,8 @@ class Setbacks:
         Something has worked. A cycle that found nothing to send tells nothing of an outage, unless it was met by it.
 
         Args:
-            table: whose cycle it was; None for the first call to BigQuery.
+            table: whose cycle it was; None for the first call to BigQuery, and for a cycle in which what the table
+                has failed by was not tried again.
             failures: how many of its cycles had failed in a row before.
             has_sent: BigQuery has taken something.
         """

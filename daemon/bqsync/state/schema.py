@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -50,6 +50,8 @@ tables = Table(
     Column("sweeps_served", Integer, nullable=False, server_default="0"),
     Column("sweep_reason", Text, nullable=False, server_default="first sync"),
     Column("suspicion", Text),
+    # How many rows the table had when its losses were first doubted: what is delivered since must not water them down.
+    Column("doubted_rows", Integer),
     Column("swept_mapping", Text),
     Column("last_sweep_us", Integer),
     Column("last_walk_us", Integer),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from bqsync.model import SourceIdentity
+from bqsync.state.doubts import doubted_rows
 from bqsync.state.schema import sources, tables
 from bqsync.state.store import Store
 
@@ -35,6 +36,6 @@ def note_identity(store: Store, source_id: int, now: SourceIdentity) -> str | No
         if difference is not None:
             connection.execute(update(tables).where(tables.c.source_id == source_id).values(
                 sweeps_asked=tables.c.sweeps_asked + 1, sweep_reason=f"the database file: {difference}",
-                suspicion=f"of the database file, {difference}",
+                suspicion=f"of the database file, {difference}", doubted_rows=doubted_rows(),
             ))
     return difference

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from bqsync.failpoints import reached
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
 from bqsync.state.clock import now_us
+from bqsync.state.doubts import doubted_rows
 from bqsync.state.job_history import note_job
 from bqsync.state.schema import fields, intents, tables
 from bqsync.state.store import Store
@@ -47,6 +48,8 @@ class SweepRequest:
     reason: str
     suspicion: str | None
     """Why many deletes are to be held back."""
+    doubted_rows: int | None
+    """How many rows the table had when its losses were first doubted; None where they are not."""
     swept_mapping: str | None
     """Version of the mapping that the last complete sweep compared with."""
     last_attempt_us: int | None
@@ -154,7 +157,8 @@ class TableState:
             row = connection.execute(select(tables).where(tables.c.id == self.table_id)).one()
         return SweepRequest(
             number=row.sweeps_asked, is_due=row.sweeps_asked > row.sweeps_served, reason=row.sweep_reason,
-            suspicion=row.suspicion, swept_mapping=row.swept_mapping, last_attempt_us=row.last_attempt_us,
+            suspicion=row.suspicion, doubted_rows=row.doubted_rows, swept_mapping=row.swept_mapping,
+            last_attempt_us=row.last_attempt_us,
             last_sweep_us=row.last_sweep_us, last_walk=_pace(row.last_walk_us, row.last_walk_cost_us),
             last_pass=_pace(row.last_pass_us, row.last_pass_cost_us),
         )
@@ -169,9 +173,16 @@ class TableState:
         """
         values: dict[str, object] = {"sweeps_asked": tables.c.sweeps_asked + 1, "sweep_reason": reason}
         if suspicion is not None:
-            values["suspicion"] = suspicion
+            values |= {"suspicion": suspicion, "doubted_rows": doubted_rows()}
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
+
+    def doubt_losses(self, rows: int) -> None:
+        """Many deletes wait, in a table of so many rows; that stands until a sweep has ended well."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(
+                doubted_rows=func.coalesce(tables.c.doubted_rows, rows),
+            ))
 
     def record_walk(self, ended_us: int, cost_us: int) -> None:
         """A sweep has ended, well or not, and has cost so much."""
@@ -183,10 +194,12 @@ class TableState:
     def record_sweep(self, request: SweepRequest, mapping_version: str, ended_us: int) -> None:
         """A sweep has ended well: the whole table was compared, and what was found is delivered."""
         # A suspicion that arose meanwhile came with a request of its own, and stands.
-        suspicion = case((tables.c.sweeps_asked > request.number, tables.c.suspicion), else_=None)
+        is_asked_anew = tables.c.sweeps_asked > request.number
+        suspicion = case((is_asked_anew, tables.c.suspicion), else_=None)
+        doubted = case((is_asked_anew & tables.c.suspicion.is_not(None), tables.c.doubted_rows), else_=None)
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(
-                sweeps_served=request.number, suspicion=suspicion, swept_mapping=mapping_version,
+                sweeps_served=request.number, suspicion=suspicion, doubted_rows=doubted, swept_mapping=mapping_version,
                 last_sweep_us=ended_us,
             ))
         reached("sweep.noted")
