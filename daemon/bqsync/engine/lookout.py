@@ -69,10 +69,13 @@ class Lookout:
             return self._debounce.first_s is None
 
     def waiting_us(self) -> int | None:
-        """When the first event came that no look has followed yet, in Unix microseconds; None where none waits."""
+        """When the first change was written that no look has followed yet, in Unix microseconds; None without one."""
         with self._lock:
             first_s = self._debounce.first_s
-        return None if first_s is None else self._ago_us(time.monotonic() - first_s)
+        try:
+            return self._changed_us(self._source.file_state(), first_s, time.monotonic())
+        except BqsyncError:
+            return None
 
     def next_s(self) -> float:
         """The monotonic instant of the next look, if nothing more happens."""
