@@ -25,6 +25,7 @@ def test_rows_of_another_file_do_not_water_the_losses_down(workbench: Workbench)
         outcome = workbench.sync()["t"]
         assert outcome.error is not None
         assert (outcome.error["kind"], outcome.deletes_deferred) == ("deletes_held_back", ROWS)
+        assert outcome.error["fix"].endswith("--confirm-deletes 40 (a daemon has to be stopped before)")
     assert len(workbench.rows("t", "id")) == 2 * ROWS
     assert workbench.sync("t", confirmed_deletes=ROWS)["t"].rows_deleted == ROWS
 

@@ -46,7 +46,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     with closing(Store(tmp_path / "state.db")) as store:
         yield cast("Session", SimpleNamespace(
             source=_SlowSource(Source(tmp_path / "app.db")), store=store, source_id=store.source_id("app"),
-            identity_lock=threading.Lock(),
+            identity_lock=threading.Lock(), planned={},
         ))
 
 

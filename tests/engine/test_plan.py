@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import tzinfo
 
@@ -12,6 +15,7 @@ from bqsync.capture.source import Source
 from bqsync.encode.mapping import ColumnDraft
 from bqsync.engine import plan, watermarks
 from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.opening import open_session
 from bqsync.engine.run import TableRun, run_cycle
 from bqsync.engine.schedule import SweepMode
@@ -80,3 +84,24 @@ def test_open_columns_of_a_table_that_is_not_swept_keep_to_the_duty_cycle(
         cycle(session)
     assert judged == ["at", "other"]
     assert len(workbench.rows("t", "id")) == 3
+
+
+def test_another_file_with_as_many_changes_of_its_schema_is_planned_anew(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'old')")
+    workbench.configure('[[tables]]\nname = "t"\n', sync="sweep_duty = 1")
+    other = workbench.folder / "other.db"
+    with closing(sqlite3.connect(other)) as db, db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, w TEXT)")
+        db.execute("INSERT INTO t VALUES (1, 'new')")
+    with open_session(workbench.config) as session:
+        watch = IdentityWatch(session)
+        cookies = []
+        for _ in range(2):
+            cookies.append(watch.look())
+            options = CycleOptions(sweep=SweepMode.DUE, schema_cookie=cookies[-1])
+            run = run_cycle(session, session.config.tables[0], options, lambda _rows: None)
+            assert run.failure is None
+            if other.exists():
+                os.replace(other, workbench.db_path)  # noqa: PTH105 - as a restore does
+    assert cookies[0] == cookies[1]
+    assert [(row["v"], row["w"]) for row in workbench.rows("t", "id")] == [(None, "new")]

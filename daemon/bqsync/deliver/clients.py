@@ -24,6 +24,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
 from google.oauth2 import service_account
+from requests.adapters import HTTPAdapter
 
 from bqsync.config import BigQuerySection
 from bqsync.deliver.append import CHANNEL_OPTIONS
@@ -31,6 +32,11 @@ from bqsync.deliver.retry import Policy
 from bqsync.errors import BqsyncError, ErrorKind
 
 _SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
+_CONNECTIONS = 32
+"""
+To keep open: as many as `sync.parallel_tables` may be. Of requests' own 10, every further call would throw its
+connection away and log a warning.
+"""
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 NO_RETRY = cast("Retry", None)
 """Switches a client's own retries off, call by call. It takes None for that, though its annotations do not say so."""
@@ -76,12 +82,15 @@ def connect(section: BigQuerySection, policy: Policy) -> Destination:
     """
     local = section.rest_endpoint is not None
     credentials = auth.AnonymousCredentials() if local else _credentials(section.credentials_file)
+    rest = bigquery.Client(
+        project=section.project, credentials=credentials, location=section.location,
+        client_options=ClientOptions(api_endpoint=section.rest_endpoint) if local else None,
+        _http=_direct_session(credentials) if local else None,
+    )
+    for scheme in ("http://", "https://"):
+        rest._http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))  # noqa: SLF001 - there is no other way
     return Destination(
-        rest=bigquery.Client(
-            project=section.project, credentials=credentials, location=section.location,
-            client_options=ClientOptions(api_endpoint=section.rest_endpoint) if local else None,
-            _http=_direct_session(credentials) if local else None,
-        ),
+        rest=rest,
         write=_write_client(section.grpc_endpoint, credentials),
         policy=policy,
         project=section.project,

@@ -160,7 +160,8 @@ class HeldBackError(BqsyncError):
         of_total = "" if rows is None else f" of {rows}"
         super().__init__(
             ErrorKind.DELETES_HELD_BACK, what=f"{deletes}{of_total} rows of table {table} are gone from the source",
-            why=f"{self.reason}; inserts and updates were delivered", fix=f"if they were meant to go: {self.confirm}",
+            why=f"{self.reason}; inserts and updates were delivered",
+            fix=f"if they were meant to go: {self.confirm} (a daemon has to be stopped before)",
         )
 
     def report(self) -> None:

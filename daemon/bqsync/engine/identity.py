@@ -28,6 +28,8 @@ def watch_identity(session: Session) -> int:
         now = session.source.identity()
         why = note_identity(session.store, session.source_id, now)
     if why is not None:
+        # Another file may count its changes of the schema to the same number.
+        session.planned.clear()
         _log.warning(Event.SOURCE_REPLACED, file=str(session.source.path), why=why)
     return now.schema_cookie
 

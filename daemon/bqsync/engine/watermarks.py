@@ -170,6 +170,8 @@ class WatermarkBook:
         """
         if last_seen_us is not None and now_us < last_seen_us - self._overlap_us:
             self._anomaly("the clock went back", column=None)
+            # It is seen by the last note, which may be long in coming: every cycle until then would see it again.
+            self._state.note_clock(now_us)
         for item in self.tracked():
             if item.reached is None:
                 continue

@@ -249,6 +249,11 @@ class TableState:
             found = connection.execute(select(tables.c.last_job_us).where(tables.c.id == self.table_id)).scalar()
         return None if found is None else int(found)
 
+    def note_clock(self, now_us: int) -> None:
+        """The clock went back, and that was dealt with: from now on it is compared with this instant."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(last_attempt_us=now_us))
+
     def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
         """How the last cycle ended, and when."""
         values: dict[str, object] = {
