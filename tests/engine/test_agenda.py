@@ -65,6 +65,18 @@ def test_the_oldest_change_comes_first() -> None:
     assert made.oldest_change_us() == NOW_US - 9
 
 
+def test_a_cycle_that_has_read_nothing_leaves_its_change_waiting() -> None:
+    made = settled()
+    made.look("db", "second", NOW_US - 9)
+    made.start(A, 0.0)
+    made.succeed(A, IDLE, "first", is_done=False, has_read=False)
+    assert made.oldest_change_us() == NOW_US - 9
+    made.look("db", "second", NOW_US)
+    made.start(A, 0.0)
+    made.succeed(A, IDLE, "second", is_done=True)
+    assert made.oldest_change_us() is None
+
+
 def test_a_change_whose_time_is_not_known_counts_as_one_of_now() -> None:
     made = settled(A, B)
     made.start(B, 0.0)

@@ -23,6 +23,9 @@ FOREIGN = BqsyncError(ErrorKind.TARGET_FOREIGN, what="somebody else's", why="no 
 FAILED = BqsyncError(ErrorKind.BIGQUERY_JOB_FAILED, what="a job failed", why="it did", fix="look")
 
 
+BUSY = BqsyncError(ErrorKind.SOURCE_BUSY, what="the database is locked", why="by the application", fix="nothing")
+
+
 class Rig:
     """Setbacks with a clock of their own, and the lines that they have written."""
 
@@ -152,3 +155,15 @@ def test_only_what_has_called_bigquery_ends_an_outage(rig: Rig, table: str, has_
     rig.lines()
     rig.setbacks.succeeded(table, 0, has_sent=has_sent)
     assert (rig.setbacks.outage is None, len(rig.lines())) == (is_over, int(is_over))
+
+
+def test_a_lock_of_the_application_is_tried_again_soon_however_long_it_lasts(rig: Rig) -> None:
+    for failure, longest_s in ((BUSY, 5.0), (DOWN, 60.0)):
+        setbacks = Setbacks(lambda: rig.now_s)
+        waits_s = []
+        for _ in range(10):
+            setbacks.all_failed(failure, run_of("a", failure))
+            waits_s.append(setbacks.until_s - rig.now_s)
+            rig.now_s = setbacks.until_s
+        assert max(waits_s) <= longest_s
+        assert waits_s[-1] >= longest_s / 2

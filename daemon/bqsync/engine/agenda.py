@@ -94,7 +94,9 @@ class Agenda:
         """The change was delivered by a cycle that began after it."""
         self._tables[key].is_changed, self._tables[key].changed_us = False, None
 
-    def succeed(self, key: TableKey, outlook: Outlook | None, look: object, *, is_done: bool) -> int:
+    def succeed(
+        self, key: TableKey, outlook: Outlook | None, look: object, *, is_done: bool, has_read: bool = True
+    ) -> int:
         """
         A cycle has ended well. Returns how many had failed before it.
 
@@ -103,8 +105,11 @@ class Agenda:
             outlook: when the next one finds work.
             look: how the file was when the cycle looked.
             is_done: what it was for; if not, what has failed before may fail again.
+            has_read: it has read anything; if not, the change that it was to deliver waits still.
         """
         table = self._tables[key]
+        if not has_read:
+            table.changed_us = _older(table.changed_us, table.running_us)
         table.is_running, table.running_us = False, None
         table.outlook, table.look = outlook, look
         failures = table.failures

@@ -253,7 +253,8 @@ class Loop:
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
         self.cycles += 1
-        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done)
+        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done,
+                                       has_read=not run.outcome.skipped)
         self.setbacks.succeeded(key[1] if run.is_done else None, failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)

@@ -93,9 +93,16 @@ def _is_worth_noting(session: Session, run: TableRun) -> bool:
     """Of cycles that found nothing, one a minute is noted: a note is a write to the disk."""
     noted_s = session.noted_s.get(run.outcome.table)
     if noted_s is None:
-        # After a failure, which only a cycle ends that did what it was for.
-        return run.is_done
+        # A failure is ended only by a cycle that did what it was for.
+        return run.is_done or (run.has_moved and not _has_failed(session, run.outcome.table))
     return run.has_moved or time.monotonic() >= noted_s + _NOTES_S
+
+
+def _has_failed(session: Session, table: str) -> bool:
+    try:
+        return TableState(session.store, session.source_id, table).has_failed()
+    except BqsyncError:
+        return True
 
 
 def failed_run(

@@ -14,11 +14,11 @@ from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
-_FIRST_S, _LONGEST_OUTAGE_S, _LONGEST_S, _LONGEST_HELD_S = 1.0, 60.0, 300.0, 10.0
-"""
-The first wait, the longest while nothing works, the longest of one table, and that of one whose deletes are held back:
-what is new in it goes on being delivered.
-"""
+_FIRST_S = 1.0
+_LONGEST_OUTAGE_S, _LONGEST_SOURCE_S = 60.0, 5.0
+"""While BigQuery does not work; and while the database can't be read, which is quickly tried and ends at any moment."""
+_LONGEST_S, _LONGEST_HELD_S = 300.0, 10.0
+"""Of one table; and of one whose deletes are held back: what is new in it goes on being delivered."""
 _LINES_S = 600.0
 """A failure that stays the same is told once in so long."""
 
@@ -68,7 +68,8 @@ class Setbacks:
         if now_s >= self.until_s:
             # Tables that ran side by side meet the same failure: that is one.
             self._outages += 1
-            self.until_s = now_s + _wait_s(self._outages, _LONGEST_OUTAGE_S)
+            is_near = failure.kind.name.startswith("SOURCE_")
+            self.until_s = now_s + _wait_s(self._outages, _LONGEST_SOURCE_S if is_near else _LONGEST_OUTAGE_S)
         if self._outage is None:
             self._outage_since_s = now_s
         self._outage = failure

@@ -254,6 +254,12 @@ class TableState:
         with self.store.transaction() as connection:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(last_attempt_us=now_us))
 
+    def has_failed(self) -> bool:
+        """Whether the last cycle that was noted had failed."""
+        with self.store.transaction() as connection:
+            error = connection.execute(select(tables.c.last_error).where(tables.c.id == self.table_id)).scalar()
+        return error is not None
+
     def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
         """How the last cycle ended, and when."""
         values: dict[str, object] = {
