@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import tzinfo
+from pathlib import Path
+from typing import TypeVar
 
-import pytest
+from sqlalchemy import Connection
 from tests.workbench import Workbench
 
 from bqsync.capture.source import Source
-from bqsync.encode.mapping import ColumnDraft
-from bqsync.engine import plan, watermarks
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.opening import open_session
 from bqsync.engine.run import TableRun, run_cycle
 from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
-from bqsync.engine.watermark_verdict import judge_column
-from bqsync.model import TableSpec, TimestampFormat
-from bqsync.state.watermarks import WatermarkColumn
 
+T = TypeVar("T")
 TABLE = '[[tables]]\nname = "t"\ntypes = { gone_at = "TIMESTAMP" }\n'
 OFF = ('[[tables]]\nname = "t"\nsweep = "off"\nwatermark = ["at", "other"]\n'
        'timestamps = { at = "unix_seconds" }\ntypes = { other = "STRING" }\n')
@@ -37,53 +36,71 @@ def cycle(session: Session) -> TableRun:
     return run
 
 
-def test_an_empty_column_is_looked_through_once_and_decided_when_it_has_a_value(
-    workbench: Workbench, monkeypatch: pytest.MonkeyPatch,
-) -> None:
+class TracedSource(Source):
+    """Tells which columns were looked through."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.statements: list[str] = []
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        def trace(connection: Connection) -> T:
+            raw = connection.connection.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            raw.set_trace_callback(self.statements.append)
+            return work(connection)
+
+        return super().read(trace)
+
+    def judged(self) -> list[str]:
+        """The columns whose values were counted by their kind, each as often as they were."""
+        counts = [text for text in self.statements if "AS kind, count(*)" in text]
+        return [match[1] for text in counts if (match := re.search(r'WHERE s\."(\w+)" IS NOT NULL', text))]
+
+
+def test_an_empty_column_is_looked_through_once_and_decided_when_it_has_a_value(workbench: Workbench) -> None:
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, gone_at INTEGER); INSERT INTO t VALUES (1, NULL)")
     workbench.configure(TABLE, sync="sweep_duty = 1")
-    probed: list[str] = []
-    probe = plan.probe_column
-
-    def count(source: Source, table: str, column: ColumnDraft) -> TimestampFormat | None:
-        probed.append(column.source.name)
-        return probe(source, table, column)
-
-    monkeypatch.setattr(plan, "probe_column", count)
-    with open_session(workbench.config) as session:
+    source = TracedSource(workbench.db_path)
+    with open_session(workbench.config) as opened:
+        session = replace(opened, source=source)
         cycle(session)
         for number in (2, 3):
             # A minute later.
             session.planned["t"] = replace(session.planned["t"], until_s=0.0)
             workbench.db.execute("INSERT INTO t VALUES (?, NULL)", (number,))
             assert cycle(session).outcome.rows_upserted == 1
-        assert probed == ["gone_at"]
+        assert source.judged() == ["gone_at"]
         workbench.db.execute("UPDATE t SET gone_at = 1700000000 WHERE id = 2")
         cycle(session)
-    assert probed == ["gone_at"] * 2
+    assert source.judged() == ["gone_at"] * 2
     assert [row["id"] for row in workbench.rows("t", "id") if row["gone_at"] is not None] == [2]
 
 
-def test_open_columns_of_a_table_that_is_not_swept_keep_to_the_duty_cycle(
-    workbench: Workbench, monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_open_columns_of_a_table_that_is_not_swept_keep_to_the_duty_cycle(workbench: Workbench) -> None:
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at INTEGER, other TEXT); CREATE INDEX i ON t (at);"
                    "INSERT INTO t VALUES (1, 1700000000, 'no instant')")
     workbench.configure(OFF, sync="sweep_duty = 0.000001")
-    judged: list[str] = []
-
-    def count(source: Source, spec: TableSpec, name: str, zone: tzinfo) -> WatermarkColumn | None:
-        judged.append(name)
-        return judge_column(source, spec, name, zone)
-
-    monkeypatch.setattr(watermarks, "judge_column", count)
-    with open_session(workbench.config) as session:
+    source = TracedSource(workbench.db_path)
+    with open_session(workbench.config) as opened:
+        session = replace(opened, source=source)
         for number in (2, 3):
             cycle(session)
             workbench.db.execute("INSERT INTO t VALUES (?, ?, 'no instant')", (number, 1_700_000_000 + number))
         cycle(session)
-    assert judged == ["at", "other"]
+    assert source.judged() == ["other"], "once in three cycles"
     assert len(workbench.rows("t", "id")) == 3
+
+
+def test_a_table_that_is_not_swept_and_empty_costs_nothing_while_nobody_writes(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at INTEGER, other TEXT)")
+    os.utime(workbench.db_path, (1_700_000_000, 1_700_000_000))
+    workbench.configure(OFF)
+    with open_session(workbench.config) as session:
+        run = cycle(session)
+        assert run.look == session.source.file_state()
+        assert run.outlook is not None
+        assert run.outlook.next_us(is_changed=False) is None
 
 
 def test_another_file_with_as_many_changes_of_its_schema_is_planned_anew(workbench: Workbench) -> None:

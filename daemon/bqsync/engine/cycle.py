@@ -123,7 +123,7 @@ class TableCycle:
     def outlook(self) -> tuple[Outlook, str]:
         """When the next cycle finds work, and which look ("sweep", "pass") tells whether the file has changed."""
         facts = self._facts(self._state.sweep_request(), self._session.now_us())
-        return outlook(facts), "pass" if facts.has_watermark else "sweep"
+        return outlook(facts), "pass" if facts.has_watermark or self._sweeps_off else "sweep"
 
     def _warn_once(self, warning: str) -> None:
         said = (self._section.name, warning)
@@ -191,11 +191,16 @@ class TableCycle:
 
     def _decide_without_sweep(self, now_us: int) -> None:
         """Look what the open watermark columns are. That may read the whole table: it keeps to the duty cycle."""
-        began_s, kept = time.monotonic(), self._session.decide_again_s
-        if began_s >= kept.get(self._section.name, began_s):
-            self._book.decide(now_us, from_newest=False)
-            took_s = time.monotonic() - began_s
-            kept[self._section.name] = began_s + took_s / self._session.config.sync.sweep_duty
+        name, began_s = self._section.name, time.monotonic()
+        kept = self._session.decide_again_s
+        if began_s < kept.get(name, began_s):
+            return
+        found = self._session.source.file_state()
+        self._book.decide(now_us, from_newest=False)
+        kept[name] = began_s + (time.monotonic() - began_s) / self._session.config.sync.sweep_duty
+        if not self._book.tracked():
+            # There is nothing to go by, and nothing more to be done until the file changes.
+            self._session.note_look(name, "pass", found)
 
     @property
     def _sweeps_off(self) -> bool:
