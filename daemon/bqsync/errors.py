@@ -36,6 +36,8 @@ class Scope(StrEnum):
 
     TABLE = "table"
     """The table; the others go on."""
+    SOURCE = "source"
+    """Every table of the database would meet it, and it may be over at any moment: what is read is on this machine."""
     PROCESS = "process"
     """Every table would meet it: those that have not begun are not tried."""
 
@@ -117,11 +119,11 @@ RULES: dict[ErrorKind, ErrorRule] = {
     ErrorKind.PROTO_INVALID: ErrorRule("E103", ExitCode.CONFIGURATION),
     ErrorKind.SOURCE_TABLE_INVALID: ErrorRule("E104", ExitCode.CONFIGURATION, scope=Scope.TABLE),
     ErrorKind.TIMESTAMP_UNIT_UNCLEAR: ErrorRule("E105", ExitCode.CONFIGURATION, scope=Scope.TABLE),
-    ErrorKind.SOURCE_MISSING: ErrorRule("E201", ExitCode.IO),
-    ErrorKind.SOURCE_UNREADABLE: ErrorRule("E202", ExitCode.PERMISSION),
-    ErrorKind.SOURCE_NOT_A_DATABASE: ErrorRule("E203", ExitCode.IO),
-    ErrorKind.SOURCE_EMPTY: ErrorRule("E204", ExitCode.IO),
-    ErrorKind.SOURCE_BUSY: ErrorRule("E205", ExitCode.IO),
+    ErrorKind.SOURCE_MISSING: ErrorRule("E201", ExitCode.IO, scope=Scope.SOURCE),
+    ErrorKind.SOURCE_UNREADABLE: ErrorRule("E202", ExitCode.PERMISSION, scope=Scope.SOURCE),
+    ErrorKind.SOURCE_NOT_A_DATABASE: ErrorRule("E203", ExitCode.IO, scope=Scope.SOURCE),
+    ErrorKind.SOURCE_EMPTY: ErrorRule("E204", ExitCode.IO, scope=Scope.SOURCE),
+    ErrorKind.SOURCE_BUSY: ErrorRule("E205", ExitCode.IO, scope=Scope.SOURCE),
     ErrorKind.SOURCE_CORRUPT: ErrorRule("E206", ExitCode.IO, scope=Scope.TABLE),
     ErrorKind.SOURCE_CHANGED: ErrorRule("E207", ExitCode.FAILED, scope=Scope.TABLE),
     ErrorKind.BIGQUERY_UNREACHABLE: ErrorRule("E301", ExitCode.UNAVAILABLE, Retry.CONNECT),

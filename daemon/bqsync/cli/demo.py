@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bqsync.cli.options import json_option
+from bqsync.cli.options import json_option, log_options
 from bqsync.cli.output import print_json, print_table
 from bqsync.errors import ExitCode
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=1, show_default=True, help="Of all that is random in it.")
 @click.option("--dir", "folder", type=click.Path(path_type=Path), metavar="DIR",
               help="Live here and stay, to be looked at afterwards.  [default: a temporary folder]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
-@click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+@log_options
 @json_option
 def demo(
     *, seconds: float, rate: float, jobs: int, seed: int, folder: Path | None, log_level: str | None,

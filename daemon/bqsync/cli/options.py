@@ -22,10 +22,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def common_options(function: Function) -> Function:
     """Give a command `--config`, `--log-level` and `--log-format`; it receives the loaded configuration as `config`."""
 
-    @click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
-                  help="Configuration.  [default: ./config.toml, then /etc/bqsync/config.toml]")
-    @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
-    @click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+    @config_option
+    @log_options
     @functools.wraps(function)
     def command(*arguments: Any, config_file: Path | None, log_level: str | None, log_format: str | None,  # noqa: ANN401
                 **options: Any) -> Any:  # noqa: ANN401
@@ -33,6 +31,18 @@ def common_options(function: Function) -> Function:
         return function(*arguments, config=config, **options)
 
     return command  # type: ignore[return-value]
+
+
+def config_option(function: Function) -> Function:
+    """Give a command `--config`, as `config_file`."""
+    return click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
+                        help="Configuration.  [default: ./config.toml, then /etc/bqsync/config.toml]")(function)
+
+
+def log_options(function: Function) -> Function:
+    """Give a command `--log-level` and `--log-format`."""
+    level = click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+    return level(click.option("--log-format", type=click.Choice(["auto", "json", "text"]))(function))
 
 
 def json_option(function: Function) -> Function:

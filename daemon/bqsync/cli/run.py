@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.options import config_option, log_options
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="Configuration.  [default: ./config.toml, then /etc/bqsync/config.toml]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
-@click.option("--log-format", type=click.Choice(["auto", "json", "text"]))
+@config_option
+@log_options
 def run(*, config_file: Path | None, log_level: str | None, log_format: str | None) -> int:
     """
     Watch the database and keep the targets equal to it, until a SIGTERM or SIGINT. SIGHUP reads the configuration anew.

@@ -45,8 +45,11 @@ class Waits:
         Full jitter: anything up to the bound, so that clients that failed together do not come back together.
         Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
         """
-        bound = min(self.longest, self.first * 2.0 ** min(attempt - 1, 32))
-        return random.uniform(0.0, bound)  # noqa: S311 (no secret hangs on it)
+        return random.uniform(0.0, self.bound(attempt))  # noqa: S311 (no secret hangs on it)
+
+    def bound(self, attempt: int) -> float:
+        """The most that the wait after that attempt takes."""
+        return min(self.longest, self.first * 2.0 ** min(attempt - 1, 32))
 
 
 WAITS: Mapping[Retry, Waits] = MappingProxyType({

@@ -93,7 +93,6 @@ class Loop:
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
-        self.cycles = 0
 
     def wake(self) -> None:
         """Have the loop look around at once. From any thread."""
@@ -143,7 +142,9 @@ class Loop:
         """Whether every cycle makes progress."""
         silent = self._beats.silent_s()
         for key in silent.keys() - self._stalled:
-            _log.error(Event.DAEMON_STALLED, table=key[1], silent_s=round(silent[key]))
+            _log.error(Event.DAEMON_STALLED, table=key[1], silent_s=round(silent[key]),
+                       why="no call has ended, no page was read and no answer has come for that long",
+                       fix="systemd ends and restarts it, elsewhere restart it by hand; nothing is lost")
         self._stalled = set(silent)
         return not silent
 
@@ -252,7 +253,6 @@ class Loop:
             self._deferred.settled(key)
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
-        self.cycles += 1
         failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done,
                                        has_read=not run.outcome.skipped)
         self.setbacks.succeeded(key[1] if run.is_done else None, failures, has_sent=bool(run.outcome.merges))
@@ -269,7 +269,7 @@ class Loop:
     def _note_failure(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
         if self._session.stop.is_set():
             self.agenda.fail(key, counts=False)
-        elif failure.rule.scope is Scope.PROCESS:
+        elif failure.rule.scope is not Scope.TABLE:
             self.agenda.fail(key, counts=False)
             self.setbacks.all_failed(failure, run)
         else:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Hashable
 
+from bqsync.deliver.retry import Waits
 from bqsync.engine.run import TableRun, report_failure
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, Scope
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
-_FIRST_S = 1.0
-_LONGEST_OUTAGE_S, _LONGEST_SOURCE_S = 60.0, 5.0
+_OUTAGE = Waits(first=1.0, longest=60.0, total=math.inf)
+_SOURCE = Waits(first=1.0, longest=5.0, total=math.inf)
 """While BigQuery does not work; and while the database can't be read, which is quickly tried and ends at any moment."""
-_LONGEST_S, _LONGEST_HELD_S = 300.0, 10.0
+_TABLE = Waits(first=1.0, longest=300.0, total=math.inf)
+_HELD = Waits(first=1.0, longest=10.0, total=math.inf)
 """Of one table; and of one whose deletes are held back: what is new in it goes on being delivered."""
 _LINES_S = 600.0
 """A failure that stays the same is told once in so long."""
@@ -57,7 +60,7 @@ class Setbacks:
         """
         now_s, table = self._clock(), run.outcome.table
         is_held = run.failure is not None and run.failure.kind is ErrorKind.DELETES_HELD_BACK
-        wait_s = _wait_s(failures, _LONGEST_HELD_S if is_held else _LONGEST_S)
+        wait_s = _wait_s(_HELD if is_held else _TABLE, failures)
         self._since_s.setdefault(table, now_s)
         self._tell(run, (table, run.failure.rule.code if run.failure else ""), failures, wait_s)
         return now_s + wait_s
@@ -68,8 +71,8 @@ class Setbacks:
         if now_s >= self.until_s:
             # Tables that ran side by side meet the same failure: that is one.
             self._outages += 1
-            is_near = failure.kind.name.startswith("SOURCE_")
-            self.until_s = now_s + _wait_s(self._outages, _LONGEST_SOURCE_S if is_near else _LONGEST_OUTAGE_S)
+            waits = _SOURCE if failure.rule.scope is Scope.SOURCE else _OUTAGE
+            self.until_s = now_s + _wait_s(waits, self._outages)
         if self._outage is None:
             self._outage_since_s = now_s
         self._outage = failure
@@ -109,7 +112,6 @@ class Setbacks:
             report_failure(run, failures=failures, retry_in_s=round(wait_s, 1))
 
 
-def _wait_s(failures: int, longest_s: float) -> float:
-    """Twice as long after each failure, and a part of it at random: those that failed together do not meet again."""
-    bound_s = min(longest_s, _FIRST_S * 2.0 ** min(failures - 1, 32))
-    return bound_s * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+def _wait_s(waits: Waits, failures: int) -> float:
+    """Half of the bound is certain, so that nothing spins; those that failed together do not meet again."""
+    return waits.bound(failures) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it

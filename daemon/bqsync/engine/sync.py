@@ -104,7 +104,7 @@ def _sync_table(
     else:
         report_failure(run)
         # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
-        if run.failure.rule.scope is Scope.PROCESS:
+        if run.failure.rule.scope is not Scope.TABLE:
             outage.append(run.failure)
     if progress is not None:
         progress.end(name)

@@ -7,7 +7,7 @@ import os
 import pwd
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,9 +53,7 @@ def require_machine(settings: ServiceSettings) -> None:
         )
 
 
-def _require_name(kind: str, name: str, look_up: object) -> None:
-    if not callable(look_up):
-        raise TypeError(look_up)
+def _require_name(kind: str, name: str, look_up: Callable[[str], object]) -> None:
     try:
         look_up(name)
     except KeyError as error:

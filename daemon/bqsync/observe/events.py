@@ -112,7 +112,7 @@ SPECIFICATIONS = MappingProxyType(
         ),
         Event.DAEMON_STALLED: EventSpecification(
             "error", "A cycle makes no progress; the service manager is no longer told that all is well.",
-            ("table", "silent_s"),
+            ("table", "silent_s", "why", "fix"),
         ),
         Event.DAEMON_STOPPING: EventSpecification("info", "The daemon was asked to end.", ("signal", "running")),
         Event.DAEMON_STOPPED: EventSpecification(
