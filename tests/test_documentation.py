@@ -43,7 +43,7 @@ def blocks(name: str, language: str) -> list[str]:
 
 def test_every_error_is_documented_with_its_code_exit_code_and_reach() -> None:
     documented = {row["kind"]: (row["code"], int(row["exit"]), row["reach"]) for row in ERROR_ROW.finditer(ERRORS)}
-    reach = {Scope.TABLE: "table", Scope.SOURCE: "all", Scope.PROCESS: "all"}
+    reach = {scope: "all" if scope in {Scope.SOURCE, Scope.PROCESS} else "table" for scope in Scope}
     assert documented == {
         kind.value: (rule.code, int(rule.exit_code), reach[rule.scope]) for kind, rule in RULES.items()
     }

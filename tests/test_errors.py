@@ -13,6 +13,7 @@ from bqsync.errors import (
     ConfigurationError,
     ErrorKind,
     ExitCode,
+    Pause,
     Problem,
     Retry,
     Scope,
@@ -24,6 +25,24 @@ FULL = {"what": "the file is gone", "why": "somebody moved it", "fix": "bring it
 
 def test_every_kind_has_a_rule() -> None:
     assert set(RULES) == set(ErrorKind)
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_every_rule_is_whole_and_of_one_piece(kind: ErrorKind) -> None:
+    rule = RULES[kind]
+    assert rule.fix.endswith("."), "a sentence for an operator"
+    assert rule.pause in {
+        Scope.PROCESS: {Pause.OUTAGE}, Scope.SOURCE: {Pause.SHORT}, Scope.BATCH: {Pause.SHORT},
+        Scope.ROW: {Pause.TABLE}, Scope.TABLE: {Pause.TABLE, Pause.QUOTA, Pause.HELD},
+    }[rule.scope]
+    assert rule.concerns_all == (rule.scope in {Scope.PROCESS, Scope.SOURCE})
+    assert rule.asks_for_fewer_calls == (rule.code in {"E303", "E304"})
+
+
+def test_an_error_without_a_better_word_says_what_its_rule_says() -> None:
+    error = BqsyncError(ErrorKind.BIGQUERY_PERMISSION, what="a", why="b")
+    assert error.fix == RULES[ErrorKind.BIGQUERY_PERMISSION].fix
+    assert "roles/bigquery.dataEditor" in error.fix
 
 
 def test_codes_are_unique_and_of_one_form() -> None:
@@ -62,7 +81,7 @@ def test_what_is_wrong_with_one_table_stops_no_other(kind: ErrorKind) -> None:
 
 
 def test_an_error_renders_as_what_why_and_fix() -> None:
-    error = BqsyncError(ErrorKind.SOURCE_MISSING, **FULL)
+    error = BqsyncError(ErrorKind.SOURCE_MISSING, what=FULL["what"], why=FULL["why"], fix=FULL["fix"])
     assert error.render() == (
         "error[E201]: the file is gone\n"
         "  why   somebody moved it\n"

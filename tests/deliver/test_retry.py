@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 from google.api_core import exceptions as api
 
-from bqsync.deliver.retry import WAITS, Policy, Waits
+from bqsync.deliver.retry import RESIDENT_WAITS, WAITS, Policy, Waits
 from bqsync.errors import RULES, BqsyncError, ErrorKind, Retry
 
 if TYPE_CHECKING:
@@ -25,16 +25,18 @@ QUICK = {
 class Failing:
     """A call that fails so many times, in turn with the given kinds, and then returns 'done'."""
 
-    def __init__(self, *kinds: ErrorKind, times: int = 10**9) -> None:
+    def __init__(self, *kinds: ErrorKind, times: int = 10**9, asked_s: float | None = None) -> None:
         self.kinds = kinds
         self.times = times
+        self.asked_s = asked_s
         self.calls = 0
 
     def __call__(self) -> str:
         self.calls += 1
         if self.calls > self.times:
             return "done"
-        raise BqsyncError(self.kinds[(self.calls - 1) % len(self.kinds)], what=f"{self.calls}", why="", fix="")
+        kind = self.kinds[(self.calls - 1) % len(self.kinds)]
+        raise BqsyncError(kind, what=f"{self.calls}", why="", retry_after_s=self.asked_s)
 
 
 def elapsed(function: Callable[[], object]) -> float:
@@ -50,6 +52,29 @@ def test_the_waits_are_those_that_the_documents_promise() -> None:
         Retry.CONNECT: Waits(first=0.2, longest=2.0, total=6.0),
         Retry.SLOWLY: Waits(first=2.0, longest=60.0, total=300.0),
     }
+    assert dict(RESIDENT_WAITS) == {
+        Retry.SOON: Waits(first=0.2, longest=10.0, total=20.0),
+        Retry.CONNECT: Waits(first=0.2, longest=2.0, total=6.0),
+        Retry.SLOWLY: Waits(first=2.0, longest=60.0, total=40.0),
+    }
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if RULES[kind].retry is not Retry.NEVER])
+def test_a_kind_that_is_retried_is_tried_until_it_passes(kind: ErrorKind) -> None:
+    call = Failing(kind, times=2)
+    assert Policy(waits=QUICK).call("do it", call) == "done"
+    assert call.calls == 3
+
+
+def test_no_try_comes_earlier_than_bigquery_asks_for() -> None:
+    told: list[float] = []
+    policy = Policy(waits=QUICK, on_retry=lambda _failure, _attempt, wait_s: told.append(wait_s))
+    assert policy.call("do it", Failing(ErrorKind.BIGQUERY_RATE_LIMITED, times=1, asked_s=0.15)) == "done"
+    assert told == [0.15]
+    begun = Failing(ErrorKind.BIGQUERY_RATE_LIMITED, asked_s=1_000.0)
+    with pytest.raises(BqsyncError) as caught:
+        policy.call("do it", begun)
+    assert (begun.calls, caught.value.retry_after_s) == (1, 1_000.0), "more than there is time for: the caller is told"
 
 
 def test_waits_double_to_their_bound_with_full_jitter() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import grpc
@@ -16,15 +18,19 @@ from google.auth import exceptions as auth
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.types import WriteStream
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from tests.fakes.write_server import Code, Fault, WriteServer
 
-from bqsync.deliver.translate import VENDOR_ERRORS, failure, kind_of, reason_of, translate
+from bqsync.deliver.grpc_status import retry_delay_s
+from bqsync.deliver.translate import VENDOR_ERRORS, failure, kind_of, reason_of, retry_after_s, translate
 from bqsync.errors import ErrorKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
+    from google.protobuf.message import Message
 
 Kind = ErrorKind
 TRANSIENT, LOST, REFUSED = Kind.BIGQUERY_TRANSIENT, Kind.BIGQUERY_STREAM_LOST, Kind.BIGQUERY_ROWS_REFUSED
@@ -233,7 +239,52 @@ def test_a_reason_is_cut_and_a_refusal_quotes_nothing() -> None:
     assert "secret" not in failure("x", REFUSED, "can't convert 'secret' or \"secret\" to INT64").why
 
 
-def test_every_kind_that_comes_out_of_here_has_a_fix() -> None:
-    kinds = {*BY_STATUS.values(), *BY_CODE.values(), UNREACHABLE, FAILED, QUOTA, CONFLICT,
-             Kind.BIGQUERY_DATASET_MISSING, Kind.BIGQUERY_JOB_UNSETTLED}
-    assert not [kind for kind in kinds if "a fault of bqsync" in failure("x", kind, "y").fix]
+def answer(headers: str) -> Callable[[socket.socket], object]:
+    return lambda connection: connection.sendall(
+        f"HTTP/1.1 429 Too Many\r\nContent-Length: 2\r\nConnection: close\r\n{headers}\r\n{{}}".encode())
+
+
+@pytest.mark.parametrize(("headers", "asked_s"), [
+    ("", None), ("Retry-After: 17\r\n", 17.0), ("retry-after:  0 \r\n", 0.0), ("Retry-After: soon\r\n", None),
+    ("Retry-After: -3\r\n", None), ("Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 0.0),
+    ("Retry-After: 99 Foo 10000000 99:99\r\n", None),
+])
+def test_rest_says_how_long_to_wait(headers: str, asked_s: float | None) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = serve_once(listener, answer(headers))
+        error = translate("do it", rest_call(listener.getsockname()[1]))
+        serving.join()
+    assert (error.kind, error.retry_after_s) == (LIMITED, asked_s)
+
+
+def test_a_date_to_wait_for_counts_from_now() -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = serve_once(listener, answer(f"Retry-After: {later}\r\n"))
+        asked_s = retry_after_s(rest_call(listener.getsockname()[1]))
+        serving.join()
+    assert asked_s is not None
+    assert 3_600.0 < asked_s <= 7_200.0
+
+
+def packed(message: Message) -> any_pb2.Any:
+    detail = any_pb2.Any()
+    detail.Pack(message)
+    return detail
+
+
+def test_grpc_says_how_long_to_wait() -> None:
+    info = error_details_pb2.RetryInfo()
+    info.retry_delay.FromMilliseconds(1_500)
+    for detail in (info, packed(info)):
+        assert retry_delay_s([error_details_pb2.Help(), packed(error_details_pb2.Help()), detail]) == 1.5
+    broken = packed(info)
+    broken.value = b"\xff\xff"
+    assert retry_delay_s([broken]) is None
+    assert retry_delay_s([error_details_pb2.RetryInfo()]) is None
+    assert retry_delay_s([]) is None
+
+
+def test_a_status_that_ends_a_call_says_how_long_to_wait(server: WriteServer, client: BigQueryWriteClient) -> None:
+    error = grpc_failure(server, client, Fault(Status.RESOURCE_EXHAUSTED, retry_after_s=2.5))
+    assert translate("do it", error).retry_after_s == 2.5

@@ -138,6 +138,22 @@ def test_the_merge_interval_lies_between_two_beginnings() -> None:
     assert made.wake_s(NOW_US, 41.0) == 70.0
 
 
+def test_another_interval_counts_from_the_last_beginning() -> None:
+    made = settled(interval_s=30.0)
+    made.look("db", "second", NOW_US)
+    made.start(A, 40.0)
+    made.succeed(A, IDLE, "second", is_done=True)
+    made.look("db", "third", NOW_US)
+    made.set_interval(A, 60.0)
+    assert made.wake_s(NOW_US, 41.0) == 100.0
+    made.set_interval(A, 0.0)
+    assert made.wake_s(NOW_US, 41.0) == 41.0
+    made.start(A, 41.0)
+    made.succeed(A, IDLE, "third", is_done=True)
+    made.look("db", "fourth", NOW_US)
+    assert ready(made, now_s=41.0) == [A]
+
+
 def test_a_pause_only_grows() -> None:
     made = agenda()
     made.pause(A, 10.0)

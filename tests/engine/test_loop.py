@@ -14,16 +14,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from bqsync.config import load
-from bqsync.engine.loop import Loop, _Ended
+from bqsync.engine.loop import Loop
 from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.engine.run import TableRun, note_attempt
 from bqsync.engine.schedule import Outlook
 from bqsync.engine.session import Session
+from bqsync.engine.workers import Arrived, Ended
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
 from bqsync.state.tables import TableState
 
 FLOOD = BqsyncError(ErrorKind.QUARANTINE_FLOOD, what="too many", why="wrong mapping", fix="mend it")
+DOWN = BqsyncError(ErrorKind.BIGQUERY_UNREACHABLE, what="nobody answers", why="refused", fix="wait")
 IDLE = Outlook(as_of_us=0, due_us=None, change_us=0)
 OWING = Outlook(as_of_us=0, due_us=10**18, change_us=0, owes_sweep=True)
 
@@ -54,12 +56,13 @@ def key(table: str) -> tuple[str, str]:
 
 
 def ended(loop: Loop, table: str, outlook: Outlook = IDLE, *, failure: BqsyncError | None = None,
-          deferred: int = 0) -> None:
+          deferred: int = 0, merges: int = 0, was_throttled: bool = False) -> None:
     """A cycle of that table begins and ends."""
     loop.agenda.start(key(table), 0.0)
     outcome = CycleOutcome(table=table, target=table)
-    outcome.deletes_deferred = deferred
-    loop.take(_Ended(key(table), TableRun(outcome=outcome, outlook=None if failure else outlook, failure=failure)))
+    outcome.deletes_deferred, outcome.merges = deferred, merges
+    run = TableRun(outcome=outcome, outlook=None if failure else outlook, failure=failure)
+    loop.take(Ended(key(table), run, was_throttled=was_throttled))
 
 
 def told(lines: Sequence[Mapping[str, Any]]) -> list[tuple[str, object]]:
@@ -87,3 +90,34 @@ def test_a_state_that_can_t_be_written_is_told_once_and_not_by_every_cycle(sessi
         for table in ("a", "b", "a", "b"):
             note_attempt(session, CycleOutcome(table=table, target=table))
     assert [(line["event"], line["code"]) for line in lines] == [("sync.failed", "E403")]
+
+
+def test_a_table_that_meets_a_quota_comes_less_often_and_says_so(loop: Loop) -> None:
+    with capture_logs() as lines:
+        ended(loop, "a", merges=1, was_throttled=True)
+        ended(loop, "a", merges=1, was_throttled=True)
+        ended(loop, "b", merges=1)
+        ended(loop, "a", merges=1)
+        ended(loop, "a", merges=1)
+    told = [(line["log_level"], line["event"], line["table"], line["before_s"], line["interval_s"])
+            for line in lines if line["event"].startswith("merge_interval.")]
+    assert told == [
+        ("warning", "merge_interval.widened", "a", 0.0, 2.0), ("warning", "merge_interval.widened", "a", 2.0, 4.0),
+        ("info", "merge_interval.narrowed", "a", 4.0, 2.0), ("info", "merge_interval.narrowed", "a", 2.0, 0.0),
+    ]
+
+
+def test_in_an_outage_one_table_tries_and_the_others_wait_for_it(session: Session) -> None:
+    inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+    loop = Loop(session, inbox)
+    loop.take(Arrived(None))
+    with capture_logs():
+        ended(loop, "a", failure=DOWN)
+        ended(loop, "b", failure=DOWN)
+    loop.setbacks.until_s = 0.0
+    loop.step()
+    assert len(loop.agenda.running()) == 1
+    loop.step()
+    assert len(loop.agenda.running()) == 1, "the other one waits for what becomes of it"
+    loop.begin_end()
+    assert isinstance(inbox.get(timeout=60.0), Ended)

@@ -13,8 +13,8 @@ import structlog
 
 from bqsync.engine.absence import HeldBackError
 from bqsync.engine.run import TableRun
-from bqsync.engine.setbacks import Setbacks
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.engine.setbacks import TRY_OUT_S, Setbacks
+from bqsync.errors import BqsyncError, ErrorKind, Pause
 from bqsync.model import CycleOutcome
 from bqsync.observe.log import configure
 
@@ -23,6 +23,9 @@ FOREIGN = BqsyncError(ErrorKind.TARGET_FOREIGN, what="somebody else's", why="no 
 FAILED = BqsyncError(ErrorKind.BIGQUERY_JOB_FAILED, what="a job failed", why="it did", fix="look")
 
 
+LONGEST_S = {Pause.SHORT: (1.0, 5.0), Pause.HELD: (1.0, 10.0), Pause.OUTAGE: (1.0, 60.0), Pause.TABLE: (1.0, 300.0),
+             Pause.QUOTA: (10.0, 900.0)}
+"""The bound of the first pause and of the longest, as the documents promise them."""
 BUSY = BqsyncError(ErrorKind.SOURCE_BUSY, what="the database is locked", why="by the application", fix="nothing")
 
 
@@ -126,6 +129,7 @@ def test_an_outage_is_one_failure_however_many_tables_meet_it(rig: Rig) -> None:
     bounds = []
     for _ in range(12):
         rig.now_s = rig.setbacks.until_s
+        assert rig.setbacks.try_out(rig.now_s)
         rig.setbacks.all_failed(DOWN, run_of("a", DOWN))
         bounds.append(rig.setbacks.until_s - rig.now_s)
     assert all(bound_s / 2 <= wait_s <= bound_s for wait_s, bound_s in zip(
@@ -135,6 +139,7 @@ def test_an_outage_is_one_failure_however_many_tables_meet_it(rig: Rig) -> None:
 
 def test_the_first_call_says_that_bigquery_can_t_be_reached(rig: Rig) -> None:
     for _ in range(3):
+        rig.setbacks.try_out(rig.now_s)
         rig.setbacks.all_failed(DOWN)
         rig.now_s = rig.setbacks.until_s
     (line,) = rig.lines()
@@ -162,8 +167,43 @@ def test_a_lock_of_the_application_is_tried_again_soon_however_long_it_lasts(rig
         setbacks = Setbacks(lambda: rig.now_s)
         waits_s = []
         for _ in range(10):
+            setbacks.try_out(rig.now_s)
             setbacks.all_failed(failure, run_of("a", failure))
             waits_s.append(setbacks.until_s - rig.now_s)
             rig.now_s = setbacks.until_s
         assert max(waits_s) <= longest_s
         assert waits_s[-1] >= longest_s / 2
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_every_kind_has_its_pause(rig: Rig, kind: ErrorKind) -> None:
+    failure = BqsyncError(kind, what="a", why="b")
+    first_s, longest_s = LONGEST_S[failure.rule.pause]
+    waits_s = [rig.fail("t", failure, failures) for failures in (1, 1_000)]
+    assert first_s / 2 <= waits_s[0] <= first_s
+    assert longest_s / 2 <= waits_s[1] <= longest_s
+
+
+def test_bigquery_is_left_alone_for_as_long_as_it_asks_but_not_for_ever(rig: Rig) -> None:
+    for asked_s, least_s in ((120.0, 120.0), (1e9, 3_600.0)):
+        failure = BqsyncError(ErrorKind.BIGQUERY_RATE_LIMITED, what="a", why="b", retry_after_s=asked_s)
+        assert rig.fail("t", failure, 1) == least_s
+    down = BqsyncError(ErrorKind.BIGQUERY_UNREACHABLE, what="a", why="b", retry_after_s=120.0)
+    rig.setbacks.all_failed(down, run_of("t", down))
+    assert rig.setbacks.until_s == rig.now_s + 120.0
+
+
+def test_cycles_that_were_under_way_do_not_make_the_next_attempt_later(rig: Rig) -> None:
+    rig.setbacks.all_failed(DOWN, run_of("a", DOWN))
+    rig.now_s = until_s = rig.setbacks.until_s
+    for table in "bcd":
+        rig.setbacks.all_failed(DOWN, run_of(table, DOWN))
+    assert rig.setbacks.until_s == until_s
+    assert rig.setbacks.try_out(rig.now_s)
+    assert rig.setbacks.until_s == rig.now_s + TRY_OUT_S, "the others wait for what becomes of it"
+    rig.setbacks.succeeded("idle", 0, has_sent=False)
+    assert rig.setbacks.until_s == rig.now_s, "it has called nobody: the next one tries"
+    rig.setbacks.try_out(rig.now_s)
+    rig.setbacks.succeeded("a", 0, has_sent=False)
+    assert (rig.setbacks.outage, rig.setbacks.until_s) == (None, 0.0)
+    assert not rig.setbacks.try_out(rig.now_s), "nobody waits for anybody"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import any_pb2
-from google.rpc import status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,8 @@ class Fault:
     status: grpc.StatusCode = grpc.StatusCode.OK
     code: int = Code.STORAGE_ERROR_CODE_UNSPECIFIED
     """Of a StorageError in the details; 0 for none."""
+    retry_after_s: float | None = None
+    """Of a RetryInfo in the details."""
     message: str = "as scripted"
     acts: bool = False
     """Append the rows first."""
@@ -44,6 +46,12 @@ class Fault:
         if self.code:
             detail = any_pb2.Any()
             detail.Pack(types.StorageError.pb(types.StorageError(code=self.code)))
+            status.details.append(detail)
+        if self.retry_after_s is not None:
+            info = error_details_pb2.RetryInfo()
+            info.retry_delay.FromMilliseconds(round(self.retry_after_s * 1000))
+            detail = any_pb2.Any()
+            detail.Pack(info)
             status.details.append(detail)
         return status
 

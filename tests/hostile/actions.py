@@ -66,6 +66,8 @@ class RestFailure:
     reason: str
     message: str
     location: str = ""
+    retry_after: str = ""
+    """The header that says for how long to wait."""
 
     @property
     def body(self) -> bytes:

@@ -77,6 +77,8 @@ class Answer:
     kind: str = "application/json"
     cut: bool = False
     """Only half of the body arrives."""
+    retry_after: str = ""
+    """A header of that name."""
 
     @property
     def is_job_done(self) -> bool:

@@ -64,7 +64,7 @@ class RestSide:
 
     def _perform(self, action: Action | None, request: RestRequest, upstream: HttpUpstream) -> Answer | None:
         if isinstance(action, RestFailure):
-            return Answer(action.status, action.body)
+            return Answer(action.status, action.body, retry_after=action.retry_after)
         if isinstance(action, RunLate):
             return self._hold(action, request)
         if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
@@ -178,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))
+        if answer.retry_after:
+            self.send_header("Retry-After", answer.retry_after)
         self.end_headers()
         self.wfile.write(answer.body[:len(answer.body) // 2] if answer.cut else answer.body)
         self.close_connection = self.close_connection or answer.cut

@@ -33,7 +33,7 @@ def test_document_and_code_agree_on_level_meaning_and_fields() -> None:
 
 def test_names_and_fields_are_constants_of_one_form() -> None:
     for event, specification in SPECIFICATIONS.items():
-        assert re.fullmatch(r"[a-z]+\.[a-z]+(_[a-z]+)*", event.value)
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*", event.value)
         assert specification.level in {"debug", "info", "warning", "error"}
         assert "\n" not in specification.description
         assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in specification.fields)

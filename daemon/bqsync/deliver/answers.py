@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from google.cloud.bigquery_storage_v1.types import AppendRowsResponse, RowError
 
-from bqsync.deliver.grpc_status import STATUS_BY_NUMBER, is_offset_taken, kind_of_status
+from bqsync.deliver.grpc_status import STATUS_BY_NUMBER, is_offset_taken, kind_of_status, retry_delay_s
 from bqsync.deliver.translate import failure
 from bqsync.errors import BqsyncError, ErrorKind
 
@@ -92,7 +92,8 @@ def check_status(
     details = list(details)
     if is_offset_taken(status, details) and request.sendings > 1:
         return
-    raise failure(operation, kind_of_status(status, message, details), f"{status.name}: {message}")
+    raise failure(operation, kind_of_status(status, message, details), f"{status.name}: {message}",
+                  retry_delay_s(details))
 
 
 def _code_name(code: int) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.cloud.bigquery_storage_v1.types import StorageError
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from bqsync.errors import ErrorKind
 
@@ -95,3 +97,30 @@ def storage_code(details: Iterable[Any]) -> int:
         if getattr(detail, "type_url", "").endswith("google.cloud.bigquery.storage.v1.StorageError"):
             return int(StorageError.deserialize(detail.value).code)
     return 0
+
+
+def retry_delay_s(details: Iterable[Any]) -> float | None:
+    """
+    For how long a status asks to be left alone (google.rpc.RetryInfo), in seconds; None if it does not.
+
+    Source: https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
+    """
+    for detail in details:
+        info = _retry_info(detail)
+        if info is not None and info.HasField("retry_delay"):
+            delay = info.retry_delay
+            return max(0.0, float(delay.seconds) + float(delay.nanos) / 1e9)
+    return None
+
+
+def _retry_info(detail: Any) -> Any:  # noqa: ANN401 (google.rpc has no annotations)
+    """A detail that is a RetryInfo: unpacked by the client library, or packed as in an answer of a stream."""
+    if isinstance(detail, error_details_pb2.RetryInfo):
+        return detail
+    if not getattr(detail, "type_url", "").endswith("/google.rpc.RetryInfo"):
+        return None
+    info = error_details_pb2.RetryInfo()
+    try:
+        return info if detail.Unpack(info) else None
+    except DecodeError:
+        return None  # what can't be read asks for nothing

@@ -2,7 +2,7 @@
 How a failed call is tried again: the one module that knows tenacity.
 
 The clients' own retry loops are switched off, so that one rule for each kind of error decides (`bqsync.errors.RULES`)
-and its waits stand in one table, `WAITS`.
+and its waits stand in one table, `WAITS`. Where BigQuery says how long it wants to be left alone, no try comes earlier.
 """
 
 from __future__ import annotations
@@ -57,6 +57,15 @@ WAITS: Mapping[Retry, Waits] = MappingProxyType({
     Retry.CONNECT: Waits(first=0.2, longest=2.0, total=CONNECT_BUDGET_S),
     Retry.SLOWLY: Waits(first=2.0, longest=60.0, total=300.0),
 })
+RESIDENT_WAITS: Mapping[Retry, Waits] = MappingProxyType({
+    **WAITS,
+    Retry.SOON: replace(WAITS[Retry.SOON], total=20.0),
+    Retry.SLOWLY: replace(WAITS[Retry.SLOWLY], total=40.0),
+})
+"""
+The same for a process that comes back by itself: a table that goes on trying keeps its place from the others, and its
+pauses between two cycles grow where no place is kept.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +175,8 @@ class _Series:
         return True
 
     def next_wait(self, _state: tenacity.RetryCallState) -> float:
-        return self._waits.before(self._clock.attempt)
+        asked_s = self._failure.retry_after_s if self._failure is not None else None
+        return max(self._waits.before(self._clock.attempt), asked_s or 0.0)
 
     def is_over(self, state: tenacity.RetryCallState) -> bool:
         ends = time.monotonic() + state.upcoming_sleep

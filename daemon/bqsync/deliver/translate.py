@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import http.client
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ import urllib3.exceptions
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from bqsync.deliver.grpc_status import kind_of_status
+from bqsync.deliver.grpc_status import kind_of_status, retry_delay_s
 from bqsync.errors import BqsyncError, ErrorKind
 
 if TYPE_CHECKING:
@@ -85,26 +87,6 @@ Failures that pass, though they arrive as 400 with the reason of a statement tha
 Source: https://github.com/googleapis/java-bigquery/issues/1426
 """
 
-_FIXES: Mapping[ErrorKind, str] = MappingProxyType({
-    ErrorKind.BIGQUERY_UNREACHABLE: "Check the network, the proxy and the endpoints under [bigquery].",
-    ErrorKind.BIGQUERY_TRANSIENT: "Nothing to do if it passes; see https://status.cloud.google.com if it does not.",
-    ErrorKind.BIGQUERY_RATE_LIMITED: "Nothing to do if it passes; else sync less often or fewer tables at a time.",
-    ErrorKind.BIGQUERY_QUOTA_EXCEEDED: "Wait until the quota is renewed, or ask for more: IAM & Admin, Quotas.",
-    ErrorKind.BIGQUERY_CONFLICT: "Nothing to do if it passes; else find what else modifies the table.",
-    ErrorKind.BIGQUERY_PERMISSION: "Grant roles/bigquery.jobUser on the project and roles/bigquery.dataEditor on the "
-                                   "dataset to the account that bqsync runs as, and check that billing is enabled.",
-    ErrorKind.BIGQUERY_CREDENTIALS: "Point GOOGLE_APPLICATION_CREDENTIALS at a valid key file, or run "
-                                    "`gcloud auth application-default login`.",
-    ErrorKind.BIGQUERY_NOT_FOUND: "Check project, dataset, table and location: what lies in another location is not "
-                                  "found either.",
-    ErrorKind.BIGQUERY_DATASET_MISSING: "Create the dataset, or correct `bigquery.dataset` and `bigquery.location`: "
-                                        "a dataset is found only in its own location.",
-    ErrorKind.BIGQUERY_STREAM_LOST: "Nothing to do: the next cycle sends the rows to a new staging table.",
-    ErrorKind.BIGQUERY_ROWS_REFUSED: "Run `bqsync check`; if it finds nothing, report this with the log.",
-    ErrorKind.BIGQUERY_JOB_FAILED: "Read the reason; the job's page in the BigQuery console shows the statement.",
-    ErrorKind.BIGQUERY_JOB_UNSETTLED: "Nothing to do: the job is looked up before anything else touches the table.",
-    ErrorKind.TARGET_INCOMPATIBLE: "Run `bqsync check` to compare the table with its mapping.",
-})
 _WHY_MAX = 400
 _QUOTED = re.compile(r"['\"`].*['\"`]")
 """What a refusal quotes may be the value of a cell; from the first mark to the last, for values hold marks too."""
@@ -128,19 +110,26 @@ def translate(operation: str, error: BaseException) -> BqsyncError:
         operation: what was being tried, in words that follow "could not".
         error: any other exception becomes INTERNAL.
     """
-    return failure(operation, kind_of(error), _message(error))
+    return failure(operation, kind_of(error), _message(error), retry_after_s(error))
 
 
-def failure(operation: str, kind: ErrorKind, message: str) -> BqsyncError:
-    """A BqsyncError of that kind, with the sentence that tells an operator what to do about it."""
+def failure(operation: str, kind: ErrorKind, message: str, asked_s: float | None = None) -> BqsyncError:
+    """
+    A BqsyncError of that kind, with the sentence of its rule.
+
+    Args:
+        operation: in words that follow "could not".
+        kind: of the failure.
+        message: of whoever reported it.
+        asked_s: for how long BigQuery asks to be left alone.
+    """
     why = " ".join(message.split())
     if kind is ErrorKind.BIGQUERY_ROWS_REFUSED:
         why = _QUOTED.sub("'…'", why)
     elif kind is ErrorKind.BIGQUERY_JOB_FAILED:
         why = _VALUE.sub(lambda found: "'…'" if found[1] else "…", why)
     why = why if len(why) <= _WHY_MAX else f"{why[:_WHY_MAX]} …"
-    fix = _FIXES.get(kind, "Report this with the log; it is a fault of bqsync.")
-    return BqsyncError(kind, what=f"Could not {operation}.", why=why or "no reason was given", fix=fix)
+    return BqsyncError(kind, what=f"Could not {operation}.", why=why or "no reason was given", retry_after_s=asked_s)
 
 
 def kind_of(error: BaseException) -> ErrorKind:
@@ -161,6 +150,26 @@ def reason_of(error: BaseException) -> str:
     errors = error.errors if isinstance(error, api.GoogleAPICallError) else []
     first = errors[0] if errors else None
     return str(first.get("reason", "")) if isinstance(first, dict) else ""
+
+
+def retry_after_s(error: BaseException) -> float | None:
+    """
+    For how long BigQuery asks to be left alone, in seconds; None if it does not.
+
+    HTTP has the header `Retry-After` for it, gRPC a RetryInfo in the details.
+
+    Sources: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after and
+    https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
+    """
+    if isinstance(error, api.RetryError) and error.cause is not None:
+        return retry_after_s(error.cause)
+    if isinstance(error, grpc.RpcError):
+        return retry_after_s(readable(error))
+    if not isinstance(error, api.GoogleAPICallError):
+        return None
+    headers = getattr(error.response, "headers", None) or {}
+    asked = headers.get("Retry-After")
+    return retry_delay_s(error.details) if asked is None else _seconds_of_header(asked)
 
 
 def speaks_no_http(error: requests.ConnectionError) -> bool:
@@ -188,6 +197,18 @@ def _kind_of_call(error: api.GoogleAPICallError) -> ErrorKind:
     if kind is ErrorKind.BIGQUERY_NOT_FOUND and "not found: dataset" in text:
         return ErrorKind.BIGQUERY_DATASET_MISSING
     return kind or ErrorKind.BIGQUERY_JOB_FAILED
+
+
+def _seconds_of_header(text: str) -> float | None:
+    """A number of seconds, or the date at which they are over."""
+    if text.strip().isascii() and text.strip().isdigit():
+        return float(text)
+    try:
+        instant = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    zoned = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return max(0.0, (zoned - datetime.now(UTC)).total_seconds())
 
 
 def _kind_of_auth(error: auth.GoogleAuthError) -> ErrorKind:

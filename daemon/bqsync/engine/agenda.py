@@ -7,6 +7,7 @@ pauses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class _Table:
     """`changed_us` of the cycle that is running."""
     is_alone: bool = False
     earliest_s: float = 0.0
+    begun_s: float = -math.inf
+    """When its last cycle began."""
     failures: int = 0
 
 
@@ -87,7 +90,7 @@ class Agenda:
         start = Start(key=key, changed_us=_older(table.changed_us, waiting_us), is_alone=table.is_alone)
         table.is_running, table.running_us = True, table.changed_us
         table.is_changed, table.changed_us, table.is_alone = False, None, False
-        table.earliest_s = now_s + table.interval_s
+        table.begun_s, table.earliest_s = now_s, now_s + table.interval_s
         return start
 
     def skip(self, key: TableKey) -> None:
@@ -134,6 +137,12 @@ class Agenda:
         table.running_us = None
         table.failures += counts
         return table.failures
+
+    def set_interval(self, key: TableKey, interval_s: float) -> None:
+        """From now on so many seconds at least lie between the beginnings of two cycles, the last one counted."""
+        table = self._tables[key]
+        table.interval_s = interval_s
+        table.earliest_s = table.begun_s + interval_s
 
     def pause(self, key: TableKey, until_s: float) -> None:
         """No cycle of the table begins before."""

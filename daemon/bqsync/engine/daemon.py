@@ -15,6 +15,7 @@ from threading import Event as StopEvent
 import msgspec
 
 from bqsync.config import Config
+from bqsync.deliver.retry import RESIDENT_WAITS
 from bqsync.engine.loop import Loop, drain
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
@@ -128,7 +129,8 @@ class Daemon:
         """Work with one configuration, until another is to take its place or all is to end."""
         with ExitStack() as stack:
             self._set_log(config)
-            session = stack.enter_context(open_rooms(config, messages, held=held, stop=StopEvent()))
+            session = stack.enter_context(open_rooms(
+                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS))
             loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
             self._tell_ready(session, loop)

@@ -1,34 +1,29 @@
 """
 The loop of the daemon: looks at the file, gives tables their turn, and takes in what became of them.
 
-One thread runs the loop and waits on its inbox; every cycle has a thread of its own for as long as it lasts. All that
-several threads share is the session, the inbox, and the gate of `turns`.
+One thread runs the loop and waits on its inbox; every cycle has a thread of its own for as long as it lasts
+(`workers`).
 """
 
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 
-from bqsync.engine.agenda import Agenda, Start, TableKey
-from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
+from bqsync.engine.agenda import Agenda, TableKey
 from bqsync.engine.beats import Beats
-from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.deferral import DeferredDeletes
-from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.lookout import Lookout
-from bqsync.engine.run import TableRun, failed_run, report_success, run_cycle
-from bqsync.engine.schedule import SweepMode
+from bqsync.engine.pace import Pace
+from bqsync.engine.run import TableRun, failed_run, report_success
 from bqsync.engine.session import Session
 from bqsync.engine.setbacks import Setbacks
 from bqsync.engine.suspicion import hold_together
-from bqsync.engine.turns import Turns
-from bqsync.errors import BqsyncError, Scope, internal_error
+from bqsync.engine.workers import ARRIVAL, Arrived, Ended, Workers
+from bqsync.errors import BqsyncError
 from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -36,26 +31,10 @@ from bqsync.observe.log import get_logger
 _log = get_logger()
 
 _LONGEST_WAIT_S = 60.0
-_ARRIVAL = "the first calls to BigQuery"
 _DEFERRED_S = 10.0
 """Between two cycles of a table whose deletes wait for what the others have lost."""
 _REST_US = 60_000_000
 """A table that rests for longer before its next sweep is large: it is not waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    """A cycle has ended."""
-
-    key: TableKey
-    run: TableRun
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrived:
-    """The first calls to BigQuery have been made."""
-
-    failure: BqsyncError | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +62,13 @@ class Loop:
         self._on_outcome = on_outcome
         self._source = session.config.source.name
         self._sections = {(self._source, table.name): table for table in session.config.tables}
-        self.agenda = Agenda({key: session.config.merge_interval_s(table) for key, table in self._sections.items()})
-        self._turns = Turns(session.config.sync.parallel_tables)
-        self._identity = IdentityWatch(session)
+        self._paces = {key: Pace(session.config.merge_interval_s(table)) for key, table in self._sections.items()}
+        self.agenda = Agenda({key: pace.interval_s for key, pace in self._paces.items()})
         self._deferred = DeferredDeletes()
         self.setbacks = Setbacks()
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
         self._beats = beats or Beats()
+        self._workers = Workers(session, inbox, self._beats)
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
@@ -107,12 +86,9 @@ class Loop:
         if self.lookout.lost is not None or now_s < self.setbacks.until_s:
             return
         if not self.has_arrived:
-            self._arrive()
+            self._arrive(now_s)
             return
-        for key in self.agenda.ready(self._session.now_us(), now_s):
-            if self._is_worth_it(key):
-                # What is written just now, and has not been looked for yet, may be delivered as well.
-                self._start(self.agenda.start(key, now_s, self.lookout.waiting_us()))
+        self._begin_cycles(now_s)
         # The last table that was waited for may just have turned out to have no work.
         self._decide_deletes()
 
@@ -128,9 +104,10 @@ class Loop:
 
     def take(self, message: object) -> None:
         """Take in a message from the inbox; those of others are left alone."""
-        if isinstance(message, _Arrived):
+        if isinstance(message, Arrived):
             self._note_arrival(message.failure)
-        elif isinstance(message, _Ended):
+        elif isinstance(message, Ended):
+            self._note_pace(message)
             self._note_end(message.key, message.run)
 
     def is_settled(self) -> bool:
@@ -150,35 +127,30 @@ class Loop:
 
     def begin_end(self) -> None:
         """Have every cycle come to an end: the page in hand is finished, and what is staged is merged."""
-        self._session.stop.set()
-        self._turns.open()
+        self._workers.begin_end()
         self.lookout.close()
 
     def unfinished(self) -> list[str]:
         """What is still running."""
-        return [*([_ARRIVAL] if self._is_arriving else []),
+        return [*([ARRIVAL] if self._is_arriving else []),
                 *sorted(table for _, table in self.agenda.running())]
 
-    def _arrive(self) -> None:
+    def _begin_cycles(self, now_s: float) -> None:
+        for key in self.agenda.ready(self._session.now_us(), now_s):
+            if not self._is_worth_it(key):
+                continue
+            # What is written just now, and has not been looked for yet, may be delivered as well.
+            start = self.agenda.start(key, now_s, self.lookout.waiting_us())
+            self._workers.work(start, self._sections[key])
+            if self.setbacks.try_out(now_s):
+                # This one finds out whether the outage is over; the others begin once it is.
+                return
+
+    def _arrive(self, now_s: float) -> None:
         if not self._is_arriving:
             self._is_arriving = True
-            _thread("arrival", self._greet)
-
-    def _greet(self) -> None:
-        """The first calls to BigQuery, before any table is touched."""
-        failure: BqsyncError | None = None
-        key = (self._source, _ARRIVAL)
-        session = self._with_beats(key)
-        try:
-            see_dataset(session.config, session.destination)
-            distrust_what_is_older(session)
-            sweep_orphans(session)
-        except BqsyncError as error:
-            failure = error
-        except Exception as error:  # noqa: BLE001 - told as an error of ours, and tried again
-            failure = internal_error(error)
-        self._beats.end(key)
-        self._inbox.put(_Arrived(failure))
+            self.setbacks.try_out(now_s)
+            self._workers.greet()
 
     def _note_arrival(self, failure: BqsyncError | None) -> None:
         self._is_arriving = False
@@ -201,40 +173,15 @@ class Loop:
         self._deferred.ended(key)
         return False
 
-    def _start(self, start: Start) -> None:
-        _thread(f"table {start.key[1]}", partial(self._work, start))
-
-    def _work(self, start: Start) -> None:
-        """One cycle, in a thread of its own."""
-        section = self._sections[start.key]
-        turn = self._turns.enter()
-        beat = partial(self._beats.beat, start.key)
-        session = self._with_beats(start.key)
-
-        def give_way() -> None:
-            # Whoever waits for others is silent and does not hang.
-            self._beats.end(start.key)
-            turn.give_way()
-            beat()
-
-        # Deletes that were found to be alone pass now: whether the table has rested makes no difference.
-        sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
-        try:
-            beat()
-            options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
-                                   schema_cookie=self._identity.look(), give_way=give_way)
-            run = run_cycle(session, section, options, lambda _rows: beat())
-        except Exception as raised:  # noqa: BLE001 - as in a cycle
-            run = failed_run(session, section, raised)
-        finally:
-            turn.leave()
-        self._inbox.put(_Ended(start.key, run))
-
-    def _with_beats(self, key: TableKey) -> Session:
-        """The session, for a thread whose calls to BigQuery are beats of its own."""
-        destination = self._session.destination
-        policy = replace(destination.policy, on_progress=partial(self._beats.beat, key))
-        return replace(self._session, destination=replace(destination, policy=policy))
+    def _note_pace(self, ended: Ended) -> None:
+        pace, before_s = self._paces[ended.key], self._paces[ended.key].interval_s
+        if not pace.ended(was_throttled=ended.was_throttled, has_sent=bool(ended.run.outcome.merges)):
+            return
+        self.agenda.set_interval(ended.key, pace.interval_s)
+        is_wider = pace.interval_s > before_s
+        (_log.warning if is_wider else _log.info)(
+            Event.MERGE_INTERVAL_WIDENED if is_wider else Event.MERGE_INTERVAL_NARROWED,
+            table=ended.key[1], interval_s=pace.interval_s, before_s=before_s, configured_s=pace.configured_s)
 
     def _note_end(self, key: TableKey, run: TableRun) -> None:
         self._beats.end(key)
@@ -269,7 +216,7 @@ class Loop:
     def _note_failure(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
         if self._session.stop.is_set():
             self.agenda.fail(key, counts=False)
-        elif failure.rule.scope is not Scope.TABLE:
+        elif failure.rule.concerns_all:
             self.agenda.fail(key, counts=False)
             self.setbacks.all_failed(failure, run)
         else:
@@ -285,11 +232,6 @@ class Loop:
             key = (self._source, outcome.table)
             failure = hold_together(self._session, outcome, decision.losing)
             self._note_failure(key, failed_run(self._session, self._sections[key], failure, outcome), failure)
-
-
-def _thread(name: str, work: Callable[[], None]) -> None:
-    # A daemon thread: one that hangs must not keep the process from ending.
-    threading.Thread(target=work, name=name, daemon=True).start()
 
 
 def drain(inbox: queue.SimpleQueue[object], wait_s: float) -> Iterable[object]:

@@ -13,12 +13,12 @@ from bqsync.capture.schema import table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination, connect
-from bqsync.deliver.retry import Policy
+from bqsync.deliver.retry import WAITS, Policy, Waits
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset
 from bqsync.engine.session import Session
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, Retry
 from bqsync.model import ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -58,7 +58,8 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
 
 @contextmanager
 def open_rooms(
-    config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent
+    config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent,
+    waits: Mapping[Retry, Waits] = WAITS,
 ) -> Iterator[Session]:
     """
     Open what is on this machine. The database may be missing still, and BigQuery is not called.
@@ -68,13 +69,14 @@ def open_rooms(
         messages: that its tables name.
         held: the lock on the state; None opens it to be read alone.
         stop: ends waits and cycles early once it is set.
+        waits: for failed calls to BigQuery.
 
     Raises:
         BqsyncError: of the state or the credentials; EMBEDDED_FAILED.
     """
     with ExitStack() as stack:
         store = stack.enter_context(_open_store(config, read_only=held is None))
-        destination = stack.enter_context(connected(config, stop))
+        destination = stack.enter_context(connected(config, stop, waits))
         yield Session(
             config=config, source=Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s), store=store,
             source_id=0 if held is None else store.source_id(config.source.name), destination=destination,
@@ -105,7 +107,9 @@ def open_destination(config: Config, stop: StopEvent) -> Iterator[Destination]:
 
 
 @contextmanager
-def connected(config: Config, stop: StopEvent) -> Iterator[Destination]:
+def connected(
+    config: Config, stop: StopEvent, waits: Mapping[Retry, Waits] = WAITS
+) -> Iterator[Destination]:
     """Start the embedded BigQuery if it is asked for, and make the clients; nothing is called yet."""
     with ExitStack() as stack:
         section = config.bigquery
@@ -116,7 +120,7 @@ def connected(config: Config, stop: StopEvent) -> Iterator[Destination]:
             section = msgspec.structs.replace(section, rest_endpoint=endpoints.rest, grpc_endpoint=endpoints.grpc)
             _log.info(Event.EMBEDDED_STARTED, rest_endpoint=endpoints.rest, grpc_endpoint=endpoints.grpc,
                       directory=str(section.embedded_dir))
-        destination = connect(section, Policy(stop=stop, on_retry=_report_retry))
+        destination = connect(section, Policy(stop=stop, on_retry=_report_retry, waits=waits))
         stack.callback(destination.close)
         yield destination
 

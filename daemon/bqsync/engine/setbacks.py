@@ -1,27 +1,38 @@
-"""What the daemon makes of failures: how long it waits before it tries again, and how often it says so."""
+"""
+What the daemon makes of failures: how long it waits before it tries again, and how often it says so.
+
+It is a circuit breaker, for each table by itself and one for all. A failure opens it: nothing is called for a pause,
+which doubles with each further one. Then one cycle is let through; if it succeeds, all is as before.
+"""
 
 from __future__ import annotations
 
 import math
 import random
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
+from types import MappingProxyType
 
 from bqsync.deliver.retry import Waits
 from bqsync.engine.run import TableRun, report_failure
-from bqsync.errors import BqsyncError, ErrorKind, Scope
+from bqsync.errors import BqsyncError, Pause
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
-_OUTAGE = Waits(first=1.0, longest=60.0, total=math.inf)
-_SOURCE = Waits(first=1.0, longest=5.0, total=math.inf)
-"""While BigQuery does not work; and while the database can't be read, which is quickly tried and ends at any moment."""
-_TABLE = Waits(first=1.0, longest=300.0, total=math.inf)
-_HELD = Waits(first=1.0, longest=10.0, total=math.inf)
-"""Of one table; and of one whose deletes are held back: what is new in it goes on being delivered."""
+PAUSES: Mapping[Pause, Waits] = MappingProxyType({
+    Pause.SHORT: Waits(first=1.0, longest=5.0, total=math.inf),
+    Pause.HELD: Waits(first=1.0, longest=10.0, total=math.inf),
+    Pause.OUTAGE: Waits(first=1.0, longest=60.0, total=math.inf),
+    Pause.TABLE: Waits(first=1.0, longest=300.0, total=math.inf),
+    Pause.QUOTA: Waits(first=10.0, longest=900.0, total=math.inf),
+})
+"""Of half the bound to the whole of it; longer where BigQuery asks for that, but for no more than an hour."""
+_LONGEST_ASKED_S = 3_600.0
+TRY_OUT_S = 10.0
+"""In an outage one table at a time finds out whether it is over; if it says nothing for so long, the next one does."""
 _LINES_S = 600.0
 """A failure that stays the same is told once in so long."""
 
@@ -43,6 +54,8 @@ class Setbacks:
         self._outage_since_s = 0.0
         self._met_outage: set[str] = set()
         """Tables that have failed by it."""
+        self._is_trying = False
+        """A cycle that began after the last failure tells whether the outage is over."""
         self.until_s = 0.0
         """While all wait: the monotonic instant of the next attempt."""
 
@@ -59,20 +72,21 @@ class Setbacks:
             The monotonic instant of its next attempt.
         """
         now_s, table = self._clock(), run.outcome.table
-        is_held = run.failure is not None and run.failure.kind is ErrorKind.DELETES_HELD_BACK
-        wait_s = _wait_s(_HELD if is_held else _TABLE, failures)
+        if run.failure is None:
+            raise AssertionError(run)
+        wait_s = _wait_s(run.failure, failures)
         self._since_s.setdefault(table, now_s)
-        self._tell(run, (table, run.failure.rule.code if run.failure else ""), failures, wait_s)
+        self._tell(run, (table, run.failure.rule.code), failures, wait_s)
         return now_s + wait_s
 
     def all_failed(self, failure: BqsyncError, run: TableRun | None = None) -> None:
         """Something that every table needs has failed: all wait."""
         now_s = self._clock()
-        if now_s >= self.until_s:
+        if self._outage is None or self._is_trying:
             # Tables that ran side by side meet the same failure: that is one.
             self._outages += 1
-            waits = _SOURCE if failure.rule.scope is Scope.SOURCE else _OUTAGE
-            self.until_s = now_s + _wait_s(waits, self._outages)
+            self.until_s = now_s + _wait_s(failure, self._outages)
+            self._is_trying = False
         if self._outage is None:
             self._outage_since_s = now_s
         self._outage = failure
@@ -83,6 +97,18 @@ class Setbacks:
         elif self._lines.admit(failure.rule.code) is not None:
             _log.error(Event.BIGQUERY_UNAVAILABLE, **failure.as_dict(), failures=self._outages,
                        retry_in_s=round(wait_s, 1))
+
+    def try_out(self, now_s: float) -> bool:
+        """
+        A cycle, or the first call, begins. In an outage the others wait for what becomes of it.
+
+        Returns:
+            Whether they do.
+        """
+        if self._outage is None:
+            return False
+        self._is_trying, self.until_s = True, now_s + TRY_OUT_S
+        return True
 
     def succeeded(self, table: str | None, failures: int, *, has_sent: bool) -> None:
         """
@@ -100,8 +126,11 @@ class Setbacks:
             self._lines.forget(lambda key: key == code)
             _log.info(Event.SYNC_RECOVERED, code=code, failures=self._outages,
                       duration_s=round(now_s - self._outage_since_s, 1))
-            self._outage, self._outages, self.until_s = None, 0, 0.0
+            self._outage, self._outages, self.until_s, self._is_trying = None, 0, 0.0, False
             self._met_outage.clear()
+        elif self._is_trying:
+            # It has found out nothing: the next one may.
+            self.until_s = now_s
         since_s = self._since_s.pop(table, None) if table is not None else None
         if table is not None and since_s is not None:
             self._lines.forget(lambda key: isinstance(key, tuple) and key[0] == table)
@@ -112,6 +141,7 @@ class Setbacks:
             report_failure(run, failures=failures, retry_in_s=round(wait_s, 1))
 
 
-def _wait_s(waits: Waits, failures: int) -> float:
+def _wait_s(failure: BqsyncError, failures: int) -> float:
     """Half of the bound is certain, so that nothing spins; those that failed together do not meet again."""
-    return waits.bound(failures) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+    wait_s = PAUSES[failure.rule.pause].bound(failures) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret hangs on it
+    return max(wait_s, min(failure.retry_after_s or 0.0, _LONGEST_ASKED_S))

@@ -14,7 +14,7 @@ from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
 from bqsync.engine.session import Session, chosen_tables
 from bqsync.engine.suspicion import hold_together
-from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode, Scope
+from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import CycleOutcome
 from bqsync.observe.log import get_logger
 
@@ -104,7 +104,7 @@ def _sync_table(
     else:
         report_failure(run)
         # What one table has waited for in vain, the next one need not: a dead endpoint is told within seconds.
-        if run.failure.rule.scope is not Scope.TABLE:
+        if run.failure.rule.concerns_all:
             outage.append(run.failure)
     if progress is not None:
         progress.end(name)

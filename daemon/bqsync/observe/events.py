@@ -31,6 +31,8 @@ class Event(StrEnum):
     ROW_QUARANTINED = "row.quarantined"
     QUARANTINE_RECOVERED = "quarantine.recovered"
     RETRY_SCHEDULED = "retry.scheduled"
+    MERGE_INTERVAL_WIDENED = "merge_interval.widened"
+    MERGE_INTERVAL_NARROWED = "merge_interval.narrowed"
     INTENT_SETTLED = "intent.settled"
     STAGING_SWEPT = "staging.swept"
     STAGING_LEFT = "staging.left"
@@ -159,6 +161,16 @@ SPECIFICATIONS = MappingProxyType(
             "warning",
             "A call has failed in a way that passes, and is tried again.",
             ("attempt", "wait_s", "code", "kind", "what", "why", "repeats"),
+        ),
+        Event.MERGE_INTERVAL_WIDENED: EventSpecification(
+            "warning",
+            "BigQuery asks for fewer calls: the cycles of a table begin further apart, and each MERGE carries more.",
+            ("table", "interval_s", "before_s", "configured_s"),
+        ),
+        Event.MERGE_INTERVAL_NARROWED: EventSpecification(
+            "info",
+            "A cycle has met no quota: the next one comes sooner again, down to what is configured.",
+            ("table", "interval_s", "before_s", "configured_s"),
         ),
         Event.INTENT_SETTLED: EventSpecification(
             "info", "The end of a MERGE that an earlier run had begun is known.", ("table", "job_id", "outcome")
