@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,10 @@ def test_the_demo_ends_with_equal_tables(tmp_path: Path) -> None:
     assert {table["table"] for table in result["tables"]} == set(KEYS)
     changes = [sum(counts[kind] for counts in result["writes"].values()) for kind in ("inserts", "updates", "deletes")]
     assert all(changes), "the application has inserted, updated and deleted"
+
+
+def test_the_demo_ends_though_a_table_fails(tmp_path: Path) -> None:
+    shipped = (resources.files("bqsync.demo") / "config.toml").read_text(encoding="utf-8")
+    (tmp_path / "config.toml").write_text(f'{shipped}\n[[tables]]\nname = "nowhere"\n', encoding="utf-8")
+    result = run(tmp_path, "demo", "--dir", ".", "--seconds", "1", "--jobs", "5", code=78)
+    assert result["error"]["code"] == "E104"

@@ -129,10 +129,15 @@ class _Play:
             self._daemon.end()
 
     def _wait_for_daemon(self) -> None:
-        """Until it has nothing left to do. The last event of the file may still be on its way."""
+        """
+        Until it has nothing left to do, or can't do it: the last cycle says why.
+
+        The last event of the file may still be on its way.
+        """
         self._has_ended.wait(_EVENT_S)
         while not self._daemon.is_settled() and not self._has_ended.wait(_LOOK_S):
-            pass
+            if self._daemon.is_failing():
+                return
 
 
 def _application(config: Config, seconds: float, rate: float, seed: int) -> subprocess.Popen[bytes]:

@@ -121,6 +121,10 @@ class Daemon:
         """Whether the tables are as the file was at the last look, and nothing more is due. From any thread."""
         return self._loop is not None and self._loop.is_settled()
 
+    def is_failing(self) -> bool:
+        """Whether a table can't be synced, or none can. From any thread."""
+        return self._loop is not None and self._loop.is_failing()
+
     def _count(self, outcome: CycleOutcome) -> None:
         self._pulse.count(outcome)
         self._on_outcome(outcome)

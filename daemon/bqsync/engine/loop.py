@@ -115,6 +115,10 @@ class Loop:
         return (self.has_arrived and self.lookout.lost is None and self.lookout.is_quiet
                 and not self.agenda.busy(self._session.now_us()))
 
+    def is_failing(self) -> bool:
+        """The last cycle of a table has failed, or nothing works: it is tried again, later and later."""
+        return self.setbacks.outage is not None or bool(self.agenda.failing())
+
     def is_alive(self) -> bool:
         """Whether every cycle makes progress."""
         silent = self._beats.silent_s()
