@@ -2,7 +2,7 @@
 The loop of the daemon: looks at the file, gives tables their turn, and takes in what became of them.
 
 One thread runs the loop and waits on its inbox; every cycle has a thread of its own for as long as it lasts. All that
-several threads share is the session, the inbox, and the gate of `turns`.
+several threads share is the session, the inbox, the gate of `turns`, and when a change has come up.
 """
 
 from __future__ import annotations
@@ -221,14 +221,20 @@ class Loop:
         sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
         try:
             beat()
-            options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
-                                   schema_cookie=self._identity.look(), give_way=give_way)
+            options = CycleOptions(
+                sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
+                told_us=partial(self._told_us, start.key), schema_cookie=self._identity.look(), give_way=give_way,
+            )
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)
         finally:
             turn.leave()
         self._inbox.put(_Ended(start.key, run))
+
+    def _told_us(self, key: TableKey) -> int | None:
+        """When the first change was written that has come up since the cycle of a table began; from its thread."""
+        return self.agenda.changed_us(key, self.lookout.waiting_us())
 
     def _with_beats(self, key: TableKey) -> Session:
         """The session, for a thread whose calls to BigQuery are beats of its own."""
