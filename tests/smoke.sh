@@ -72,22 +72,31 @@ for module in pkgutil.walk_packages(bqsync.__path__, "bqsync."):
 PROGRAM
 
 venv/bin/python - venv/bin/bqsync "$LIMIT_S" <<'PROGRAM'
-import statistics
+import resource
 import subprocess
 import sys
-import time
 
 program, limit_s = sys.argv[1], float(sys.argv[2])
 
 
-def seconds() -> float:
-    begun = time.perf_counter()
-    subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begun
+def worked_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-seconds()  # the first run reads the disk
-median_s = statistics.median(seconds() for _ in range(5))
-print(f"smoke: the wheel stands alone; bqsync --help answers in {median_s:.2f} s")
-sys.exit(0 if median_s < limit_s else f"smoke: {median_s:.2f} s is over {limit_s} s")
+def least_s(*command: str) -> float:
+    """Of a processor, and of five runs: what else the machine does is no part of it."""
+    times = []
+    for _ in range(5):
+        before_s = worked_s()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(worked_s() - before_s)
+    return min(times)
+
+
+# A slow machine takes longer for everything.
+limit_s = max(limit_s, 20 * least_s(sys.executable, "-c", "pass"))
+help_s = least_s(program, "--help")
+print(f"smoke: the wheel stands alone; bqsync --help takes {help_s:.2f} s of a processor")
+sys.exit(0 if help_s < limit_s else f"smoke: {help_s:.2f} s is over {limit_s:.2f} s")
 PROGRAM

@@ -31,4 +31,4 @@ def relay(emulator: Endpoints) -> Iterator[Relay]:
     """The only way to BigQuery for the daemons of a test; closed at first."""
     one = Relay(emulator)
     yield one
-    one.close()
+    one.end()

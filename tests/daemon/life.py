@@ -17,6 +17,8 @@ from tests.workbench import Workbench, start_command
 
 PATIENCE_S = 60.0
 """For what comes within a second on a machine that has nothing else to do."""
+END_S = 30.0
+"""For an end that takes its grace at most: longer than the machine stands still, shorter than any call that hangs."""
 _LOOK_S = 0.03
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -33,13 +35,14 @@ class Manager:
     """A service manager: a socket for NOTIFY_SOCKET, and every message that has come."""
 
     def __init__(self) -> None:
-        name = f"bqsync-test-{secrets.token_hex(8)}"
-        self.address = f"@{name}"
+        self._name = f"bqsync-test-{secrets.token_hex(8)}"
+        self.address = f"@{self._name}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(f"\0{name}")
+        self._socket.bind(f"\0{self._name}")
         self._socket.settimeout(0.1)
         self._is_closed = threading.Event()
         self._messages: list[tuple[float, str]] = []
+        self._has_caught_up = threading.Event()
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
 
@@ -52,6 +55,12 @@ class Manager:
         """The messages that begin so."""
         return [text for _, text in self.messages if text.startswith(beginning)]
 
+    def catch_up(self) -> None:
+        """Take in all that was sent until now, by a process that has ended since."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.sendto(b"", f"\0{self._name}")
+        assert self._has_caught_up.wait(PATIENCE_S)
+
     def close(self) -> None:
         self._is_closed.set()
         self._thread.join()
@@ -63,7 +72,10 @@ class Manager:
                 text = self._socket.recv(65_536).decode()
             except TimeoutError:
                 continue
-            self._messages.append((time.monotonic(), text))
+            if text:
+                self._messages.append((time.monotonic(), text))
+            else:
+                self._has_caught_up.set()
 
 
 class Life:
@@ -103,16 +115,27 @@ class Life:
         """The lines of that event whose fields have these values."""
         return [line for line in self.lines if line["event"] == event and fields.items() <= line.items()]
 
-    def wait(self, event: str, count: int = 1, **fields: object) -> dict[str, Any]:
+    def wait(
+        self, event: str, count: int = 1, *, seconds: float = PATIENCE_S, **fields: object,
+    ) -> dict[str, Any]:
         """Wait for so many lines of an event; the last of them."""
-        self.wait_until(lambda: len(self.events(event, **fields)) >= count, f"{count} x {event} {fields}")
+        self.wait_until(lambda: len(self.events(event, **fields)) >= count, f"{count} x {event} {fields}", seconds)
         return self.events(event, **fields)[count - 1]
 
-    def wait_until(self, condition: Callable[[], object], what: str) -> None:
+    def wait_until(self, condition: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
         """Wait for a condition while the daemon lives."""
+        came = False
+
+        def look() -> bool:
+            # Once is enough: what has come true may be past by the next look.
+            nonlocal came
+            has_ended = self.process.poll() is not None
+            came = bool(condition())
+            return came or has_ended
+
         try:
-            wait_until(lambda: condition() or self.process.poll() is not None, what)
-            assert condition(), f"the daemon has ended before: {what}"
+            wait_until(look, what, seconds)
+            assert came, f"the daemon has ended before: {what}"
         except AssertionError as error:
             tail = "\n".join(json.dumps(line) for line in self.lines[-15:])
             raise AssertionError(f"{error}\n{self.manager.messages[-5:]}\n{tail}\n{self.errors}") from None
@@ -137,8 +160,8 @@ class Life:
         self.process.send_signal(signal.SIGHUP)
         self.ready(before + 1)
 
-    def end(self, number: int = signal.SIGTERM, within_s: float = 5.0) -> int:
-        """Ask it to end; its exit code. It keeps its promise to be gone soon."""
+    def end(self, number: int = signal.SIGTERM, within_s: float = END_S) -> int:
+        """Ask it to end; its exit code. It keeps its promise to be gone soon, whatever hangs."""
         self.process.send_signal(number)
         code = self.process.wait(within_s)
         self._join()
@@ -168,8 +191,10 @@ class Life:
                 stream.close()
 
     def _join(self) -> None:
+        """Take in the last of what it has said."""
         for thread in self._threads:
             thread.join()
+        self.manager.catch_up()
 
     def _take(self, line: str) -> None:
         self._lines.append(json.loads(line))

@@ -25,14 +25,19 @@ class Relay:
         self.endpoints = Endpoints(rest=f"http://127.0.0.1:{self._rest.number}", grpc=f"127.0.0.1:{self._grpc.number}")
 
     def open(self) -> None:
-        """Let everything pass."""
-        self._rest.open()
+        """Let everything pass. What begins with the one goes on with the other: that one first."""
         self._grpc.open()
+        self._rest.open()
 
     def close(self) -> None:
         """Nothing listens any more, and every connection is lost."""
         self._rest.close()
         self._grpc.close()
+
+    def end(self) -> None:
+        """Closed for good."""
+        self._rest.end()
+        self._grpc.end()
 
 
 class _Port:
@@ -43,11 +48,18 @@ class _Port:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.number: int = free.getsockname()[1]
+        # Bound and not listening, it keeps the port from everybody else while it is closed.
+        self._kept = socket.socket()
+        self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._kept.bind(("127.0.0.1", 0))
+        self.number: int = self._kept.getsockname()[1]
+
+    def end(self) -> None:
+        self.close()
+        self._kept.close()
 
     def open(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.number))
+        self._listener = socket.create_server(("127.0.0.1", self.number), reuse_port=True)
         self._start(self._accept, self._listener)
 
     def close(self) -> None:

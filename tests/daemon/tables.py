@@ -16,10 +16,42 @@ QUICK = '[watch]\ndebounce = "20 ms"\npoll_interval = "0.5 s"\n'
 AT = 1_700_000_000
 
 
+def configure(
+    bench: Workbench, tables: str, *, sync: str = "", extra: str = QUICK, sweep_duty: float = 1.0,
+) -> None:
+    """
+    Configure a daemon that is quick, and whose sweeps do not rest.
+
+    The rest grows with what a sweep has taken: where the machine stands still for three seconds meanwhile, that would
+    be a minute.
+    """
+    bench.configure(tables, sync=f"sweep_duty = {sweep_duty}\n{sync}", extra=extra)
+
+
 def fill(bench: Workbench, rows: int = 10, *, script: str = SCHEMA) -> None:
     """So many rows in each of the two."""
     bench.fill(script, ("INSERT INTO marked VALUES (?, ?, ?)", [(n, f"v{n}", AT + n) for n in range(rows)]),
                ("INSERT INTO plain VALUES (?, ?)", [(n, f"v{n}") for n in range(rows)]))
+
+
+def wait_for_lag(life: Life, bench: Workbench, table: str) -> float:
+    """
+    Write to a table until a line tells how long a change took; the seconds.
+
+    One is enough, as a rule. But a change that a cycle meets which has begun without knowing of it may have no lag.
+    """
+    def lags() -> list[float]:
+        return [line["lag_s"] for line in life.events("sync.completed", table=table) if "lag_s" in line]
+
+    def lags_after_a_write() -> list[float]:
+        (number,) = bench.db.execute(f'SELECT max(id) + 1 FROM "{table}"').fetchone()
+        more = (AT + number,) if table == "marked" else ()
+        bench.db.execute(f'INSERT INTO "{table}" VALUES (?, ?{", ?" * len(more)})', (number, "to be told", *more))
+        wait_equal(life, bench, table)
+        return lags()
+
+    life.wait_until(lambda: lags() or lags_after_a_write(), f"a lag of {table}")
+    return lags()[0]
 
 
 def wait_equal(life: Life, bench: Workbench, *tables: str) -> None:

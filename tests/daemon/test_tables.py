@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 
 from tests.daemon.conftest import Start
+from tests.daemon.hold import held
 from tests.daemon.life import PATIENCE_S
-from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, fill, is_equal, target, wait_equal
+from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, configure, fill, is_equal, target, wait_equal
+from tests.hostile.actions import Method
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench, run_command
 
 
-def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(workbench: Workbench, start: Start) -> None:
+def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(
+    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start,
+) -> None:
+    workbench = hostile_bench
     fill(workbench)
-    workbench.configure(MARKED + PLAIN, extra=QUICK + '[log]\nheartbeat_interval = "1 s"\n')
+    configure(workbench, MARKED + PLAIN, extra=QUICK + '[log]\nheartbeat_interval = "1 s"\n')
     workbench.rest.create_dataset(workbench.dataset)
     workbench.query("CREATE TABLE {d}.plain (id INT64, v STRING)")
     workbench.query("INSERT INTO {d}.plain VALUES (1000, 'of somebody else')")
@@ -23,13 +30,18 @@ def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(workben
     assert refused["failures"] == 1
     assert refused["retry_in_s"] <= 1.0
     wait_equal(life, workbench, "marked")
-    # Some attempts later, with writes to both.
-    for number in range(20):
-        workbench.db.execute("INSERT INTO marked VALUES (?, 'goes on', ?)", (100 + number, AT + 100 + number))
-        workbench.db.execute("INSERT INTO plain VALUES (?, 'waits')", (100 + number,))
+    numbers = itertools.count(100)
+
+    def attempts_after_a_write() -> int:
+        number = next(numbers)
+        workbench.db.execute("INSERT INTO marked VALUES (?, 'goes on', ?)", (number, AT + number))
+        workbench.db.execute("INSERT INTO plain VALUES (?, 'waits')", (number,))
         time.sleep(0.1)
+        return len(hostile.matching(Method.TABLES_GET, "/tables/plain"))
+
+    life.wait_until(lambda: attempts_after_a_write() >= 3, "some attempts, with writes to both")
     wait_equal(life, workbench, "marked")
-    assert life.wait("daemon.heartbeat", 3)["failing"] == ["plain"]
+    life.wait("daemon.heartbeat", failing=["plain"])
     life.wait_until(lambda: "failing: plain" in life.status(), "a status that says so")
     assert len(life.events("table.refused")) == 1
     assert target(workbench, "plain") == [(1000, "of somebody else")]
@@ -44,7 +56,7 @@ def test_a_table_that_can_t_be_synced_disturbs_no_other_and_is_told_once(workben
 
 def test_a_small_table_may_be_emptied(workbench: Workbench, start: Start) -> None:
     fill(workbench)
-    workbench.configure(MARKED + PLAIN, extra=QUICK)
+    configure(workbench, MARKED + PLAIN)
     life = start(workbench).ready()
     wait_equal(life, workbench, "marked", "plain")
     workbench.db.execute("DELETE FROM plain")
@@ -58,7 +70,7 @@ def test_two_tables_that_are_emptied_together_wait_for_an_operator(workbench: Wo
     fill(workbench)
     workbench.fill("CREATE TABLE other (id INTEGER PRIMARY KEY, v TEXT)",
                    ("INSERT INTO other VALUES (?, 'x')", [(n,) for n in range(900)]))
-    workbench.configure(MARKED + PLAIN + other, extra=QUICK, sync="sweep_duty = 0.02")
+    configure(workbench, MARKED + PLAIN + other, sweep_duty=0.1)
     life = start(workbench).ready()
     wait_equal(life, workbench, "marked", "plain", "other")
     # The one rests for longer than the other after its first copy.
@@ -86,26 +98,32 @@ def test_two_tables_that_are_emptied_together_wait_for_an_operator(workbench: Wo
         assert is_equal(workbench, table)
 
 
-def test_a_large_first_copy_keeps_no_small_table_waiting(workbench: Workbench, start: Start) -> None:
-    rows = 60_000
-    fill(workbench)
-    workbench.fill("CREATE TABLE large (id INTEGER PRIMARY KEY, v TEXT)",
-                   ("INSERT INTO large VALUES (?, ?)", [(n, "x" * 50) for n in range(rows)]))
-    workbench.configure('[[tables]]\nname = "large"\n' + MARKED + PLAIN, extra=QUICK,
-                        sync="parallel_tables = 1\npage_rows = 2000\nchunk_rows = 5000")
-    life = start(workbench).ready()
-    wait_equal(life, workbench, "marked", "plain")
-    workbench.db.execute("INSERT INTO plain VALUES (50, 'meanwhile')")
-    wait_equal(life, workbench, "plain")
-    assert life.events("sync.completed", table="large") == [], "it is under way still"
-    assert life.wait("sync.completed", table="large")["rows_upserted"] == rows
+def test_a_large_first_copy_keeps_no_small_table_waiting(
+    hostile_bench: Workbench, hostile: HostileBigQuery, start: Start,
+) -> None:
+    """One table at a time: while a MERGE of the large one is held, the others come before its next one or never."""
+    fill(hostile_bench)
+    hostile_bench.fill("CREATE TABLE large (id INTEGER PRIMARY KEY, v TEXT)",
+                       ("INSERT INTO large VALUES (?, 'x')", [(n,) for n in range(400)]))
+    configure(hostile_bench, '[[tables]]\nname = "large"\n' + MARKED + PLAIN,
+              sync="parallel_tables = 1\npage_rows = 50\nchunk_rows = 100")
+    with held(hostile, Method.JOBS_INSERT, "MERGE", "large") as hold:
+        life = start(hostile_bench).ready()
+        life.wait_until(lambda: hold.arrived == 1, "the large copy is under way")
+        hostile_bench.db.execute("INSERT INTO plain VALUES (50, 'meanwhile')")
+        # From then on its turn has lasted for a second, and the others are waiting for theirs.
+        life.wait_until(lambda: "lag" in life.status(), "the change has come up")
+        hold.let_one_go()
+        wait_equal(life, hostile_bench, "marked", "plain")
+        assert life.events("sync.completed", table="large") == [], "three parts of it are held"
+    assert life.wait("sync.completed", table="large")["rows_upserted"] == 400
     assert life.end() == 0
 
 
 def test_a_writer_that_never_pauses_does_not_starve_the_tables(workbench: Workbench, start: Start) -> None:
     fill(workbench)
     workbench.db.execute("PRAGMA synchronous = OFF")
-    workbench.configure(MARKED + PLAIN)
+    configure(workbench, MARKED + PLAIN, extra="")
     life = start(workbench).ready()
     wait_equal(life, workbench, "marked", "plain")
     before = len(life.events("sync.completed", table="marked"))

@@ -15,13 +15,17 @@ from bqsync.errors import BqsyncError, ErrorKind, Retry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+PATIENCE_S = 60.0
+"""For what comes at once on a machine that has nothing else to do."""
+SOON_S = 20.0
+"""What takes less has not waited for a time limit of 30 s: longer than the machine stands still."""
 TABLE = "projects/demo/datasets/d/tables/_bqsync_staging_1"
 ROW = DescriptorProto(name="Row", field=[FieldDescriptorProto(
     name="c0", number=1, type=FieldDescriptorProto.TYPE_INT64, label=FieldDescriptorProto.LABEL_OPTIONAL)])
 QUICK: Mapping[Retry, Waits] = {
-    Retry.SOON: Waits(first=0.01, longest=0.05, total=3.0),
-    Retry.CONNECT: Waits(first=0.05, longest=0.1, total=9.9),
-    Retry.SLOWLY: Waits(first=0.01, longest=0.05, total=3.0),
+    Retry.SOON: Waits(first=0.01, longest=0.05, total=30.0),
+    Retry.CONNECT: Waits(first=0.05, longest=0.1, total=30.0),
+    Retry.SLOWLY: Waits(first=0.01, longest=0.05, total=30.0),
 }
 
 
@@ -60,8 +64,8 @@ def refused(stream: AppendStream, groups: Sequence[Sequence[bytes]]) -> BqsyncEr
     return caught.value
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.01)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from tests.deliver.append_rig import QUICK, TABLE, Retries, batches, flat, refused, send, wait_until
+from tests.deliver.append_rig import (
+    PATIENCE_S,
+    QUICK,
+    SOON_S,
+    TABLE,
+    Retries,
+    batches,
+    flat,
+    refused,
+    send,
+    wait_until,
+)
 from tests.fakes.write_server import Fault
 
 from bqsync.deliver.append import MAX_REQUEST_BYTES, AppendStream
@@ -52,26 +63,32 @@ def test_a_request_over_the_limit_is_the_callers_fault(open_stream: Callable[...
 def test_requests_do_not_wait_for_each_others_answers(
     server: WriteServer, open_stream: Callable[..., AppendStream],
 ) -> None:
-    server.appends[0] = Fault(acts=True, silent_s=0.5)
+    may_answer = threading.Event()
+    server.appends[0] = Fault(acts=True, silent_until=may_answer)
     with open_stream() as stream:
-        begun = time.monotonic()
         for group in batches(5):
             stream.append(group)
-        assert time.monotonic() - begun < 0.25
+        assert server.rows == []
+        may_answer.set()
         assert stream.finish() == 15
 
 
 def test_a_full_window_blocks_until_an_answer_makes_room(
     server: WriteServer, open_stream: Callable[..., AppendStream],
 ) -> None:
-    server.appends[0] = Fault(acts=True, silent_s=0.4)
+    may_answer = threading.Event()
+    server.appends[0] = Fault(acts=True, silent_until=may_answer)
     with open_stream(max_in_flight_bytes=12) as stream:
-        begun = time.monotonic()
         stream.append([b"\x08\x01"] * 3)
         stream.append([b"\x08\x01"] * 3)
-        assert time.monotonic() - begun < 0.25
-        stream.append([b"\x08\x01"] * 3)
-        assert time.monotonic() - begun >= 0.35
+        giving = threading.Thread(target=stream.append, args=([b"\x08\x01"] * 3,), daemon=True)
+        giving.start()
+        giving.join(0.2)
+        assert giving.is_alive()
+        assert server.rows == []
+        may_answer.set()
+        giving.join(PATIENCE_S)
+        assert not giving.is_alive()
         stream.append([b"\x08\x01"] * 20)  # larger than the window: passes alone
         assert stream.finish() == 29
 
@@ -83,7 +100,7 @@ def test_silence_counts_as_a_lost_connection(
     groups = batches(3)
     begun = time.monotonic()
     assert send(open_stream(timeout_s=0.3), groups) == 9
-    assert 0.3 <= time.monotonic() - begun < 3
+    assert 0.3 <= time.monotonic() - begun < SOON_S
     assert server.rows == flat(groups)
     assert retries.kinds == {ErrorKind.BIGQUERY_TRANSIENT}
 
@@ -101,8 +118,13 @@ def test_silence_for_good_is_a_failure(
 def test_a_stream_in_use_for_longer_than_the_time_limit_is_not_silent(
     server: WriteServer, open_stream: Callable[..., AppendStream], retries: Retries,
 ) -> None:
+    """One of three attempts counts: the machine may stand still in the others."""
     server.every_append = Fault(acts=True, silent_s=0.15)
-    assert send(open_stream(timeout_s=0.4), batches(5)) == 15
+    for _ in range(3):
+        retries.clear()
+        assert send(open_stream(timeout_s=0.4), batches(5)) == 15
+        if not retries:
+            break
     assert not retries
 
 
@@ -112,7 +134,7 @@ def test_a_dead_endpoint_is_reported_within_the_connect_budget(
     server.kill()
     begun = time.monotonic()
     assert refused(open_stream(), batches(1)).kind is ErrorKind.BIGQUERY_UNREACHABLE
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < SOON_S
 
 
 def test_a_server_that_dies_in_the_middle_is_reported_within_the_connect_budget(
@@ -127,7 +149,7 @@ def test_a_server_that_dies_in_the_middle_is_reported_within_the_connect_budget(
         with pytest.raises(BqsyncError) as caught:
             stream.finish()
     assert caught.value.kind is ErrorKind.BIGQUERY_UNREACHABLE
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < SOON_S
 
 
 def test_a_server_that_comes_back_gets_the_rest(
@@ -180,8 +202,8 @@ def test_close_ends_a_finish_that_waits(server: WriteServer, open_stream: Callab
     with pytest.raises(BqsyncError, match="append rows") as caught:
         stream.finish()
     assert "closed" in caught.value.why
-    stream._worker.join(2)
-    assert time.monotonic() - begun < 2
+    stream._worker.join(SOON_S)
+    assert time.monotonic() - begun < SOON_S
     assert not stream._worker.is_alive()
 
 
@@ -195,16 +217,14 @@ def test_a_long_wait_ends_with_close_or_with_the_policys_stop(
     stream = open_stream(policy)
     stream.append([b"\x08\x01"])
     wait_until(lambda: bool(retries))
-    begun = time.monotonic()
     if event == "close":
         stream.close()
     else:
         policy.stop.set()
         with pytest.raises(BqsyncError):
             stream.finish()
-    stream._worker.join(2)
+    stream._worker.join(PATIENCE_S)
     assert not stream._worker.is_alive()
-    assert time.monotonic() - begun < 1
     stream.close()
 
 

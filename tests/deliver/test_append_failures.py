@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from tests.deliver.append_rig import QUICK, TABLE, Retries, batches, flat, refused, send
+from tests.deliver.append_rig import QUICK, SOON_S, TABLE, Retries, batches, flat, refused, send
 from tests.fakes.write_server import Code, Fault
 
 from bqsync.deliver.answers import RowsRefusedError
@@ -142,7 +142,7 @@ def test_without_progress_the_failure_is_raised(
     server.every_append = Fault(Status.ABORTED)
     waits = {**QUICK, Retry.SOON: Waits(first=0.01, longest=0.05, total=0.3)}
     assert refused(open_stream(retries.policy(waits=waits)), batches(1)).kind is ErrorKind.BIGQUERY_TRANSIENT
-    assert len(retries) > 2
+    assert retries
 
 
 def test_a_new_table_may_be_unknown_for_a_while(server: WriteServer, open_stream: Callable[..., AppendStream]) -> None:
@@ -157,7 +157,7 @@ def test_a_table_that_stays_unknown_is_reported(server: WriteServer, open_stream
     server.creates = dict.fromkeys(range(1000), Fault(Status.NOT_FOUND))
     begun = time.monotonic()
     assert refused(open_stream(new_table_s=0.3), batches(1)).kind is ErrorKind.BIGQUERY_NOT_FOUND
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < SOON_S
 
 
 def test_a_stream_that_stays_unknown_is_lost(server: WriteServer, open_stream: Callable[..., AppendStream]) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.deliver.append_rig import PATIENCE_S
 
 from bqsync.deliver.translate import failure
 from bqsync.deliver.window import MAX_REQUESTS, Window
@@ -36,10 +37,10 @@ def test_a_request_taken_before_the_connection_is_known_is_watched_all_the_same(
     assert window.take(window.connect()) is not None
     time.sleep(0.05)
     window.connected(cancelled.set)
-    assert cancelled.wait(2)
+    assert cancelled.wait(PATIENCE_S)
     assert window.is_silent
     window.fail(LOST)
-    draining.join(2)
+    draining.join(PATIENCE_S)
     assert not draining.is_alive()
 
 
@@ -53,7 +54,7 @@ def test_acknowledged_requests_make_room() -> None:
     assert giving.is_alive()
     assert window.take(connection) is not None
     window.acknowledge()
-    giving.join(2)
+    giving.join(PATIENCE_S)
     assert not giving.is_alive(), "though the window is not empty"
 
 
@@ -66,7 +67,7 @@ def test_the_number_of_requests_is_bounded_too() -> None:
     assert giving.is_alive()
     assert window.take(window.connect()) is not None
     window.acknowledge()
-    giving.join(2)
+    giving.join(PATIENCE_S)
     assert not giving.is_alive()
 
 
@@ -93,7 +94,7 @@ def test_a_thread_that_waits_to_send_ends_with_its_connection() -> None:
     taking.join(0.05)
     assert taking.is_alive()
     window.disconnect()
-    taking.join(2)
+    taking.join(PATIENCE_S)
     assert not taking.is_alive()
 
 

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+PATIENCE_S = 60.0
+"""For what comes within a second or two on a machine that has nothing else to do."""
+
 
 def within(seconds: float, condition: Callable[[], object]) -> bool:
     deadline = time.monotonic() + seconds

@@ -85,10 +85,17 @@ def test_check_names_a_missing_database_with_its_fix(home: Path) -> None:
 
 
 def test_the_demo_ends_with_equal_tables(tmp_path: Path) -> None:
-    result = run(tmp_path, "demo", "--seconds", "3", "--jobs", "20")
-    assert result["rows_different"] == 0
-    assert {table["table"] for table in result["tables"]} == set(KEYS)
-    changes = [sum(counts[kind] for counts in result["writes"].values()) for kind in ("inserts", "updates", "deletes")]
+    changes: list[int] = []
+    for attempt in range(3):
+        # Where the machine stands still for those seconds, the application writes next to nothing.
+        if not changes or not all(changes):
+            folder = tmp_path / str(attempt)
+            folder.mkdir()
+            result = run(folder, "demo", "--seconds", "3", "--jobs", "20")
+            assert result["rows_different"] == 0
+            assert {table["table"] for table in result["tables"]} == set(KEYS)
+            changes = [sum(counts[kind] for counts in result["writes"].values())
+                       for kind in ("inserts", "updates", "deletes")]
     assert all(changes), "the application has inserted, updated and deleted"
 
 

@@ -11,8 +11,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from tests.end_to_end.processes import servers_of, within
+from tests.end_to_end.processes import PATIENCE_S, servers_of, within
 from tests.fidelity.expected import assert_equal, by_key, expected_of_nine
+from tests.hostile.actions import Delay, Method
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench, run_command, start_command
 
 from bqsync.demo.fill import fill_llm_runs
@@ -20,39 +22,38 @@ from bqsync.demo.schema import create_tables
 
 ROWS = 20_000
 KILLS = 5
+CALLS = 25
+"""A run without a death makes over 100."""
 
 
-def kill_after(folder: Path, event: str, wait_s: float) -> bool:
-    """Kill a first copy so long after it has logged an event; False where it was through by then."""
-    with start_command("sync", "llm_runs_v2", folder=folder) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if event in line:
-                break
-        time.sleep(wait_s)
-        process.kill()
-        process.communicate()
-    return process.returncode == -signal.SIGKILL
+def kill_at_random(bench: Workbench, hostile: HostileBigQuery, rng: random.Random) -> None:
+    """
+    Kill a run a moment after one of its first calls.
 
-
-def kill_at_random(bench: Workbench, rng: random.Random) -> bool:
-    """Kill a run within a second of its start; False where it was through by then."""
-    lock = bench.state_path.with_name("state.db.lock")
+    Those that come later wait, and are lost with it: however long its death is in coming, it is not through by then.
+    """
+    hostile.reset()
+    number = rng.randint(1, CALLS)
+    hostile.rule(Method.ANY, Delay(300.0), first=number + 1)
     with start_command("sync", "llm_runs_v2", folder=bench.folder) as process:
-        assert within(20, lambda: lock.exists() and lock.read_text() == f"{process.pid}\n")
-        time.sleep(rng.uniform(0.0, 1.2))
+        assert within(PATIENCE_S, lambda: len(hostile.calls) >= number)
+        time.sleep(rng.uniform(0.0, 0.2))
         process.kill()
         process.communicate()
-    return process.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL
 
 
-def test_killed_again_and_again_a_first_copy_still_converges(workbench: Workbench) -> None:
+def test_killed_again_and_again_a_first_copy_still_converges(
+    hostile_bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    workbench = hostile_bench
     create_tables(workbench.db)
     fill_llm_runs(workbench.db, ROWS, seed=3)
     workbench.configure_nine_tables(sync="page_rows = 500\nchunk_rows = 2000")
     rng = random.Random(os.environ.get("BQSYNC_TEST_SEED", "5"))
-    killed = [kill_at_random(workbench, rng) for _ in range(KILLS)]
-    assert killed.count(True) >= 3, "most of the runs were ended half-way"
+    for _ in range(KILLS):
+        kill_at_random(workbench, hostile, rng)
+    hostile.reset()
 
     final = workbench.sync_command("llm_runs_v2")["llm_runs_v2"]
     assert (final["error"], final["quarantine_total"]) == (None, 0)
@@ -65,8 +66,9 @@ def test_killed_again_and_again_a_first_copy_still_converges(workbench: Workbenc
 def test_a_killed_command_leaves_no_server_and_the_next_one_finishes(home: Path) -> None:
     with closing(sqlite3.connect(home / "job_tracker.db", isolation_level=None)) as db:
         fill_llm_runs(db, 5000, seed=4)
-    assert kill_after(home, "target.created", 0.4)
-    assert within(12, lambda: not servers_of(home)), "the embedded BigQuery goes with its parent"
+    killed = run_command("sync", "llm_runs_v2", folder=home, BQSYNC_FAILPOINT="chunk.appended")
+    assert killed.returncode == -signal.SIGKILL
+    assert within(PATIENCE_S, lambda: not servers_of(home)), "the embedded BigQuery goes with its parent"
     assert run_command("sync", "llm_runs_v2", folder=home).returncode == 0
     verified = run_command("verify", "llm_runs_v2", "--json", folder=home)
     assert (verified.returncode, json.loads(verified.stdout)["rows_different"]) == (0, 0)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-import signal
+import threading
 import time
 from pathlib import Path
 
-from tests.end_to_end.processes import within
+from tests.end_to_end.processes import PATIENCE_S, within
+from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import ROOT, run_command, start_command
 
 from bqsync.embedded import Endpoints
 
 DEAD = Endpoints(rest="http://127.0.0.1:1", grpc="127.0.0.1:1")
+
+SOON_S = 8.5
+"""Beyond its start."""
 
 
 def point_to(home: Path, endpoints: Endpoints, dataset: str = "outage") -> None:
@@ -22,12 +26,19 @@ def point_to(home: Path, endpoints: Endpoints, dataset: str = "outage") -> None:
 
 
 def sync_in_vain(home: Path) -> None:
-    """Within ten seconds on a machine that starts Python in one and a half; where it takes longer, so much longer."""
-    begun = time.monotonic()
-    assert run_command("check", "--offline", folder=home).returncode == 0
-    start_up = time.monotonic() - begun
-    done = run_command("sync", folder=home)
-    assert time.monotonic() - begun - 2 * start_up < 8.5
+    """
+    Within ten seconds on a machine that starts Python in one and a half; where it takes longer, so much longer.
+
+    One of three attempts counts: the machine may stand still in the others.
+    """
+    longer_s: list[float] = []
+    while len(longer_s) < 3 and min(longer_s, default=SOON_S) >= SOON_S:
+        begun = time.monotonic()
+        assert run_command("check", "--offline", folder=home).returncode == 0
+        start_up_s = time.monotonic() - begun
+        done = run_command("sync", folder=home)
+        longer_s.append(time.monotonic() - begun - 2 * start_up_s)
+    assert min(longer_s) < SOON_S
     assert done.returncode == 69
     assert "Traceback" not in done.stdout + done.stderr
     for word in ("error[E301]", "  why   ", "  fix   ", "127.0.0.1:1"):
@@ -50,15 +61,17 @@ def test_after_an_outage_of_the_write_api_alone_the_next_sync_delivers_everythin
     assert (verified.returncode, json.loads(verified.stdout)["rows_different"]) == (0, 0)
 
 
-def test_the_second_of_two_processes_is_turned_away(home: Path, emulator: Endpoints) -> None:
-    point_to(home, emulator, "two_processes")
-    lock = home / ".bqsync" / "state.db.lock"
+def test_the_second_of_two_processes_is_turned_away(home: Path, hostile: HostileBigQuery) -> None:
+    point_to(home, hostile.endpoints, "two_processes")
+    may_go_on = threading.Event()
+    hostile.on_call(lambda _call: may_go_on.wait(2 * PATIENCE_S))
     with start_command("sync", folder=home) as first:
-        assert within(20, lambda: lock.exists() and lock.read_text() == f"{first.pid}\n")
-        first.send_signal(signal.SIGSTOP)
-        second = run_command("sync", folder=home)
-        first.send_signal(signal.SIGCONT)
-        first.communicate(timeout=60)
+        try:
+            assert within(PATIENCE_S, lambda: hostile.calls), "it holds the lock, and waits for BigQuery"
+            second = run_command("sync", folder=home)
+        finally:
+            may_go_on.set()
+        first.communicate(timeout=PATIENCE_S)
     assert (second.returncode, first.returncode) == (75, 0)
     assert "error[E401]" in second.stderr
     assert f"process {first.pid} holds the lock" in second.stderr

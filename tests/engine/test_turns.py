@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bqsync.engine.turns import Turns
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def started(work: Callable[[], object]) -> threading.Thread:

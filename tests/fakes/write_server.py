@@ -37,6 +37,8 @@ class Fault:
     row_errors: tuple[int, ...] = ()
     silent_s: float = 0.0
     """Say nothing for so long."""
+    silent_until: threading.Event | None = None
+    """Say nothing until then."""
     answers_offset: int | None = None
     without_offset: bool = False
     answers_twice: bool = False
@@ -148,7 +150,7 @@ class WriteServer:
     ) -> Iterator[types.AppendRowsResponse]:
         fault = fault or Fault(acts=True)
         until = time.monotonic() + fault.silent_s
-        while time.monotonic() < until and context.is_active():
+        while (time.monotonic() < until or _waits(fault.silent_until)) and context.is_active():
             self._dying.wait(0.01)
         answer = self._apply(request) if fault.acts else types.AppendRowsResponse()
         if fault.ends_call:
@@ -180,6 +182,10 @@ class WriteServer:
     def _closed(self) -> None:
         with self._lock:
             self.open_connections -= 1
+
+
+def _waits(event: threading.Event | None) -> bool:
+    return event is not None and not event.is_set()
 
 
 def _abort(context: grpc.ServicerContext, fault: Fault) -> NoReturn:

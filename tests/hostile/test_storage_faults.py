@@ -21,6 +21,7 @@ from tests.hostile.actions import (
     UnknownFor,
     When,
 )
+from tests.hostile.calls import FOREVER, Call, Rule
 from tests.hostile.proxy import HostileBigQuery
 from tests.hostile.wire import Wire, row
 
@@ -165,14 +166,20 @@ def test_each_new_table_is_unknown_for_some_calls(wire: Wire, hostile: HostileBi
 def test_a_new_table_is_unknown_for_some_time(wire: Wire, hostile: HostileBigQuery) -> None:
     stream = wire.create_stream("t")
     hostile.rule(Method.APPEND_ROWS, UnknownFor(seconds=0.4))
-    for _ in range(2):
-        with wire.appending(stream) as appending:
-            appending.send("a", offset=0)
-            assert appending.failure()[0] is grpc.StatusCode.NOT_FOUND
+    with wire.appending(stream) as appending:
+        appending.send("a", offset=0)
+        assert appending.failure()[0] is grpc.StatusCode.NOT_FOUND
     time.sleep(0.5)
     with wire.appending(stream) as appending:
         appending.send("a", offset=0)
         assert appending.offset() == 0
+
+
+def test_the_time_counts_from_the_first_call_for_a_table() -> None:
+    rule = Rule(method=Method.APPEND_ROWS, action=UnknownFor(seconds=0.4), holding="", first=1, times=FOREVER)
+    calls = [("t", 10.0), ("t", 10.3), ("u", 10.5), ("t", 10.5), ("u", 10.8), ("u", 11.0)]
+    unknown = [rule.applies(Call(method=Method.APPEND_ROWS, path=path, body="", at=at)) for path, at in calls]
+    assert unknown == [True, True, True, False, True, False]
 
 
 def test_a_delayed_request_is_passed_on_later_in_its_turn(wire: Wire, hostile: HostileBigQuery) -> None:

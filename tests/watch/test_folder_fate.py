@@ -138,7 +138,7 @@ def test_a_check_of_an_unchanged_folder_changes_nothing(tmp_path: Path) -> None:
         descriptors = open_files()
         for _ in range(20):
             assert watch.check() is None
-        assert open_files() == descriptors
+        assert open_files() <= descriptors
         assert witness.signals == []
 
 

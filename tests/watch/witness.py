@@ -17,7 +17,7 @@ PATIENCE_S = 30.0
 
 
 def open_files() -> int:
-    """How many this process has open."""
+    """How many this process has open. What earlier tests have left may be closed at any moment."""
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 

@@ -93,6 +93,10 @@ class Agenda:
         table.begun_s, table.earliest_s = now_s, now_s + table.interval_s
         return start
 
+    def changed_us(self, key: TableKey, waiting_us: int | None) -> int | None:
+        """When the first change was written that came up since a cycle of the table began; `waiting_us` as above."""
+        return _older(self._tables[key].changed_us, waiting_us)
+
     def skip(self, key: TableKey) -> None:
         """The change was delivered by a cycle that began after it."""
         self._tables[key].is_changed, self._tables[key].changed_us = False, None

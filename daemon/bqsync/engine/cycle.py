@@ -56,6 +56,8 @@ class CycleOptions:
     """No other table has lost more rows than the guard lets pass unasked."""
     changed_us: int | None = None
     """When the first change was written that this cycle is to deliver, in Unix microseconds; None: not known."""
+    told_us: Callable[[], int | None] = lambda: None
+    """Asked before anything is read: the same of the changes that have come up since the cycle began."""
     schema_cookie: int | None = None
     """Of the source, as it was a moment ago: what was planned under the same one stands."""
     give_way: Callable[[], None] = lambda: None
@@ -236,6 +238,7 @@ class TableCycle:
 
     def _pass(self, refused: frozenset[bytes]) -> None:
         """Deliver what the watermarks tell."""
+        changed_us, merges = self._changed_us(), self.outcome.merges
         found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
         one = WatermarkPass(
             self._lane, self._reader, self.outcome, bounds=self._bounds, overlap_us=self._overlap_us,
@@ -247,12 +250,13 @@ class TableCycle:
             if not all(item.is_indexed for item in self._book.tracked()):
                 # Only those are spaced.
                 self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
-            self._note_lag()
+            self._note_lag(changed_us, merges)
         self._book.decide_anew(one.of_another_form)
 
     def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
         """Compare the whole table."""
         self._book.decide(self._session.now_us(), from_newest=True)
+        changed_us, merges = self._changed_us(), self.outcome.merges
         found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
         settings = self._session.config.sync
         limits = DeleteLimits(max_fraction=settings.max_delete_fraction, confirmed=self._options.confirmed_deletes,
@@ -272,12 +276,16 @@ class TableCycle:
         if self.outcome.swept:
             self._session.note_look(self._section.name, "sweep", found)
             self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us())
-            self._note_lag()
+            self._note_lag(changed_us, merges)
 
-    def _note_lag(self) -> None:
-        """What was written before is in the target now."""
-        if self._options.changed_us is not None and self.outcome.lag_s is None and self.outcome.merges:
-            self.outcome.lag_s = round(max(0, self._session.now_us() - self._options.changed_us) / 1_000_000, 3)
+    def _changed_us(self) -> int | None:
+        """When the first change was written that what is read from now on delivers; None: not known."""
+        return self._options.told_us() if self._options.changed_us is None else self._options.changed_us
+
+    def _note_lag(self, changed_us: int | None, merges_before: int) -> None:
+        """What was written before the reading is in the target now."""
+        if changed_us is not None and self.outcome.lag_s is None and self.outcome.merges > merges_before:
+            self.outcome.lag_s = round(max(0, self._session.now_us() - changed_us) / 1_000_000, 3)
 
     def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> None:
         """Within a sweep, while nothing is staged: other tables have their turn, and newer rows of this one."""

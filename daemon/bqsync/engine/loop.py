@@ -2,7 +2,7 @@
 The loop of the daemon: looks at the file, gives tables their turn, and takes in what became of them.
 
 One thread runs the loop and waits on its inbox; every cycle has a thread of its own for as long as it lasts
-(`workers`).
+(`workers`), and asks from there what changes have come up.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Loop:
         self.setbacks = Setbacks()
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
         self._beats = beats or Beats()
-        self._workers = Workers(session, inbox, self._beats)
+        self._workers = Workers(session, inbox, self._beats, self._told_us)
         self._stalled: set[TableKey] = set()
         self.has_arrived = False
         self._is_arriving = False
@@ -176,6 +176,10 @@ class Loop:
         self.agenda.skip(key)
         self._deferred.ended(key)
         return False
+
+    def _told_us(self, key: TableKey) -> int | None:
+        """When the first change was written that has come up since the cycle of a table began; from its thread."""
+        return self.agenda.changed_us(key, self.lookout.waiting_us())
 
     def _note_pace(self, ended: Ended) -> None:
         pace, before_s = self._paces[ended.key], self._paces[ended.key].interval_s

@@ -48,12 +48,17 @@ class Workers:
         session: of the loop.
         inbox: is told of every end: `Ended`, `Arrived`.
         beats: every call to BigQuery and every page is one.
+        told_us: when the first change was written that has come up since the cycle of a table began.
     """
 
-    def __init__(self, session: Session, inbox: queue.SimpleQueue[object], beats: Beats) -> None:
+    def __init__(
+        self, session: Session, inbox: queue.SimpleQueue[object], beats: Beats,
+        told_us: Callable[[TableKey], int | None],
+    ) -> None:
         self._session = session
         self._inbox = inbox
         self._beats = beats
+        self._told_us = told_us
         self._turns = Turns(session.config.sync.parallel_tables)
         self._identity = IdentityWatch(session)
 
@@ -101,8 +106,10 @@ class Workers:
         sweep = SweepMode.ALWAYS if start.is_alone else SweepMode.DUE
         try:
             beat()
-            options = CycleOptions(sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
-                                   schema_cookie=self._identity.look(), give_way=give_way)
+            options = CycleOptions(
+                sweep=sweep, is_alone=start.is_alone, changed_us=start.changed_us,
+                told_us=partial(self._told_us, start.key), schema_cookie=self._identity.look(), give_way=give_way,
+            )
             run = run_cycle(session, section, options, lambda _rows: beat())
         except Exception as raised:  # noqa: BLE001 - as in a cycle
             run = failed_run(session, section, raised)
