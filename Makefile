@@ -56,8 +56,11 @@ lock: $(VENV)/.ready  ## pin what development uses: the newest of everything, wi
 clean:
 	rm -rf $(VENV) .venv-lowest dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
 
+# The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
+# considers. `pip check` tells what the lock lacks.
 $(VENV)/.ready: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check
 	touch $@
