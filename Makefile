@@ -48,13 +48,20 @@ test-lowest: $(VENV)/.ready  ## the suite with the oldest versions that pyprojec
 test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
 	$(BIN)/python -m tests.systemd
 
-# One lock for every Python and platform, with the hashes of all files of each package; no index is named in it.
-lock: $(VENV)/.ready  ## pin what development uses: the newest of everything, with hashes
-	$(BIN)/uv pip compile -q --no-config --upgrade --universal --python-version 3.11 --extra dev --generate-hashes \
-		--no-emit-index-url --custom-compile-command 'make lock' --output-file requirements-dev.lock pyproject.toml
+# One lock for every Python and platform, with the hashes of all files of each package; no index is named in it. The uv
+# that makes it is that of the lock before, in an environment of its own: that of development may lack what is new.
+lock:  ## pin what development uses: the newest of everything, with hashes
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	sed -n '/^uv==/,/# via/p' requirements-dev.lock > .venv-lock/uv.txt
+	.venv-lock/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes -r .venv-lock/uv.txt
+	.venv-lock/bin/uv pip compile -q --no-config --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+		--output-file requirements-dev.lock pyproject.toml
+	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) .venv-lowest dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
+	rm -rf $(VENV) .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
 
 # The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
 # considers. `pip check` tells what the lock lacks.
