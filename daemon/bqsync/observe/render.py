@@ -17,8 +17,9 @@ _MAX_DEPTH = 4
 _BUDGETS = ((4_000, 200), (1_000, 50), (200, 20), (50, 5))
 _COLORS = {"debug": "2", "info": "32", "warning": "33", "error": "31"}
 _EVENT_WIDTH = 20
-_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""DEL, the C1 controls (an escape sequence may begin with one), and what changes the direction of a text."""
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""DEL, the C1 controls (an escape sequence may begin with one), what changes the direction of a text, and
+what stands for bytes of a file's name that are no UTF-8."""
 
 
 def json_line(event: Mapping[str, Any], *, ascii_only: bool = False) -> str:
