@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 HISTORIES ?= 1000
 
-.PHONY: run test check fmt protos bench soak smoke clean test-lowest test-systemd lock
+.PHONY: run test check audit fmt protos bench soak smoke clean test-lowest test-systemd lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -15,11 +15,15 @@ run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on
 test: check smoke  ## everything that has to pass
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-check: $(VENV)/.ready  ## style, types, layers, freshness of generated files
+check: $(VENV)/.ready  ## style, types, layers, freshness of generated files; advisories are told and fail nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/bqsync protos --check
+	$(BIN)/python -m tests.audit --only-tell
+
+audit: $(VENV)/.ready  ## whether a version in requirements-dev.lock is known to be vulnerable: then it fails
+	$(BIN)/python -m tests.audit
 
 fmt: $(VENV)/.ready
 	$(BIN)/ruff check --fix .
@@ -36,26 +40,34 @@ soak: $(VENV)/.ready  ## so many random histories against a hostile BigQuery: ma
 smoke: $(VENV)/.ready  ## the wheel alone in an empty environment: no file and no package may be missing from it
 	PYTHON=$(PYTHON) BIN=$(BIN) sh tests/smoke.sh
 
-test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
+test-lowest: $(VENV)/.ready  ## the suite with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/pip install -q uv
-	.venv-lowest/bin/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[dev]'
+	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[dev]'
 	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
 	$(BIN)/python -m tests.systemd
 
-lock:  ## pin what development uses: the newest of everything, from an environment that holds nothing else
+# One lock for every Python and platform, with the hashes of all files of each package; no index is named in it. The uv
+# that makes it is that of the lock before, in an environment of its own: that of development may lack what is new.
+lock:  ## pin what development uses: the newest of everything, with hashes
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install -q --disable-pip-version-check -e '.[dev]'
-	.venv-lock/bin/pip freeze --exclude-editable > requirements-dev.lock
+	sed -n '/^uv==/,/# via/p' requirements-dev.lock > .venv-lock/uv.txt
+	.venv-lock/bin/pip install -q --disable-pip-version-check --no-deps --require-hashes -r .venv-lock/uv.txt
+	.venv-lock/bin/uv pip compile -q --no-config --upgrade --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+		--output-file requirements-dev.lock pyproject.toml
 	rm -rf .venv-lock
 
 clean:
 	rm -rf $(VENV) .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
 
+# The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
+# considers. `pip check` tells what the lock lacks.
 $(VENV)/.ready: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c requirements-dev.lock -e '.[dev]'
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/pip check
 	touch $@

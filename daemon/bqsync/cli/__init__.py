@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import NoReturn
@@ -11,6 +10,7 @@ import click
 
 from bqsync.cli.check import check
 from bqsync.cli.demo import demo
+from bqsync.cli.output import print_json, show_error
 from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
 from bqsync.cli.run import run
@@ -70,6 +70,6 @@ def main() -> NoReturn:
 
 def _show(error: BqsyncError) -> None:
     if "--json" in sys.argv:
-        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+        print_json({"error": error.as_dict()}, indent=False)
     else:
-        click.echo(error.render(), err=True)
+        show_error(error)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json
+from bqsync.cli.output import print_json, say, within
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -32,10 +32,10 @@ def check(*, offline: bool, show_effective: bool, as_json: bool, config: Config)
                     **({"origins": origins} if show_effective else {})})
     else:
         for finding in findings:
-            click.echo(f"{_MARKS[finding.level]}  {finding.subject}: {finding.what}")
+            say(f"{_MARKS[finding.level]}  {within(finding.subject)}: {within(finding.what)}")
             if finding.fix:
-                click.echo(f"         fix  {finding.fix}")
+                say(f"         fix  {within(finding.fix)}")
         if show_effective:
             for name, origin in sorted(origins.items()):
-                click.echo(f"         {name}  ({origin})")
+                say(f"         {within(name)}  ({within(origin)})")
     return exit_code(findings)

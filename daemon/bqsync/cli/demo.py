@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import json_option, log_options
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def demo(
         outcome = run_demo(config, seconds=seconds, rate=rate, seed=seed)
     _show(outcome, as_json=as_json)
     if folder is not None and not as_json:
-        click.echo(f"It stays in {folder}: try `cd {folder} && bqsync verify`")
+        say(f"It stays in {folder}: try `cd {folder} && bqsync verify`")
     return ExitCode.FAILED if outcome.rows_different else ExitCode.OK
 
 

@@ -1,18 +1,49 @@
-"""Results on standard output: a table for people, JSON for programs."""
+"""
+Results on standard output: a table for people, JSON for programs.
+
+Names, keys and the words of other programs come from elsewhere: nothing in them may steer the terminal or pass for a
+line of ours, and a table shows them as they are.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from bqsync.errors import BqsyncError, ConfigurationError
+from bqsync.observe.render import escape_json, one_line
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON takes
-    """One JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str))
+_MARGIN = "\n        "
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line, or several of ours; whatever else in them is no plain character is escaped."""
+    click.echo("\n".join(map(one_line, text.split("\n"))), err=err)
+
+
+def within(text: str) -> str:
+    """A text of somebody else's for a place in a line of ours: its further lines stand behind a margin."""
+    return _MARGIN.join(map(one_line, text.splitlines()))
+
+
+def show_error(error: BqsyncError) -> None:
+    """What, why and fix, on standard error."""
+    shown = BqsyncError(error.kind, what=within(error.what), why=within(error.why), fix=within(error.fix))
+    if isinstance(error, ConfigurationError):
+        shown = ConfigurationError(within(error.path), [
+            replace(problem, message=within(problem.message), fix=within(problem.fix)) for problem in error.problems])
+    say(shown.render(), err=True)
+
+
+def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN401 - whatever JSON takes
+    """One JSON document; indented on a terminal, unless told otherwise."""
+    spread = sys.stdout.isatty() if indent is None else indent
+    click.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2 if spread else None, default=str)))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
@@ -20,12 +51,14 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, ti
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for index, heading in enumerate(headings):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        # As Text, not as a string: rich would take [brackets] in it for its markup.
+        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else one_line(str(cell))) for cell in row))
     # Off a terminal nothing is cut to a width that nobody has asked for.
     Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json
+from bqsync.cli.output import print_json, say
 from bqsync.errors import BqsyncError, ErrorKind, ExitCode
 
 if TYPE_CHECKING:
@@ -33,5 +33,5 @@ def protos(*, only_check: bool, as_json: bool, config: Config) -> int:
         print_json(result.as_dict())
     else:
         word = "is up to date" if result.fresh else "was written" if result.written else "is OUT OF DATE: bqsync protos"
-        click.echo(f"{result.descriptor_set} {word}")
+        say(f"{result.descriptor_set} {word}")
     return ExitCode.FAILED if only_check and not result.fresh else ExitCode.OK

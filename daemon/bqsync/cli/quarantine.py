@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -34,13 +34,13 @@ def quarantine(tables: tuple[str, ...], *, retry: bool, limit: int, as_json: boo
         return 0
     _show(rows, total)
     if retry:
-        click.echo(f"{forgotten} verdicts were forgotten: the next sync tries these rows again")
+        say(f"{forgotten} verdicts were forgotten: the next sync tries these rows again")
     return 0
 
 
 def _show(rows: list[QuarantinedRow], total: int) -> None:
     if not rows:
-        click.echo("no row is in quarantine")
+        say("no row is in quarantine")
         return
     print_table(
         ["table", "key", "column", "reason", "since", "in BigQuery"],
@@ -48,10 +48,10 @@ def _show(rows: list[QuarantinedRow], total: int) -> None:
           "an earlier version" if row.delivered else "no"] for row in rows],
     )
     if len(rows) < total:
-        click.echo(f"… and {total - len(rows)} more: --limit, or --json")
+        say(f"… and {total - len(rows)} more: --limit, or --json")
     for reason in sorted({row.reason for row in rows}):
         row = next(row for row in rows if row.reason is reason)
-        click.echo(f"{reason.value}\n  why   {row.why}\n  fix   {row.fix}")
+        say(f"{reason.value}\n  why   {row.why}\n  fix   {row.fix}")
 
 
 def _moment(moment_us: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bqsync.cli.options import json_option
-from bqsync.cli.output import print_json
+from bqsync.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from bqsync.install.placing import Placement
@@ -121,7 +121,7 @@ def _warnings(settings: ServiceSettings) -> list[str]:
 
 def _warn(sentences: list[str]) -> None:
     for sentence in sentences:
-        click.echo(f"warning: {sentence}", err=True)
+        say(f"warning: {sentence}", err=True)
 
 
 def _report(
@@ -135,16 +135,16 @@ def _report(
                     "commands": commands, "warnings": found, "next": steps})
         return
     for file in files:
-        click.echo(f"{file.found:<11} {file.path}")
+        say(f"{file.found:<11} {file.path}")
         if file.before is not None:
             for line in file.difference():
-                click.echo(f"            {line}")
+                say(f"            {line}")
     for command in commands:
-        click.echo(f"{'ran':<11} {command}")
+        say(f"{'ran':<11} {command}")
     _warn(found)
     click.echo("next:")
     for step in steps:
-        click.echo(f"  {step}")
+        say(f"  {step}")
 
 
 def _as_the_service(settings: ServiceSettings, group: str) -> str:

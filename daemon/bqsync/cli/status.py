@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say, within
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _show(tables: list[TableHealth]) -> None:
     for table in tables:
         if table.last_error:
             error = table.last_error
-            click.echo(f"error[{error['code']}] {table.name}: {error['what']}\n  fix   {error['fix']}")
+            say(f"error[{error['code']}] {within(table.name)}: {within(error['what'])}\n  fix   {within(error['fix'])}")
 
 
 def _word(table: TableHealth) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option, stop_on_signals
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say, within
+from bqsync.observe.render import one_line
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -70,8 +71,8 @@ def show(outcomes: Sequence[CycleOutcome], *, as_json: bool) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
             error = outcome.error
-            click.echo(f"error[{error['code']}] {outcome.table}: {error['what']}\n  why   {error['why']}\n"
-                       f"  fix   {error['fix']}", err=True)
+            say(f"error[{error['code']}] {within(outcome.table)}: {within(error['what'])}\n"
+                f"  why   {within(error['why'])}\n  fix   {within(error['fix'])}", err=True)
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def progress_bars(config: Config) -> Iterator[Progress | None]:
 
     from bqsync.observe.log import configure
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         # Standard error is the bars' now: the log writes above them. Who watches the bars and gets the table at the end
         # needs no line for every table, unless a level was asked for.
@@ -107,7 +108,7 @@ class _Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def begin(self, table: str, rows: int) -> None:
-        self._tasks[table] = self._bars.add_task(table, total=rows)
+        self._tasks[table] = self._bars.add_task(one_line(table), total=rows)
 
     def advance(self, table: str, rows: int) -> None:
         self._bars.update(self._tasks[table], completed=rows)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import common_options, json_option, stop_on_signals
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say, show_error, within
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def verify(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     else:
         _show(outcomes)
         for error in failures.values():
-            click.echo(error.render(), err=True)
+            show_error(error)
     codes = [error.rule.exit_code for error in failures.values()]
     return ExitCode.FAILED if different else next(iter(codes), ExitCode.OK)
 
@@ -51,6 +51,6 @@ def _show(outcomes: list[VerifyOutcome]) -> None:
     for outcome in outcomes:
         for difference in outcome.differences:
             columns = f": {', '.join(difference.columns)}" if difference.columns else ""
-            click.echo(f"{outcome.table} {difference.kind.value} ({', '.join(difference.key)}){columns}")
+            say(within(f"{outcome.table} {difference.kind.value} ({', '.join(difference.key)}){columns}"))
         if len(outcome.differences) < outcome.rows_different:
-            click.echo(f"{outcome.table} … and {outcome.rows_different - len(outcome.differences)} more")
+            say(f"{outcome.table} … and {outcome.rows_different - len(outcome.differences)} more")

@@ -32,6 +32,8 @@ _SHUTDOWN_S = 8.0
 def main() -> int:
     """Serve the folder until the parent is gone; the exit code is 0 unless the emulator failed."""
     options = _options()
+    # DuckDB's files hold the rows: they are private, whatever the umask and the mode of a folder that was there before.
+    os.umask(0o077)
     ending = Event()
     _heed_signals(ending)
     Thread(target=_watch_parent, args=(ending,), name="watch-parent", daemon=True).start()

@@ -17,6 +17,7 @@ from bqsync.deliver import target
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.schema import incompatible_columns
 from bqsync.encode.mapping import TableDraft, finish
+from bqsync.engine.exposure import exposures
 from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column
 from bqsync.engine.watermark_verdict import judge_column
@@ -61,6 +62,8 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
                                 f"journal mode {source.journal_mode()}"))
     specs = _check_tables(config, source, messages, findings, values=not offline)
     _check_state(config, findings)
+    findings.extend(Finding(level="warning", subject=subject, what=what, fix=fix)
+                    for subject, what, fix in exposures(config))
     if not offline:
         _check_bigquery(config, specs, findings)
     return findings

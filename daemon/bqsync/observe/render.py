@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -16,6 +17,9 @@ _MAX_DEPTH = 4
 _BUDGETS = ((4_000, 200), (1_000, 50), (200, 20), (50, 5))
 _COLORS = {"debug": "2", "info": "32", "warning": "33", "error": "31"}
 _EVENT_WIDTH = 20
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""DEL, the C1 controls (an escape sequence may begin with one), what changes the direction of a text, and
+what stands for bytes of a file's name that are no UTF-8."""
 
 
 def json_line(event: Mapping[str, Any], *, ascii_only: bool = False) -> str:
@@ -45,14 +49,14 @@ def text_line(event: Mapping[str, Any], *, color: bool) -> str:
 
 def _columns(event: Mapping[str, Any], characters: int, entries: int, *, color: bool) -> list[str]:
     plain = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in _ordered(event)}
-    timestamp, level, name = (_one_line(str(plain.pop(key))) for key in _HEAD)
+    timestamp, level, name = (one_line(str(plain.pop(key))) for key in _HEAD)
     # The day and the sixth digit help a machine; at a terminal the time of day does.
     time = timestamp[11:23] if len(timestamp) > 23 else timestamp
     return [
         _paint(time, "2", color=color),
         _paint(f"{level:<7}", _COLORS.get(level, "0"), color=color),
         _paint(f"{name:<{_EVENT_WIDTH}}", "1", color=color),
-        *(f"{_paint(_one_line(key) + '=', '36', color=color)}{_shown(value)}" for key, value in plain.items()),
+        *(f"{_paint(one_line(key) + '=', '36', color=color)}{_shown(value)}" for key, value in plain.items()),
     ]
 
 
@@ -117,7 +121,12 @@ def _cut(text: str, characters: int) -> str:
 
 
 def _dump(fields: Mapping[str, Any], *, ascii_only: bool) -> str:
-    return json.dumps(fields, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"))
+    return escape_json(json.dumps(fields, ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":")))
+
+
+def escape_json(text: str) -> str:
+    """JSON escapes the control characters below 32 alone: here the others that steer a terminal, or turn its lines."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _shown(value: object) -> str:
@@ -125,15 +134,15 @@ def _shown(value: object) -> str:
     if isinstance(value, str):
         return value if value and value.isprintable() and not set(value) & set(' "=') else _quoted(value)
     if isinstance(value, dict):
-        return "{" + " ".join(f"{_one_line(str(key))}={_shown(item)}" for key, item in value.items()) + "}"
-    return f"{value:.6g}" if isinstance(value, float) else _one_line(json.dumps(value, ensure_ascii=False))
+        return "{" + " ".join(f"{one_line(str(key))}={_shown(item)}" for key, item in value.items()) + "}"
+    return f"{value:.6g}" if isinstance(value, float) else one_line(json.dumps(value, ensure_ascii=False))
 
 
 def _quoted(text: str) -> str:
-    return '"' + _one_line(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + one_line(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Without control characters: a value can neither break the line nor steer the terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
@@ -141,7 +150,7 @@ def _one_line(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(f"    {_one_line(line)}" for line in text.rstrip().splitlines())
+    return "\n".join(f"    {one_line(line)}" for line in text.rstrip().splitlines())
 
 
 def _paint(text: str, code: str, *, color: bool) -> str:

@@ -12,15 +12,18 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 def make_folder(state_file: Path) -> None:
     """
-    Make the folder of a state file, where it is missing.
+    Make the folder of a state file, and those above it, where they are missing: nobody else may enter them.
 
     Raises:
         BqsyncError: STATE_UNWRITABLE.
     """
+    missing = [folder for folder in state_file.parents if not folder.exists()]
     try:
-        state_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Each by itself: for the folders in between, mkdir takes no heed of the mode.
+        for folder in [*reversed(missing), state_file.parent]:
+            folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as exc:
-        raise _unwritable(state_file.parent, exc) from exc
+        raise _unwritable(state_file, exc) from exc
 
 
 class StateLock:

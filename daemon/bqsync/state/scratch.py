@@ -24,7 +24,9 @@ class Scratch:
 
     def __init__(self, folder: Path) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="compare-", dir=folder)
-        self._connection = sqlite3.connect(Path(self._folder.name) / "scratch.db", isolation_level=None)
+        file = Path(self._folder.name) / "scratch.db"
+        file.touch(mode=0o600)  # SQLite would let others read it, though they can't enter the folder
+        self._connection = sqlite3.connect(file, isolation_level=None)
         self._connection.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE rows (key BLOB PRIMARY KEY, fingerprint INTEGER, source_key BLOB,"

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.state.lock import make_folder
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
 _SIDE_FILES = ("", "-wal", "-shm")
@@ -119,8 +120,8 @@ class Store:
         return engine
 
     def _create_private_file(self) -> None:
+        make_folder(self.path)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as exc:
             raise self._unwritable(exc) from exc
