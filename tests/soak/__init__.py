@@ -8,7 +8,8 @@
     site.py         folder, emulator, proxy, relay and configuration of one run
     faults.py       what goes wrong at BigQuery, and for how long
     life.py         one process of the daemon: what it says, how it ends
-    lives.py        signals, kills, new starts, and what happens to the state file in between
+    lives.py        signals, kills, new starts
+    state_file.py   what happens to the state file in between
     looks.py        what must hold while all this goes on
     run.py          all of that for some minutes, then quiet
     rest.py         whether the daemon has come to rest

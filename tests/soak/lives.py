@@ -1,27 +1,23 @@
-"""The daemon's lives: signals, kills, new starts, and what happens to the state file in between."""
+"""The daemon's lives: signals, kills, and new starts."""
 
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from bqsync import failpoints
-from tests.soak.faults import Faults
 from tests.soak.life import Life
 from tests.soak.report import Report, SoakError
 from tests.soak.site import Site
+from tests.soak.state_file import StateFile
 
 _START_S = 90.0
 _STOP_S = 30.0
 """TimeoutStopSec of the unit."""
 _IO = 74
 """Exit code of a failure of this machine."""
-_FILES = ("", "-wal", "-shm")
-_DAMAGES = ("cut short", "another header", "a page of rubbish", "no database", "lost", "lost", "put back", "put back")
 
 
 class Lives:
@@ -32,15 +28,14 @@ class Lives:
         site: where they live.
         rng: decides about everything.
         report: what happens is told and counted there.
-        faults: are ended before a state is lost or put back: what a state has begun that nobody remembers is no
-            promise of the daemon.
+        state: what happens between two of them.
     """
 
-    def __init__(self, site: Site, rng: random.Random, report: Report, faults: Faults) -> None:
+    def __init__(self, site: Site, rng: random.Random, report: Report, state: StateFile) -> None:
         self._site = site
         self._rng = rng
         self._report = report
-        self._faults = faults
+        self._state = state
         self.life: Life | None = None
         self.count = 0
         self.rows = self.merges = self.cycles = 0
@@ -70,14 +65,14 @@ class Lives:
             return
         if life.has_told("E404"):
             self.end(signal.SIGTERM)
-            self.mend_state()
+            self._state.move_away()
             return
         for item in [one for one in self._pending if now_s >= one[0]]:
             self._pending.remove(item)
             item[1](life)
         if now_s >= self._end_s and not self._pending:
             self.end(self._rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)))
-            self._between_lives()
+            self._state.happen(may_harm=self.may_harm_state)
         elif now_s >= self._next_s and life.is_ready:
             self._next_s = now_s + self._rng.uniform(1.5, 6)
             self._rng.choice((self._pause, self._reload, self._reload, self._fill_disk))(life)
@@ -188,8 +183,7 @@ class Lives:
 
     def _fill_disk(self, life: Life) -> None:
         seconds = self._rng.choice((0.5, 3.0))
-        sizes = [path.stat().st_size for path in self._state_files()]
-        life.limit_files(max(sizes, default=0))
+        life.limit_files(self._state.size_bytes)
         self._report.kills["full disk"] += 1
         self._report.say(f"the disk of the state is full for {seconds} s")
         self._pending.append((time.monotonic() + seconds, lambda one: one.limit_files(None)))
@@ -211,22 +205,15 @@ class Lives:
         if self._died_by_failpoint(code):
             self._report.kills["failpoint"] += 1
             self._report.say(f"life {life.number} has died at its failpoint")
-            self._between_lives()
+            self._state.happen(may_harm=self.may_harm_state)
         elif code == _IO and was_full and life.has_told("E403"):
             # A reload on a disk that is full: neither configuration can open the state. systemd starts it again.
             self._report.kills["ended by E403"] += 1
             self._report.say(f"life {life.number} has ended: E403")
         elif code == _IO and life.has_told("E404"):
-            self.mend_state()
+            self._state.move_away()
         else:
             raise SoakError(f"life {life.number} has ended by itself with {code}: {life.told}\n{life.tail}")
-
-    def mend_state(self) -> None:
-        """The operator moves a damaged state away, as the error asks for."""
-        self._faults.calm()
-        self.remove_state()
-        self._report.deeds["state moved away"] += 1
-        self._report.say("the state is told to be damaged (E404), and is moved away")
 
     def _died_by_failpoint(self, code: int) -> bool:
         return self._is_failpoint_set and code == -signal.SIGKILL
@@ -239,51 +226,3 @@ class Lives:
         self.longest_failure_s = max(self.longest_failure_s, life.longest_failure_s)
         if life.wrong:
             raise SoakError(f"life {life.number}: {life.wrong[0]}")
-
-    def _state_files(self) -> list[Path]:
-        paths = [Path(f"{self._site.state_path}{suffix}") for suffix in _FILES]
-        return [path for path in paths if path.exists()]
-
-    def _between_lives(self) -> None:
-        copies = self._site.folder / "state-copy"
-        dice = self._rng.random()
-        if dice < 0.3:
-            shutil.rmtree(copies, ignore_errors=True)
-            copies.mkdir()
-            for path in self._state_files():
-                shutil.copyfile(path, copies / path.name)
-        elif dice < 0.5 and self.may_harm_state:
-            self._harm_state(self._rng.choice(_DAMAGES), copies)
-
-    def _harm_state(self, harm: str, copies: Path) -> None:
-        if not self._site.state_path.exists() or (harm == "put back" and not copies.exists()):
-            return
-        self._faults.calm()
-        content = bytearray(self._site.state_path.read_bytes())
-        if harm == "lost":
-            self.remove_state()
-        elif harm == "put back":
-            self.remove_state()
-            for path in copies.iterdir():
-                shutil.copyfile(path, self._site.state_path.with_name(path.name))
-        else:
-            self._site.state_path.write_bytes(self._damaged(content, harm))
-        self._report.deeds[f"state {harm}"] += 1
-        self._report.say(f"the state: {harm}")
-
-    def remove_state(self) -> None:
-        """As if it had never been."""
-        for path in self._state_files():
-            path.unlink()
-
-    def _damaged(self, content: bytearray, harm: str) -> bytes:
-        if harm == "cut short":
-            return bytes(content[:self._rng.randrange(len(content) + 1)])
-        if harm == "no database":
-            return b"\xff" * 8192
-        if harm == "another header":
-            content[self._rng.randrange(16)] ^= 1 << self._rng.randrange(8)
-            return bytes(content)
-        at = self._rng.randrange(max(1, len(content) // 4096)) * 4096
-        content[at:at + 4096] = b"\xee" * 4096
-        return bytes(content)

@@ -17,6 +17,7 @@ from tests.soak.looks import Looks
 from tests.soak.report import Report, SoakError
 from tests.soak.rest import Rest
 from tests.soak.site import Site, site
+from tests.soak.state_file import StateFile
 from tests.soak.tables import KINDS, create
 
 _STEP_S = 0.05
@@ -51,7 +52,8 @@ class _Soak:
         self._rng = rng
         self._report = report
         self._faults = Faults(place, random.Random(rng.random()), report)
-        self._lives = Lives(place, random.Random(rng.random()), report, self._faults)
+        self._state = StateFile(place, random.Random(rng.random()), report, self._faults)
+        self._lives = Lives(place, random.Random(rng.random()), report, self._state)
         self._application = Application(place, random.Random(rng.random()), report, _WRITERS)
         self._looks = Looks(place)
         self._forget_s = 0.0
@@ -134,7 +136,7 @@ class _Soak:
             life.wait_until(is_settled, "rest", _LONG_PATIENCE_S)
         if life.has_told("E404"):
             self._lives.end(signal.SIGTERM)
-            self._lives.mend_state()
+            self._state.move_away()
             return self._settle(self._lives.start(dares=False), rest)
         if life.process.poll() is not None:
             raise SoakError(f"life {life.number} has ended by itself: {life.told}\n{life.tail}")
