@@ -6,14 +6,16 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 
 HISTORIES ?= 1000
+MINUTES   ?= 10
 
-.PHONY: run test check audit fmt protos bench soak smoke clean test-lowest test-systemd lock
+.PHONY: run test check audit fmt protos bench soak histories smoke clean test-lowest test-systemd lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
 
 test: check smoke  ## everything that has to pass
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m tests.soak --minutes 2
 
 check: $(VENV)/.ready  ## style, types, layers, freshness of generated files; advisories are told and fail nothing
 	$(BIN)/ruff check .
@@ -34,7 +36,10 @@ protos: $(VENV)/.ready  ## compile protos/*.proto into the descriptor set that i
 bench: $(VENV)/.ready
 	$(BIN)/python -m bench
 
-soak: $(VENV)/.ready  ## so many random histories against a hostile BigQuery: make soak HISTORIES=1000
+soak: $(VENV)/.ready  ## the daemon beside writers, faults and kills for so long: make soak MINUTES=10
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+histories: $(VENV)/.ready  ## so many random histories against a hostile BigQuery: make histories HISTORIES=1000
 	HISTORIES=$(HISTORIES) SHARES=$(JOBS) $(BIN)/python -m pytest tests/model -n $(JOBS) --dist load
 
 smoke: $(VENV)/.ready  ## the wheel alone in an empty environment: no file and no package may be missing from it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -46,6 +47,9 @@ class Rule:
     holding: str
     first: int
     times: int
+    share: float = 1.0
+    """The chance of each of these calls."""
+    rng: random.Random = field(default_factory=random.Random)
     seen: int = 0
     """How many calls matched."""
     fired: int = 0
@@ -63,7 +67,9 @@ class Rule:
         if not call.holds(self.holding):
             return False
         self.seen += 1
-        return self._is_due(call) and self.first <= self.seen < self.first + self.times
+        if not self._is_due(call) or not self.first <= self.seen < self.first + self.times:
+            return False
+        return self.share >= 1 or self.rng.random() < self.share
 
     def _is_due(self, call: Call) -> bool:
         if isinstance(self.action, UnknownFor):

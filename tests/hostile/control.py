@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 
@@ -26,7 +27,10 @@ class Control:
 
     # For tests.
 
-    def rule(self, method: Method, action: Action, *, holding: str = "", first: int = 1, times: int = FOREVER) -> Rule:
+    def rule(
+        self, method: Method, action: Action, *, holding: str = "", first: int = 1, times: int = FOREVER,
+        share: float = 1.0, rng: random.Random | None = None,
+    ) -> Rule:
         """
         Add a rule; the first one that applies to a call decides, and all that match it count it.
 
@@ -36,8 +40,11 @@ class Control:
             holding: a text that has to stand in the path, the body, or a row of an append.
             first: number of the matching call that it begins with.
             times: how many matching calls it lasts for.
+            share: the chance of each of them.
+            rng: decides about that.
         """
-        rule = Rule(method=method, action=action, holding=holding, first=first, times=times)
+        rule = Rule(method=method, action=action, holding=holding, first=first, times=times, share=share,
+                    rng=rng or random.Random())
         with self._lock:
             self._rules.append(rule)
         return rule
@@ -90,6 +97,12 @@ class Control:
             self._interrupt()
             for leave in self._deathbeds:
                 leave()
+
+    def forget(self) -> None:
+        """Forget the records: a run of hours makes more of them than fit into memory."""
+        with self._lock:
+            for memory in (self._calls, self._appended, self._merges):
+                memory.clear()
 
     def reset(self) -> None:
         """Forget rules, records and listeners; end every wait; live."""

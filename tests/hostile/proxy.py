@@ -53,6 +53,11 @@ class HostileBigQuery(Control):
         return self._rest.release()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no REST request is under way: that of a client which has died goes on without it."""
+        return self._rest.is_idle
+
+    @property
     def held_jobs(self) -> list[str]:
         """The ids of the submissions that are held."""
         return [held.request.job_id for held in self._rest.book.held]

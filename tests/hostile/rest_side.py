@@ -38,6 +38,8 @@ class RestSide:
         self.address = upstream.removeprefix("http://")
         self.book = JobBook(strict=strict_jobs)
         self._control = control
+        self._lock = threading.Lock()
+        self._answering = 0
         self._http = _Server(("127.0.0.1", 0), self)
         self.endpoint = f"http://127.0.0.1:{self._http.server_address[1]}"
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
@@ -50,9 +52,20 @@ class RestSide:
         """What is answered; None where the connection is to be reset."""
         body = request.body.decode("utf-8", "replace")
         call = Call(method=request.method, path=f"{request.verb} {request.path}", body=body)
-        action = self._control.judge(call)
-        answer = self._perform(action, request, upstream)
+        with self._lock:
+            self._answering += 1
+        try:
+            answer = self._perform(self._control.judge(call), request, upstream)
+        finally:
+            with self._lock:
+                self._answering -= 1
         return None if self._control.dead else answer
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way, whoever may wait for its answer still."""
+        with self._lock:
+            return not self._answering
 
     def release(self) -> list[Released]:
         """Have the submissions that are held arrive, in order."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 
 import pytest
 import requests
+from tests.daemon.life import wait_until
 from tests.hostile.actions import Action, Delay, Duplicate, Method, Reset, RestFailure, RunTwice, Truncate, When
 from tests.hostile.proxy import HostileBigQuery
 from tests.hostile.wire import Wire
@@ -140,6 +142,32 @@ def test_a_rule_ends_as_it_began_when_another_decides(wire: Wire, hostile: Hosti
     later = hostile.rule(Method.TABLES_GET, BUSY, first=2, times=1)
     assert [wire.get(f"/datasets/{wire.dataset}/tables/t").status_code for _ in range(3)] == [200, 503, 200]
     assert (later.seen, later.fired) == (3, 1)
+
+
+def test_a_rule_may_meet_a_share_of_the_calls(wire: Wire, hostile: HostileBigQuery) -> None:
+    rule = hostile.rule(Method.TABLES_GET, BUSY, share=0.5, rng=random.Random(1))
+    answers = [wire.get(f"/datasets/{wire.dataset}/tables/t").status_code for _ in range(20)]
+    dice = random.Random(1)
+    assert answers == [503 if dice.random() < 0.5 else 200 for _ in range(20)]
+    assert (rule.seen, rule.fired) == (20, answers.count(503))
+
+
+def test_a_request_is_under_way_though_its_client_has_gone(wire: Wire, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.TABLES_INSERT, Delay(60.0))
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{hostile.endpoints.rest}/bigquery/v2/projects/demo/datasets/x/tables", json={}, timeout=0.5)
+    assert not hostile.is_idle
+    hostile.reset()
+    wait_until(lambda: hostile.is_idle, "its end")
+
+
+def test_records_can_be_forgotten_while_rules_stay(wire: Wire, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.ANY, BUSY)
+    for _ in range(2):
+        assert wire.get("/datasets").status_code == 503
+        assert len(hostile.calls) == 1
+        hostile.forget()
+        assert hostile.calls == []
 
 
 @pytest.mark.parametrize(("method", "action"), [

@@ -1,4 +1,4 @@
-"""Random histories: a few in every run of the tests, any number of them by `make soak HISTORIES=n`."""
+"""Random histories: a few in every run of the tests, any number of them by `make histories HISTORIES=n`."""
 
 from __future__ import annotations
 
