@@ -70,6 +70,7 @@ def main() -> NoReturn:
 
 def _show(error: BqsyncError) -> None:
     if "--json" in sys.argv:
-        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+        text = json.dumps({"error": error.as_dict()}, ensure_ascii=False)
+        click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
     else:
         click.echo(error.render(), err=True)

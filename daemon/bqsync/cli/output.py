@@ -12,7 +12,9 @@ import click
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON takes
     """One JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str))
+    text = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None, default=str)
+    # A file may have a name that is no UTF-8: what stands for its bytes is escaped, as JSON does.
+    click.echo(text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
