@@ -96,7 +96,7 @@ def source_error(path: Path, exc: BaseException) -> BqsyncError:
 
 def name_error(path: Path) -> BqsyncError:
     """SQLite takes names that are no text; nobody can ask it for them."""
-    return BqsyncError(ErrorKind.SOURCE_TABLE_INVALID, what=f"the schema of {path} holds a name that is not valid UTF-8",
+    return BqsyncError(ErrorKind.SOURCE_TABLE_INVALID, what=f"the schema of {path} has a name that is not valid UTF-8",
                        why="a table, a column or an index can't be asked for by such a name, or the file is damaged",
                        fix="rename it (ALTER TABLE … RENAME), or run `PRAGMA integrity_check` and restore a backup")
 

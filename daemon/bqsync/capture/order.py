@@ -7,8 +7,8 @@ another copy of the key: one that lacks an entry, as damage leaves it, would hid
 key before a delete would go by the same index. Only where columns have taken all names of the rowid, the order is that
 of a unique index over the key, with its own collations (a key may tell apart what its column's collation does not).
 
-A rowid that VACUUM renumbers meanwhile can hide a row from one sweep, never from the next: VACUUM changes the schema's
-cookie, which asks for one. And no absence counts before a look by key.
+A rowid that VACUUM renumbers meanwhile can hide a row from one sweep, never from the next; and no absence counts before
+a look by key.
 """
 
 from __future__ import annotations

@@ -47,8 +47,9 @@ def load(
     """
     file = (path or _find(search)).absolute()
     text = _read(file)
+    document = _parse(file, text)
     collector = Collector(file, Locator(text))
-    collector.read_file(_parse(file, text))
+    collector.read_file(document)
     # The strongest comes last: each setting replaces what stands before it.
     outside = [
         *from_dotenv(file.parent, collector.problems),
