@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bqsync.capture.page_sql import OrderTerm, quote
+from bqsync.capture.page_sql import OrderTerm, lookup_query, plan_query, quote
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 """Each may be taken by a column. Source: https://www.sqlite.org/lang_createtable.html#rowid"""
@@ -41,6 +41,9 @@ class TableOrders:
 
 def read_orders(connection: Connection, table: str, key: Sequence[str]) -> TableOrders:
     """The orders of a table; see `page_order`."""
+    # The last look before a delete compares keys: a collation that only the application defines is met now, not then.
+    look = plan_query(lookup_query(table, key, key, [None] * len(key)))
+    connection.exec_driver_sql(look.sql, look.parameters).fetchall()
     pages = page_order(connection, table, key)
     return TableOrders(pages=pages, ranges=physical_order(connection, table) or pages,
                        key_is_unique=unique_key_order(connection, table, key) is not None)
