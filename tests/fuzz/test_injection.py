@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from tests.workbench import Workbench
 
-EVIL = ('"; DROP TABLE victim; --', "'; DROP TABLE victim; --", "`; DROP TABLE victim; --", "\\`; DROP TABLE victim; --",
+EVIL = ('"; DROP TABLE victim; --', "'; DROP TABLE victim; --", "`; DROP TABLE victim; --",
+        "\\`; DROP TABLE victim; --",
         "a\\", "a`b", 'a"b', "a]b", "a\nb", "a\r--", "/* a", "a;b", "\uff53\uff45\uff4c\uff45\uff43\uff54", "a\u202eb",
         "n" * 300, "select", "?1", ":x", "{d}", "%s", "*", "s", "rowid; --")
 NAMES = st.sampled_from(EVIL) | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]),
