@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sqlite3
 from pathlib import Path
 
@@ -73,6 +74,8 @@ def source_error(path: Path, exc: BaseException) -> BqsyncError:
     original = _original(exc)
     if isinstance(original, OSError):
         return _file_error(path, original)
+    if isinstance(original, UnicodeError):
+        return name_error(path)
     code = sqlite_code(exc)
     name = getattr(original, "sqlite_errorname", None) or type(original).__name__
     found = _BY_CODE.get(code) or _BY_CODE.get(code & 0xFF)
@@ -85,10 +88,22 @@ def source_error(path: Path, exc: BaseException) -> BqsyncError:
             fix="name other columns in `key` or `watermark`, or give the column a UNIQUE index of a built-in collation",
         )
     if found is None:
-        return BqsyncError(ErrorKind.SOURCE_CHANGED, what=f"reading {path} failed with {name}", why=str(original),
+        return BqsyncError(ErrorKind.SOURCE_CHANGED, what=f"reading {path} failed with {name}", why=_words(original),
                            fix="if the schema has just changed, the next cycle reads it anew; else run `bqsync check`")
     kind, why, fix = found
     return BqsyncError(kind, what=f"cannot read {path}: SQLite returned {name}", why=why, fix=fix)
+
+
+def name_error(path: Path) -> BqsyncError:
+    """SQLite takes names that are no text; nobody can ask it for them."""
+    return BqsyncError(ErrorKind.SOURCE_TABLE_INVALID, what=f"the schema of {path} has a name that is not valid UTF-8",
+                       why="a table, a column or an index can't be asked for by such a name, or the file is damaged",
+                       fix="rename it (ALTER TABLE … RENAME), or run `PRAGMA integrity_check` and restore a backup")
+
+
+def _words(exc: BaseException) -> str:
+    """What SQLite says; between single quotes it may say a cell, as of a path in a generated column."""
+    return re.sub(r"'.*'", "'…'", str(exc), flags=re.DOTALL)
 
 
 def _original(exc: BaseException) -> BaseException:

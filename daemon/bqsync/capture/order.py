@@ -2,9 +2,13 @@
 In which order a table is read page by page, so that no row falls between two pages.
 
 A page ends at a row and the next one begins behind it, which loses every row that compares as equal to that one. So the
-order has to be unique: that of a unique index over the key, with the index's own collations (a key may tell apart what
-its column's collation does not), or else the rowid, or a table's primary key where it has no rowid. A rowid that VACUUM
-renumbers meanwhile can hide a row from one sweep, never from the next; and no absence counts before a look by key.
+order has to be unique. It is that of the table itself: by rowid, or by primary key where there is none. An index is
+another copy of the key: one that lacks an entry, as damage leaves it, would hide a row that is there, and the look by
+key before a delete would go by the same index. Only where columns have taken all names of the rowid, the order is that
+of a unique index over the key, with its own collations (a key may tell apart what its column's collation does not).
+
+A rowid that VACUUM renumbers meanwhile can hide a row from one sweep, never from the next; and no absence counts before
+a look by key.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bqsync.capture.page_sql import OrderTerm, quote
+from bqsync.capture.page_sql import OrderTerm, lookup_query, plan_query, quote
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 """Each may be taken by a column. Source: https://www.sqlite.org/lang_createtable.html#rowid"""
@@ -37,6 +41,9 @@ class TableOrders:
 
 def read_orders(connection: Connection, table: str, key: Sequence[str]) -> TableOrders:
     """The orders of a table; see `page_order`."""
+    # The last look before a delete compares keys: a collation that only the application defines is met now, not then.
+    look = plan_query(lookup_query(table, key, key, [None] * len(key)))
+    connection.exec_driver_sql(look.sql, look.parameters).fetchall()
     pages = page_order(connection, table, key)
     return TableOrders(pages=pages, ranges=physical_order(connection, table) or pages,
                        key_is_unique=unique_key_order(connection, table, key) is not None)
@@ -44,18 +51,15 @@ def read_orders(connection: Connection, table: str, key: Sequence[str]) -> Table
 
 def page_order(connection: Connection, table: str, key: Sequence[str]) -> Order:
     """
-    A unique order of the rows of a table: that of its key where the table keeps it unique.
+    A unique order of the rows of a table: its own, or that of its key where it can't be named.
 
     Args:
         connection: to the database.
         table: the table, as it is spelled in the schema.
         key: the columns that identify a row.
     """
-    physical = physical_order(connection, table)
-    if physical is not None and _is_utf16(connection):
-        # A text that is broken there can't be bound as the value that it is: no page could begin behind it.
-        return physical
-    return unique_key_order(connection, table, key) or physical or tuple(map(OrderTerm, key))
+    return (physical_order(connection, table) or unique_key_order(connection, table, key)
+            or tuple(map(OrderTerm, key)))
 
 
 def unique_key_order(connection: Connection, table: str, key: Sequence[str]) -> Order | None:
@@ -64,29 +68,39 @@ def unique_key_order(connection: Connection, table: str, key: Sequence[str]) -> 
     for order in _unique_orders(connection, table):
         if {term.name.lower() for term in order} == wanted:
             return order
-    primary = _primary_columns(connection, table)
-    if [row.name.lower() for row in primary] == [*wanted] and primary[0].type.upper() == "INTEGER":
-        return (OrderTerm(primary[0].name),)  # the rowid itself: it has no index
-    return None
+    alias = _rowid_column(connection, table)
+    return (OrderTerm(alias, is_rowid=True),) if alias is not None and {alias.lower()} == wanted else None
 
 
 def physical_order(connection: Connection, table: str) -> Order | None:
     """
-    The order in which rows with equal values stand in every index: by rowid, or by primary key where there is none.
+    The order of the table itself, in which rows with equal values stand in every index as well.
 
-    None where all names of the rowid are taken by columns.
+    By rowid, or by primary key where there is none; None where all names of the rowid are taken by columns.
     """
     if _is_without_rowid(connection, table):
         names = [row.name.lower() for row in _primary_columns(connection, table)]
         return next(order for order in _unique_orders(connection, table)
                     if [term.name.lower() for term in order] == names)
+    alias = _rowid_column(connection, table)
+    if alias is not None:
+        return (OrderTerm(alias, is_rowid=True),)
     taken = {row.name.lower() for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})")}
     free = next((name for name in _ROWID_NAMES if name not in taken), None)
-    return None if free is None else (OrderTerm(free),)
+    return None if free is None else (OrderTerm(free, is_rowid=True),)
 
 
-def _is_utf16(connection: Connection) -> bool:
-    return str(connection.exec_driver_sql("PRAGMA encoding").scalar()).upper().startswith("UTF-16")
+def _rowid_column(connection: Connection, table: str) -> str | None:
+    """
+    The column that is the rowid by its declaration as INTEGER PRIMARY KEY.
+
+    A primary key that has an index is another thing, whatever its type: so is `INTEGER PRIMARY KEY DESC`.
+    """
+    primary = _primary_columns(connection, table)
+    if len(primary) != 1 or primary[0].type.upper() != "INTEGER" or _is_without_rowid(connection, table):
+        return None
+    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+    return None if any(row.origin == "pk" for row in indexes) else str(primary[0].name)
 
 
 def _primary_columns(connection: Connection, table: str) -> list[Any]:

@@ -46,6 +46,8 @@ class OrderTerm:
     name: str
     collation: str | None = None
     """None: that of the column."""
+    is_rowid: bool = False
+    """The place of the row in the table itself, found without any index."""
 
     @property
     def sql(self) -> str:
@@ -76,7 +78,9 @@ def page_query(
     if after is not None:
         places, parameters = _bind(after)
         conditions.append(f"({terms}) > ({places})")
-    sql = f"SELECT {_list(columns)} FROM {rows_of(table)} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
+    # An index that disagrees with its table, as damage leaves it, must neither hide a row nor change one.
+    rows = rows_of(table) + (" NOT INDEXED" if order and order[0].is_rowid else "")
+    sql = f"SELECT {_list(columns)} FROM {rows} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
     return Query(sql, (*parameters, limit_rows))
 
 

@@ -43,6 +43,16 @@ class Page(NamedTuple):
     """Signed 64-bit xxh3 of each source row: equal rows, cell by cell and type by type, have equal prints."""
 
 
+class _Fetched(NamedTuple):
+    """What one read transaction has brought."""
+
+    page: Page
+    last: Row | None
+    """The last row of the page, with all that was read of it."""
+    following: Row | None
+    """The row behind it; None where there is none, or where nobody asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageBounds:
     """How much is read in one transaction, at most."""
@@ -84,10 +94,10 @@ class TableReader:
 
     def pages(self) -> Iterator[Page]:
         """All rows whose key has no NULL, each once, page by page."""
-        def query(columns: Sequence[str], after: Row | None) -> Query:
-            return page_query(self._table, columns, self._key, after, self._bounds.rows, order=self._order)
+        def query(columns: Sequence[str], after: Row | None, limit_rows: int) -> Query:
+            return page_query(self._table, columns, self._key, after, limit_rows, order=self._order)
 
-        return self._walk(self._order, query)
+        return self._walk(self._order, query, is_checked=True)
 
     def range_pages(self, part: Range) -> Iterator[Page]:
         """The rows of a range whose key has no NULL, page by page; in the order of its column where it is indexed."""
@@ -96,9 +106,8 @@ class TableReader:
             return self._picked_pages(part)
         order = (OrderTerm(part.column), *self._range_order)
 
-        def query(columns: Sequence[str], after: Row | None) -> Query:
-            return range_query(self._table, columns, self._key, part, after=after, limit_rows=self._bounds.rows,
-                               order=order)
+        def query(columns: Sequence[str], after: Row | None, limit_rows: int) -> Query:
+            return range_query(self._table, columns, self._key, part, after=after, limit_rows=limit_rows, order=order)
 
         return self._walk(order, query)
 
@@ -140,8 +149,8 @@ class TableReader:
 
     def null_key_rows(self, limit_rows: int) -> list[Row]:
         """Rows with a NULL in the key, so many at most or a page more."""
-        def query(columns: Sequence[str], after: Row | None) -> Query:
-            return null_key_query(self._table, columns, self._key, after, self._bounds.rows, order=self._range_order)
+        def query(columns: Sequence[str], after: Row | None, limit_rows: int) -> Query:
+            return null_key_query(self._table, columns, self._key, after, limit_rows, order=self._range_order)
 
         rows: list[Row] = []
         for page in self._walk(self._range_order, query):
@@ -174,25 +183,36 @@ class TableReader:
 
         return self._source.read(look)
 
-    def _walk(self, order: Order, query: Callable[[Sequence[str], Row | None], Query]) -> Iterator[Page]:
+    def _walk(
+        self, order: Order, query: Callable[[Sequence[str], Row | None, int], Query], *, is_checked: bool = False
+    ) -> Iterator[Page]:
         # What the order needs and nobody asked for is read behind the columns, and cut off again.
         names = [term.name for term in order]
         columns = (*self._columns, *(name for name in names if name not in self._columns))
         positions = tuple(columns.index(name) for name in names)
-        width = len(self._columns)
+
+        def place(row: Row) -> Row:
+            return tuple(row[position] for position in positions)
+
+        def read(connection: Connection) -> _Fetched:
+            limit_rows = self._bounds.rows + is_checked
+            found = _fetch_bounded(connection, query(columns, after, limit_rows), self._bounds, len(self._columns))
+            if is_checked and found.last is not None and found.following is not None:
+                again = _run(connection, query(columns, place(found.last), 1)).fetchone()
+                if again is None or not _identical(place(again), place(found.following)):
+                    raise _lost_place(self._table)
+            return found
+
         after: Row | None = None
         circle = _Circle()
         while True:
-            page = self._fetch(query(columns, after))
-            if not page.rows:
+            page, last, _ = self._source.read(read)
+            if last is None:
                 return
-            after = tuple(page.rows[-1][position] for position in positions)
+            after = place(last)
             if circle.closes(after):
-                raise _standing_still(self._table)
-            yield page if len(columns) == width else _cut(page, width)
-
-    def _fetch(self, query: Query) -> Page:
-        return self._source.read(lambda connection: _fetch_bounded(connection, query, self._bounds.size_bytes))
+                raise _lost_place(self._table)
+            yield page
 
 
 class _Circle:
@@ -229,34 +249,36 @@ def _run(connection: Connection, query: Query) -> sqlite3.Cursor:
     return raw.execute(query.sql, query.parameters)
 
 
-def _fetch_bounded(connection: Connection, query: Query, limit_bytes: int) -> Page:
-    """Rows until one reaches the bound: fetched one by one, since the size of the next is anybody's guess."""
+def _fetch_bounded(connection: Connection, query: Query, bounds: PageBounds, width: int) -> _Fetched:
+    """
+    Rows until one reaches a bound: fetched one by one, since the size of the next is anybody's guess.
+
+    What stands behind `width` columns is what only the order asked for, and no part of the row: a rowid that VACUUM
+    changes is no change of it.
+    """
     rows: list[Row] = []
     prints: list[int] = []
     size_bytes = 0
+    last: Row | None = None
+    cursor = _run(connection, query)
     # Every row of a sweep comes by here: what is done with it is written out.
-    for row in _run(connection, query):
+    for last in cursor:
+        row = last if len(last) == width else last[:width]
         cells = marshal.dumps(row, _MARSHAL_VERSION)
         rows.append(row)
         prints.append(xxhash.xxh3_64_intdigest(cells) - _INT64_OFFSET)
         size_bytes += len(cells)
-        if size_bytes >= limit_bytes:
+        if size_bytes >= bounds.size_bytes or len(rows) >= bounds.rows:
             break
-    return Page(rows, prints)
+    return _Fetched(Page(rows, prints), last, cursor.fetchone())
 
 
-def _cut(page: Page, width: int) -> Page:
-    """Without what only the order asked for; a rowid that VACUUM changes is no change of the row."""
-    rows = [row[:width] for row in page.rows]
-    prints = [xxhash.xxh3_64_intdigest(marshal.dumps(row, _MARSHAL_VERSION)) - _INT64_OFFSET for row in rows]
-    return Page(rows, prints)
-
-
-def _standing_still(table: str) -> BqsyncError:
+def _lost_place(table: str) -> BqsyncError:
     return BqsyncError(
-        ErrorKind.SOURCE_CORRUPT, what=f"a page of table {table} ends where an earlier one ended",
-        why="its last key is a text that SQLite does not find again, as broken UTF-16 is",
-        fix="mend the key of that row, or declare another UNIQUE index over NOT NULL columns and name it in `key`",
+        ErrorKind.SOURCE_CORRUPT, what=f"a page of table {table} ends at a row that SQLite does not find again",
+        why="the table is damaged, or that row has a key which is no valid text, as broken UTF-16",
+        fix="run `PRAGMA integrity_check` and restore a backup, or mend the key of that row; nothing is deleted in "
+            "BigQuery meanwhile",
     )
 
 

@@ -37,6 +37,8 @@ def read_table(connection: Connection, name: str) -> SourceTable:
     if found is None or found[1] != "table":
         raise _no_such_table(connection, name, is_view=found is not None)
     columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(found[0])})").fetchall()
+    # A name that is no UTF-8 stops here, before it is noted anywhere: see `faults.name_error`.
+    "".join(row.name for row in columns).encode("utf-8")
     return SourceTable(
         name=found[0],
         columns=tuple(_column(row) for row in columns if row.hidden != _HIDDEN_IN_VIRTUAL_TABLE),

@@ -74,7 +74,7 @@ class Source:
         with self._lock:
             try:
                 return self._read_decoding(work)
-            except (sqlite3.Error, DBAPIError, OSError) as exc:
+            except (sqlite3.Error, DBAPIError, OSError, UnicodeError) as exc:
                 raise source_error(self.path, exc) from exc
 
     def file_state(self) -> FileState:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec.structs import FieldInfo, fields
 
 from bqsync.config import rules
-from bqsync.config.convert import UnfitValueError, convert, found, plain_table_name
+from bqsync.config.convert import UnfitValueError, convert, found, one_line, plain_table_name
 from bqsync.config.environment import VARIABLES, Setting
 from bqsync.config.locate import Locator
 from bqsync.config.schema import SECTIONS, Config, Section, TableSection
@@ -194,7 +194,7 @@ class Collector:
         self._problem(place, f"unknown key {_dotted(place)}", fix)
 
     def _problem(self, place: _Place, message: str, fix: str) -> None:
-        self.problems.append(Problem(message, fix, self._locator.line(*place)))
+        self.problems.append(Problem(one_line(message), one_line(fix), self._locator.line(*place)))
 
 
 def _dotted(place: _Place) -> str:

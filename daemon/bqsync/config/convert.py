@@ -38,6 +38,10 @@ _REST_ENDPOINT = re.compile(rf"(?:https?://)?{_HOST}(?::[0-9]{{1,5}})?/?", re.AS
 _GRPC_ENDPOINT = re.compile(rf"(?:http://)?{_HOST}:[0-9]{{1,5}}/?", re.ASCII)
 
 
+_MAX_INT64 = (1 << 63) - 1
+_SHOWN_LETTERS = 100
+
+
 class UnfitValueError(Exception):
     """A value that its field can't take: what is wrong, and how to write it."""
 
@@ -53,6 +57,9 @@ def convert(value: object, declared: Any, folder: Path) -> Any:  # noqa: ANN401 
     Raises:
         UnfitValueError: wrong type, unknown choice, out of range, or a character that is not allowed.
     """
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Every range ends far before; what is larger fits no float, which messages are made with.
+        value = max(-_MAX_INT64, min(value, _MAX_INT64))
     limits = _limits(declared)
     kind = (limits.extra or {}).get("kind", "")
     if kind in _PARSERS:
@@ -76,6 +83,11 @@ def plain_table_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
+def one_line(text: str) -> str:
+    """A text without what would break a line, or move the cursor of a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401
     metadata = declared.__metadata__ if get_origin(declared) is Annotated else ()
     return next((item for item in metadata if isinstance(item, msgspec.Meta)), msgspec.Meta())
@@ -88,7 +100,7 @@ def _typed(value: object, declared: Any) -> Any:  # noqa: ANN401
     except msgspec.ValidationError as error:
         if isinstance(bare, type) and issubclass(bare, Enum) and isinstance(value, str):
             choices = ", ".join(f'"{member.value}"' for member in bare)
-            raise UnfitValueError(f'"{value}" is not one of its values', f"use one of {choices}") from None
+            raise UnfitValueError(f"{_quoted(value)} is not one of its values", f"use one of {choices}") from None
         expected = re.search(r"Expected `(\w+)", str(error))
         name = _TYPE_NAMES.get(expected[1], expected[1]) if expected else "another type"
         raise UnfitValueError(f"expected {name}, found {found(value)}", f"write {name}") from None
@@ -114,7 +126,7 @@ def _require_text(value: object, limits: msgspec.Meta) -> None:
     if limits.min_length and len(value) < limits.min_length:
         raise UnfitValueError("is an empty string", "give it a value, or leave the key out")
     if limits.pattern and not re.search(limits.pattern, value):
-        raise UnfitValueError(f'"{value}" is not allowed', f"use {limits.description}")
+        raise UnfitValueError(f"{_quoted(value)} is not allowed", f"use {limits.description}")
 
 
 def _duration(value: object, _folder: Path) -> float:
@@ -168,7 +180,7 @@ def _time_zone(value: object, _folder: Path) -> str:
         # A key that names a folder or leaves the database raises ValueError or OSError instead of "not found".
         except (KeyError, ValueError, OSError):
             fix = 'use an IANA name such as "Europe/Berlin"; a system without zone data needs the package tzdata'
-            raise UnfitValueError(f'"{name}" is no time zone that this system knows', fix) from None
+            raise UnfitValueError(f"{_quoted(name)} is no time zone that this system knows", fix) from None
     return name
 
 
@@ -187,14 +199,14 @@ def _target_name(value: object, _folder: Path) -> str:
 def _rest_endpoint(value: object, _folder: Path) -> str:
     text = str(_typed(value, str))
     if not _REST_ENDPOINT.fullmatch(text) or not _port_fits(text):
-        raise UnfitValueError(f'"{text}" is no address', 'write "host:port" or "http://host:port"')
+        raise UnfitValueError(f"{_quoted(text)} is no address", 'write "host:port" or "http://host:port"')
     return (text if "://" in text else f"http://{text}").rstrip("/")
 
 
 def _grpc_endpoint(value: object, _folder: Path) -> str:
     text = str(_typed(value, str))
     if not _GRPC_ENDPOINT.fullmatch(text) or not _port_fits(text):
-        raise UnfitValueError(f'"{text}" is no address', 'write "host:port"')
+        raise UnfitValueError(f"{_quoted(text)} is no address", 'write "host:port"')
     return text.removeprefix("http://").rstrip("/")
 
 
@@ -208,7 +220,10 @@ def _allowed_in_target(character: str) -> bool:
 
 
 def _quoted(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else found(value)
+    if not isinstance(value, str):
+        return found(value)
+    shown = value if len(value) <= _SHOWN_LETTERS else f"{value[:_SHOWN_LETTERS]}…"
+    return one_line(f'"{shown}"')
 
 
 _PARSERS: Mapping[str, Callable[[object, Path], object]] = {

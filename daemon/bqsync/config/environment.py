@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bqsync.config.quantities import format_size
 from bqsync.errors import Problem
+
+MAX_BYTES = 1 << 20
+"""A larger file is no configuration: reading /dev/zero would never end, and a parser takes its time."""
 
 VARIABLES: Mapping[str, str] = {
     "DB_FILE": "source.db",
@@ -50,6 +54,9 @@ def from_dotenv(folder: Path, problems: list[Problem]) -> Iterator[Setting]:
     from dotenv import dotenv_values
 
     try:
+        if path.stat().st_size > MAX_BYTES:
+            problems.append(Problem(f"{path} is larger than {format_size(MAX_BYTES)}", "remove it"))
+            return
         values = dotenv_values(path, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem(f"{path} can't be read: {error}", f"make {path} a readable UTF-8 text, or remove it"))

@@ -1,19 +1,25 @@
 """Reads the configuration: finds the file, layers the sources of values, collects every problem."""
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from bqsync.config.collect import Collector
-from bqsync.config.environment import Setting, from_dotenv, from_environment, from_overrides
+from bqsync.config.environment import MAX_BYTES, Setting, from_dotenv, from_environment, from_overrides
 from bqsync.config.locate import Locator
+from bqsync.config.quantities import format_size
 from bqsync.config.schema import Config
 from bqsync.errors import BqsyncError, ConfigurationError, ErrorKind, Problem
 
 DEFAULT_PATHS = (Path("config.toml"), Path("/etc/bqsync/config.toml"))
 """Where the configuration is looked for when no file is named, in this order."""
+
+_MAX_LINE = 1 << 15
+"""The time that a dotted key takes grows with the square of its length."""
+_MAX_DEPTH = 50
 
 _ENDPOINTS = ("bigquery.rest_endpoint", "bigquery.grpc_endpoint")
 _NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
@@ -41,8 +47,9 @@ def load(
     """
     file = (path or _find(search)).absolute()
     text = _read(file)
+    document = _parse(file, text)
     collector = Collector(file, Locator(text))
-    collector.read_file(_parse(file, text))
+    collector.read_file(document)
     # The strongest comes last: each setting replaces what stands before it.
     outside = [
         *from_dotenv(file.parent, collector.problems),
@@ -69,22 +76,39 @@ def _find(search: Sequence[Path]) -> Path:
 
 def _read(file: Path) -> str:
     try:
+        if stat.S_IFMT(file.stat().st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
+            # A pipe waits for somebody who writes into it, and a reload would find it empty.
+            raise _unreadable(file, "it is a pipe, a socket or a device")
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            problem = Problem(f"the file is larger than {format_size(MAX_BYTES)}", "name the right file with --config")
+            raise ConfigurationError(str(file), [problem])
         # Some editors begin UTF-8 with a mark, which TOML does not know.
-        return file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BqsyncError(
-            ErrorKind.CONFIG_MISSING,
-            what=f"the configuration file {file} can't be read",
-            why=error.strerror or str(error),
-            fix="name another file with --config FILE, or make this one readable for the user that runs bqsync",
-        ) from error
-    except UnicodeDecodeError as error:
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if not isinstance(error, UnicodeDecodeError):
+            raise _unreadable(file, getattr(error, "strerror", None) or str(error)) from error
         line = error.object[: error.start].count(b"\n") + 1
         problem = Problem("the file is not UTF-8", "save it as UTF-8", line)
         raise ConfigurationError(str(file), [problem]) from error
 
 
+def _unreadable(file: Path, why: str) -> BqsyncError:
+    return BqsyncError(
+        ErrorKind.CONFIG_MISSING,
+        what=f"the configuration file {file} can't be read",
+        why=why,
+        fix="name another file with --config FILE, or make this one readable for the user that runs bqsync",
+    )
+
+
 def _parse(file: Path, text: str) -> dict[str, object]:
+    lines = text.split("\n")
+    long = next((number for number, line in enumerate(lines, 1) if len(line) > _MAX_LINE), None)
+    if long is not None:
+        problem = Problem(f"a line has more than {_MAX_LINE:,} characters", "break it into several lines", long)
+        raise ConfigurationError(str(file), [problem])
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -97,6 +121,25 @@ def _parse(file: Path, text: str) -> dict[str, object]:
             int(place[1]) if place else None,
         )
         raise ConfigurationError(str(file), [problem]) from error
+    except RecursionError as error:
+        problem = Problem("lists or tables are nested too deeply", "mend the brackets", _deep_line(lines))
+        raise ConfigurationError(str(file), [problem]) from error
+    except ValueError as error:
+        # Python reads no number of so many digits.
+        at = next((number for number, line in enumerate(lines, 1) if re.search("[0-9_]{4000}", line)), None)
+        problem = Problem("not valid TOML: a number has too many digits", "mend the number", at)
+        raise ConfigurationError(str(file), [problem]) from error
+
+
+def _deep_line(lines: Sequence[str]) -> int | None:
+    """The line in which brackets begin to stand so deep that no configuration means it."""
+    depth = 0
+    for number, line in enumerate(lines, 1):
+        for bracket in re.findall(r"[\[\]{}]", line):
+            depth += 1 if bracket in "[{" else -1
+            if depth > _MAX_DEPTH:
+                return number
+    return None
 
 
 def _switch_embedded_off(outside: Sequence[Setting]) -> list[Setting]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 _OPTION = "gen_bq_schema.bigquery"
+_OPTION_KINDS: Mapping[str, type] = {"require": bool, "ignore": bool, "name": str, "type_override": str,
+                                    "description": str, "default_value_expression": str}
 _NOT_TABLES = ("google.protobuf.", "gen_bq_schema.")
 """Packages that a set carries because they are imported: their messages describe no table."""
 
@@ -160,7 +162,7 @@ def _fields(loaded: _DescriptorSet, table: _Table) -> tuple[ProtoField, ...]:
 
 
 def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: bytes) -> ProtoField:
-    option = _option(loaded.options_class, serialized_options)
+    option = _option(loaded, field, serialized_options)
     ignored = bool(option.get("ignore"))
     return ProtoField(
         name=field.name,
@@ -175,15 +177,24 @@ def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: b
     )
 
 
-def _option(options_class: type[Message], serialized: bytes) -> dict[str, str]:
+def _option(loaded: _DescriptorSet, field: FieldDescriptor, serialized: bytes) -> dict[str, Any]:
     """What a field's options say, by name: only those that are set, whatever version of bq_field.proto was used."""
-    options = options_class.FromString(serialized)
-    return {
-        field.name: value
+    try:
+        options = loaded.options_class.FromString(serialized)
+    except DecodeError as error:
+        raise _invalid(loaded.path, f"{loaded.path} is damaged", f"the options of {field.full_name} do not parse",
+                       ) from error
+    found = {
+        member.name: value
         for extension, option in options.ListFields()
         if extension.full_name == _OPTION and extension.message_type is not None
-        for field, value in option.ListFields()
+        for member, value in option.ListFields()
     }
+    for name, kind in _OPTION_KINDS.items():
+        if not isinstance(found.get(name, kind()), kind):
+            raise _invalid(loaded.path, f"{loaded.path}: the option {name} of {field.full_name} is no {kind.__name__}",
+                           "its bq_field.proto is not the one that bqsync ships, or the file is damaged")
+    return found
 
 
 def _scalar(path: Path, field: FieldDescriptor) -> ProtoScalar:

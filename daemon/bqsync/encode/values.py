@@ -32,6 +32,9 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _CLOCK = r"\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?"
 _TIME = re.compile(_CLOCK, re.ASCII)
 _DATETIME = re.compile(rf"\d{{4}}-\d\d-\d\d(?:[T ]{_CLOCK})?", re.ASCII)
+_HALF_A_PAIR = re.compile(r"\\u[dD][89abAB]")
+_MIDNIGHT = "24"
+"""From Python 3.14 on, 24:00 is read as the next day's 00:00, and by `time` as 00:00."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
 NUMERIC_SCALE, BIGNUMERIC_SCALE = 9, 38
@@ -216,6 +219,8 @@ def _to_date(value: SqlValue) -> int:
 def _to_datetime(value: SqlValue) -> str:
     if type(value) is not str or not _DATETIME.fullmatch(value):
         raise Rejected(Reason.WRONG_TYPE)
+    if value[11:13] == _MIDNIGHT:
+        raise Rejected(Reason.OUT_OF_RANGE)
     try:
         return datetime.fromisoformat(value).isoformat()
     except ValueError:
@@ -225,6 +230,8 @@ def _to_datetime(value: SqlValue) -> str:
 def _to_time(value: SqlValue) -> str:
     if type(value) is not str or not _TIME.fullmatch(value):
         raise Rejected(Reason.WRONG_TYPE)
+    if value[:2] == _MIDNIGHT:
+        raise Rejected(Reason.OUT_OF_RANGE)
     try:
         return time.fromisoformat(value).isoformat()
     except ValueError:
@@ -234,11 +241,21 @@ def _to_time(value: SqlValue) -> str:
 def _to_json(value: SqlValue) -> str:
     text = _valid_text(value)
     try:
-        json.loads(text, parse_constant=_refuse_constant, parse_float=_exact_json_float, parse_int=_exact_json_int,
-                   object_pairs_hook=_unique_json_names)
+        found = json.loads(text, parse_constant=_refuse_constant, parse_float=_exact_json_float,
+                           parse_int=_exact_json_int, object_pairs_hook=_unique_json_names)
     except (ValueError, RecursionError):
         raise Rejected(Reason.WRONG_TYPE) from None
+    if _HALF_A_PAIR.search(text):
+        _refuse_half_a_pair(found)
     return text
+
+
+def _refuse_half_a_pair(found: object) -> None:
+    """An escape of a surrogate that has no other half is no character: whoever stores it has to replace it."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Rejected(Reason.INVALID_TEXT) from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -265,10 +282,12 @@ def _exact_json_int(text: str) -> int:
     return number
 
 
-def _unique_json_names(members: list[tuple[str, object]]) -> None:
+def _unique_json_names(members: list[tuple[str, object]]) -> dict[str, object]:
     """BigQuery keeps the first of several members of one name. Source: …/data-types#json_type."""
-    if len({name for name, _ in members}) != len(members):
+    found = dict(members)
+    if len(found) != len(members):
         raise Rejected(Reason.WOULD_CHANGE)
+    return found
 
 
 _CONVERTERS: dict[TargetType, Converter] = {
