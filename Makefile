@@ -7,7 +7,7 @@ JOBS   ?= 2
 
 HISTORIES ?= 1000
 
-.PHONY: run test check fmt protos bench soak smoke clean test-lowest test-systemd lock
+.PHONY: run test check fmt protos bench soak smoke clean test-lowest test-systemd test-bigquery lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -44,6 +44,9 @@ test-lowest:  ## the suite with the oldest versions that pyproject.toml allows
 
 test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
 	$(BIN)/python -m tests.systemd
+
+test-bigquery: $(VENV)/.ready  ## the contract and whole cycles against the project that BQSYNC_TEST_PROJECT names
+	$(BIN)/python -m tests.bigquery
 
 lock:  ## pin what development uses: the newest of everything, from an environment that holds nothing else
 	rm -rf .venv-lock
