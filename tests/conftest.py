@@ -25,7 +25,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
 
 
 @pytest.fixture(scope="session")
-def place(request: pytest.FixtureRequest) -> Place:
+def testbed(request: pytest.FixtureRequest) -> Place:
     """The BigQuery of this run: the shared one on this machine, or the real one where the environment names it."""
     service = from_environment(os.environ)
     if service is None:
@@ -37,15 +37,15 @@ def place(request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture
-def workbench(tmp_path: Path, place: Place) -> Iterator[Workbench]:
+def workbench(tmp_path: Path, testbed: Place) -> Iterator[Workbench]:
     """A folder with a SQLite file, a configuration, and a dataset of its own."""
-    bench = Workbench(tmp_path, place)
+    bench = Workbench(tmp_path, testbed)
     try:
-        if place.is_service:  # on this machine the first cycle makes it, and nothing outlives the run
-            datasets.create(place, bench.rest, name=bench.dataset)
+        if testbed.is_service:  # on this machine the first cycle makes it, and nothing outlives the run
+            datasets.create(testbed, bench.rest, name=bench.dataset)
         yield bench
     finally:
-        if place.is_service:
+        if testbed.is_service:
             datasets.drop(bench.rest, bench.dataset)
         bench.close()
 

@@ -38,8 +38,9 @@ class Observation:
     def is_expected(self) -> bool:
         return self.expected is None or self.seen == self.expected
 
-    def as_property(self) -> tuple[str, object]:
-        return PROPERTY, asdict(self)
+    def as_property(self) -> tuple[str, str]:
+        """As text: what carries reports between processes takes no number of 64 bits."""
+        return PROPERTY, json.dumps(asdict(self))
 
 
 def recorded() -> dict[str, Values]:

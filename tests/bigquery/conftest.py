@@ -22,14 +22,14 @@ def ground_on(place: Place) -> Iterator[Ground]:
 
 
 @pytest.fixture(scope="session")
-def ground(place: Place) -> Iterator[Ground]:
+def ground(testbed: Place) -> Iterator[Ground]:
     """A dataset on the BigQuery of this run, for all checks of a process; each makes tables of its own in it."""
-    with ground_on(place) as one:
+    with ground_on(testbed) as one:
         yield one
 
 
 @pytest.fixture
-def compare(request: pytest.FixtureRequest, place: Place) -> Compare:
+def compare(request: pytest.FixtureRequest, testbed: Place) -> Compare:
     """Judges what a check has seen, and keeps it for the report."""
     name: str = request.node.name
-    return Compare(name, is_service=place.is_service, properties=request.node.user_properties)
+    return Compare(name, is_service=testbed.is_service, properties=request.node.user_properties)

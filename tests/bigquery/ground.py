@@ -6,15 +6,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import bigquery
 from google.cloud.bigquery import QueryJob
 from google.cloud.bigquery.retry import DEFAULT_RETRY
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
+from requests.exceptions import ConnectionError as ConnectionLostError
 
-from bqsync.deliver.clients import NO_RETRY
 from tests.bigquery.place import Place
 from tests.bigquery.stream import NUMBER, TEXT, Stream
 
+_ONCE = Retry(predicate=if_exception_type(ConnectionLostError), timeout=60.0)
+"""Whatever is answered is the answer; a connection that has lain idle may be closed just as it is used."""
 PLAIN = {"id": "INT64", "v": "STRING"}
 """The columns of a table that is about something else."""
 
@@ -39,7 +42,7 @@ class Ground:
         table = bigquery.Table(name or self.name(), fields)
         for attribute, value in resource.items():
             setattr(table, attribute, value)
-        self.rest.create_table(table, retry=NO_RETRY if once else DEFAULT_RETRY)
+        self.rest.create_table(table, retry=_ONCE if once else DEFAULT_RETRY)
         return str(table.reference)
 
     def stream(self, table: str, columns: Mapping[str, Any] | None = None, *, is_new: bool = True) -> Stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
@@ -58,7 +59,7 @@ def _observations(terminal: pytest.TerminalReporter) -> Iterable[Observation]:
         for report in terminal.getreports(outcome):
             for name, value in report.user_properties if report.when == "call" else ():
                 if name == PROPERTY:
-                    yield Observation(**value)
+                    yield Observation(**json.loads(str(value)))
 
 
 def _title(name: str) -> str:
