@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import closing
 
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import GoogleAPIError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
 from requests.exceptions import RequestException
@@ -39,12 +39,14 @@ def main() -> int:
         return 0
     # So that a run that is told to end still drops what it has made.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+    # Ctrl-C is for pytest, which ends in order and tells what it has found so far.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
     begun = time.monotonic()
     try:
         with closing(place.rest_client()) as client:
             sweep(client)
             return run(place, client, begun)
-    except (GoogleAuthError, GoogleAPICallError, RequestException) as error:
+    except (GoogleAuthError, GoogleAPIError, RequestException) as error:
         print(f"BigQuery can't be used in {PROJECT}={place.project}: {error}")
         return 1
 

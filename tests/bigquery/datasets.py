@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from bqsync.embedded.endpoint import started_ticks
 from tests.bigquery.place import Place
@@ -29,6 +30,9 @@ RUN = "BQSYNC_TEST_RUN"
 TABLES_LIVE = timedelta(hours=6)
 OLD = timedelta(days=1)
 _NAME = re.compile(r"bqsync_test_(?P<at>\d{14})_[0-9a-f]{8}")
+_FIRST = DEFAULT_RETRY.with_timeout(20.0)
+"""A list is the first call of a run: where nothing answers, that is told soon."""
+_ANSWER_S = 30.0
 _TIME = "%Y%m%d%H%M%S"
 
 
@@ -85,7 +89,7 @@ def leftovers(client: bigquery.Client) -> list[str]:
 
 def _all(client: bigquery.Client) -> list[tuple[str, str]]:
     """Name and run of each dataset of the tests. Whatever lacks name or label is somebody's own."""
-    listed = client.list_datasets(filter=f"labels.{LABEL}")
+    listed = client.list_datasets(filter=f"labels.{LABEL}", retry=_FIRST, timeout=_ANSWER_S)
     return [(item.dataset_id, item.labels[LABEL]) for item in listed
             if LABEL in item.labels and _NAME.fullmatch(item.dataset_id)]
 
