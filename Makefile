@@ -8,7 +8,7 @@ JOBS   ?= 2
 HISTORIES ?= 1000
 MINUTES   ?= 10
 
-.PHONY: run test check audit fmt protos bench soak histories smoke clean test-lowest test-systemd lock
+.PHONY: run test check audit fmt protos bench soak histories smoke clean test-lowest test-systemd test-bigquery lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -52,6 +52,9 @@ test-lowest: $(VENV)/.ready  ## the suite with the oldest versions that pyprojec
 
 test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
 	$(BIN)/python -m tests.systemd
+
+test-bigquery: $(VENV)/.ready  ## the contract and whole cycles against the project that BQSYNC_TEST_PROJECT names
+	$(BIN)/python -m tests.bigquery
 
 # One lock for every Python and platform, with the hashes of all files of each package; no index is named in it. The uv
 # that makes it is that of the lock before, in an environment of its own: that of development may lack what is new.

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bqsync.embedded import EmbeddedBigQuery, Endpoints
+from tests.bigquery import chosen, datasets, report
+from tests.bigquery.place import Place, from_environment, local
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -20,12 +24,30 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
         yield server.start()
 
 
+@pytest.fixture(scope="session")
+def testbed(request: pytest.FixtureRequest) -> Place:
+    """The BigQuery of this run: the shared one on this machine, or the real one where the environment names it."""
+    service = from_environment(os.environ)
+    if service is None:
+        return local(request.getfixturevalue("emulator"))
+    with closing(service.rest_client()) as client:
+        for name in datasets.leftovers(client):
+            datasets.drop(client, name)
+    return service
+
+
 @pytest.fixture
-def workbench(tmp_path: Path, emulator: Endpoints) -> Iterator[Workbench]:
-    """A folder with a SQLite file, a configuration, and a dataset of its own on the shared BigQuery."""
-    bench = Workbench(tmp_path, emulator)
-    yield bench
-    bench.close()
+def workbench(tmp_path: Path, testbed: Place) -> Iterator[Workbench]:
+    """A folder with a SQLite file, a configuration, and a dataset of its own."""
+    bench = Workbench(tmp_path, testbed)
+    try:
+        if testbed.is_service:  # on this machine the first cycle makes it, and nothing outlives the run
+            datasets.create(testbed, bench.rest, name=bench.dataset)
+        yield bench
+    finally:
+        if testbed.is_service:
+            datasets.drop(bench.rest, bench.dataset)
+        bench.close()
 
 
 @pytest.fixture
@@ -43,3 +65,19 @@ def hostile_bench(tmp_path: Path, emulator: Endpoints, hostile: HostileBigQuery)
     bench.endpoints = hostile.endpoints
     yield bench
     bench.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what can run against the real BigQuery; where one is named, nothing else runs."""
+    chosen.mark(items)
+    if from_environment(os.environ) is not None:
+        others = [item for item in items if item.get_closest_marker(chosen.MARKER) is None]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item.get_closest_marker(chosen.MARKER) is not None]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the real BigQuery answered, and what in that differs from the emulator."""
+    if from_environment(os.environ) is not None:
+        report.write(terminalreporter)

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from bqsync.config import Config, load
+from bqsync.config import VARIABLES, Config, load
+from bqsync.embedded import Endpoints
 from bqsync.engine.arrival import sweep_orphans
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
+from tests.bigquery.datasets import new_name
+from tests.bigquery.place import LOCAL_PROJECT, Place, local
+from tests.bigquery.place import PROJECT as PROJECT_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bqsync.embedded import Endpoints
     from bqsync.model import CycleOutcome
 
-PROJECT = "demo"
+PROJECT = os.environ.get(PROJECT_VARIABLE) or LOCAL_PROJECT
+"""Of this run."""
+PATIENCE_S = 600.0 if os.environ.get(PROJECT_VARIABLE) else 120.0
+"""For a command: a table that is new may be unknown to the real BigQuery for two minutes."""
+_STEERING = frozenset(VARIABLES) - {"GOOGLE_APPLICATION_CREDENTIALS"}
+"""What a person's shell may hold and would outweigh a test's configuration."""
 ROOT = Path(__file__).parent.parent
+_CLOCKS_APART = timedelta(minutes=5)
+"""As much as the clock of this machine may differ from BigQuery's."""
 
 
 def start_command(
@@ -40,24 +48,27 @@ def start_command(
 ) -> subprocess.Popen[str]:
     """`bqsync …` as a process of its own, in a folder. The caller waits for its end."""
     command = [*prefix, sys.executable, "-P", "-m", "bqsync", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if name not in _STEERING}
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env={**os.environ, **environment})
+                            env={**inherited, **environment})
 
 
 def run_command(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The same, to its end."""
     with start_command(*arguments, folder=folder, **environment) as process:
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=PATIENCE_S)
     return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
 
 
 class Workbench:
     """Everything one test needs; made by the fixture `workbench`."""
 
-    def __init__(self, folder: Path, endpoints: Endpoints) -> None:
+    def __init__(self, folder: Path, where: Place | Endpoints) -> None:
         self.folder = folder
-        self.endpoints = endpoints
-        self.dataset = f"test_{secrets.token_hex(6)}"
+        self.place = where if isinstance(where, Place) else local(where)
+        self._endpoints = self.place.endpoints
+        self._begun = datetime.now(UTC)
+        self.dataset = new_name()
         self.db_path = folder / "app.db"
         self.config_path = folder / "config.toml"
         self.state_path = folder / "state" / "state.db"
@@ -66,10 +77,17 @@ class Workbench:
         """What the engine's clock shows, in Unix microseconds; None for that of the machine."""
         self.stop = Event()
         """Ends a cycle early, once it is set."""
-        self.rest = bigquery.Client(
-            project=PROJECT, credentials=AnonymousCredentials(),
-            client_options=ClientOptions(api_endpoint=endpoints.rest),
-        )
+        self.rest = self.place.rest_client()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the cycles go; a test may name others. Google's own have no such place."""
+        assert self._endpoints is not None, "this test needs a BigQuery on this machine"
+        return self._endpoints
+
+    @endpoints.setter
+    def endpoints(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
 
     def close(self) -> None:
         self.db.close()
@@ -77,10 +95,12 @@ class Workbench:
 
     def configure(self, tables: str, *, sync: str = "", extra: str = "") -> None:
         """Write the configuration; `tables` holds the [[tables]] entries as TOML."""
+        there = self._endpoints
+        endpoints = f'rest_endpoint = "{there.rest}"\ngrpc_endpoint = "{there.grpc}"\n' if there else ""
         self.config_path.write_text(
             f'[source]\ndb = "app.db"\n\n'
-            f'[bigquery]\nproject = "{PROJECT}"\ndataset = "{self.dataset}"\n'
-            f'rest_endpoint = "{self.endpoints.rest}"\ngrpc_endpoint = "{self.endpoints.grpc}"\n\n'
+            f'[bigquery]\nproject = "{PROJECT}"\ndataset = "{self.dataset}"\nlocation = "{self.place.location}"\n'
+            f'{endpoints}\n'
             f'[state]\nfile = "state/state.db"\n\n[sync]\n{sync}\n\n{extra}\n\n{tables}\n',
             encoding="utf-8",
         )
@@ -131,7 +151,8 @@ class Workbench:
 
     def merges(self) -> list[str]:
         """The text of every MERGE that was ever run on the dataset."""
-        texts = [job.query for job in self.rest.list_jobs() if isinstance(job, bigquery.QueryJob)]
+        jobs = self.rest.list_jobs(min_creation_time=self._begun - _CLOCKS_APART)
+        texts = [job.query for job in jobs if isinstance(job, bigquery.QueryJob)]
         return [text for text in texts if text.startswith("MERGE") and self.dataset in text]
 
     def verify(self, table: str) -> VerifyOutcome:
