@@ -1,0 +1,174 @@
+"""From what was found to what is proposed, and whether the product itself takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from bqsync.capture.schema import table_names, virtual_tables
+from bqsync.capture.source import Source
+from bqsync.config import TableSection, plain_table_name
+from bqsync.encode.mapping import draft, finish, named_as_instant
+from bqsync.encode.rows import RowEncoder
+from bqsync.engine.proposal.column_types import candidates, choose, counted
+from bqsync.engine.proposal.facts import (
+    Candidate,
+    ColumnProposal,
+    Proposal,
+    TableFacts,
+    TableProposal,
+)
+from bqsync.engine.proposal.gather import Progress, colliding_keys, gather
+from bqsync.engine.proposal.names import column_names, file_name, message_names, table_targets
+from bqsync.engine.proposal.watermarks import watermarks
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import ProtoField, ProtoScalar, SourceTable, TableSpec, TargetType, TimestampFormat
+
+LARGE_ROWS = 1_000_000
+"""From here on a table is worth a thought about its sweeps."""
+_NO_KEY = ("neither a PRIMARY KEY nor a UNIQUE over NOT NULL columns is declared, and SQLite's implicit rowid changes "
+           "with VACUUM; name the columns that identify a row in `key`, and take the comment signs away")
+_VIRTUAL = "a module of SQLite keeps the rows (a virtual table and what it is made of)"
+_SCALARS = {
+    TargetType.INT64: ProtoScalar.INTEGER, TargetType.FLOAT64: ProtoScalar.FLOATING, TargetType.BOOL: ProtoScalar.BOOL,
+    TargetType.BYTES: ProtoScalar.BYTES,
+}
+
+
+def propose(
+    db: Path, *, project: str | None, dataset: str | None, progress: Progress, zone: tzinfo = UTC
+) -> Proposal:
+    """
+    Read a database and propose how to sync it.
+
+    Args:
+        db: the SQLite file.
+        project: of Google Cloud; None for the BigQuery of this machine.
+        dataset: None for one named after the file.
+        progress: is told how far the reading is.
+        zone: meaning of ISO texts without an offset.
+
+    Raises:
+        BqsyncError: one of the SOURCE_… kinds.
+    """
+    source = Source(db)
+    names = source.read(table_names)
+    virtual = source.read(virtual_tables)
+    targets, messages = table_targets(names), message_names(names)
+    tables = tuple(_propose_table(source, name, targets[name], messages[name], zone, progress)
+                   if name not in virtual else TableProposal(name=name, refused=_VIRTUAL) for name in names)
+    proposal = Proposal(db=db, project=project, dataset=dataset or file_name(db.stem), name=file_name(db.stem),
+                        tables=tables)
+    if not proposal.accepted:
+        raise BqsyncError(
+            ErrorKind.SOURCE_TABLE_INVALID, what=f"{db} has no table that can be synced",
+            why="; ".join(f"{table.name}: {table.refused}" for table in tables[:3]) or "it has no table at all",
+            fix="give a table a PRIMARY KEY, or write config.toml by hand and name a `key`",
+        )
+    return proposal
+
+
+def scalar_of(choice: Candidate) -> ProtoScalar:
+    """The proto type of a field: that of the value which SQLite stores, as far as one tells it."""
+    if choice.timestamp_format in {None, TimestampFormat.ISO8601}:
+        return _SCALARS.get(choice.target_type, ProtoScalar.STRING)
+    return ProtoScalar.FLOATING if choice.timestamp_format is TimestampFormat.JULIAN_DAYS else ProtoScalar.INTEGER
+
+
+def _propose_table(
+    source: Source, name: str, target: str | None, message: str, zone: tzinfo, progress: Progress
+) -> TableProposal:
+    try:
+        found = gather(source, name, zone, progress)
+        if isinstance(found, SourceTable):
+            return TableProposal(name=name, target=target, refused=_NO_KEY, wants_key=True)
+        return _judge(source, found, target, message, zone)
+    except BqsyncError as error:
+        if error.kind is not ErrorKind.SOURCE_TABLE_INVALID and error.rule.concerns_all:
+            raise
+        return TableProposal(name=name, target=target, refused=f"{error.what}: {error.why}; {error.fix}")
+
+
+def _judge(source: Source, facts: TableFacts, target: str | None, message: str, zone: tzinfo) -> TableProposal:
+    table = _decide(facts, target, message, zone, plain_keys=False)
+    spec = _spec(facts.declared, table)
+    colliding = colliding_keys(source, spec, zone)
+    if colliding:
+        table = _decide(facts, target, message, zone, plain_keys=True)
+        spec = _spec(facts.declared, table)
+        colliding = colliding_keys(source, spec, zone)
+    RowEncoder(spec, zone)  # what protobuf itself refuses is found here, and not by the first sync
+    if not colliding:
+        return table
+    remark = (f"quarantine: {counted(colliding, 'row')} with a key that another row has in BigQuery's eyes, such as 1 "
+              "and '1'")
+    return replace(table, remarks=(*table.remarks, remark))
+
+
+def _decide(
+    facts: TableFacts, target: str | None, message: str, zone: tzinfo, *, plain_keys: bool
+) -> TableProposal:
+    names = column_names([item.column.name for item in facts.columns])
+    columns = []
+    for item in facts.columns:
+        plain = plain_keys and item.in_key
+        choice, remark = choose(item, candidates(item.column, in_key=item.in_key, plain=plain))
+        columns.append(ColumnProposal(
+            name=item.column.name, field_name=names[item.column.name].field,
+            target_name=names[item.column.name].target, declared_type=item.column.declared_type, choice=choice,
+            undecided=choice.target_type is TargetType.TIMESTAMP and choice.timestamp_format is None,
+            configured=_has_to_be_said(choice, named=named_as_instant(item.column)),
+            remark=remark, misfits=item.misfits(choice) if item.values else 0,
+        ))
+    choices = {column.name: column.choice for column in columns}
+    return TableProposal(
+        name=facts.declared.name, target=target, message=message, key=facts.key, key_reason=facts.key_reason,
+        rows=facts.rows, size_bytes=facts.size_bytes, columns=tuple(columns),
+        watermarks=watermarks(facts, choices, zone), remarks=tuple(_remarks(facts)),
+    )
+
+
+def _has_to_be_said(choice: Candidate, *, named: bool) -> bool:
+    """Whether message and name alone would give the column another type."""
+    if choice.target_type is TargetType.TIMESTAMP:
+        return choice.timestamp_format is not None
+    return named or choice.target_type not in {*_SCALARS, TargetType.STRING}
+
+
+def _remarks(facts: TableFacts) -> list[str]:
+    found = []
+    if facts.null_keys:
+        found.append(f"quarantine: {counted(facts.null_keys, 'row')} with a NULL in the key")
+    if facts.oversized:
+        found.append(f"quarantine: {counted(facts.oversized, 'row')} larger than one request to BigQuery may be")
+    return found
+
+
+def _spec(declared: SourceTable, table: TableProposal) -> TableSpec:
+    """
+    What the product makes of the proposal.
+
+    Raises:
+        BqsyncError: SOURCE_TABLE_INVALID, what the first check would say.
+    """
+    section = TableSection(
+        name=table.name, target=table.target or plain_table_name(table.name), message=table.message, key=table.key,
+        watermark=table.watermark, types=types_of(table.columns), timestamps=timestamps_of(table.columns))
+    fields = tuple(ProtoField(name=column.field_name, scalar=scalar_of(column.choice), target_name=column.target_name,
+                              json_name=None if column.field_name == column.name else column.name)
+                   for column in table.columns)
+    return finish(draft(declared, section, fields), {}, lambda columns: range(16, 16 + len(columns)))
+
+
+def types_of(columns: Sequence[ColumnProposal]) -> dict[str, TargetType]:
+    """What `types` has to say."""
+    return {column.name: column.choice.target_type for column in columns
+            if column.configured and column.choice.target_type is not TargetType.TIMESTAMP}
+
+
+def timestamps_of(columns: Sequence[ColumnProposal]) -> dict[str, TimestampFormat]:
+    """What `timestamps` has to say."""
+    return {column.name: column.choice.timestamp_format for column in columns
+            if column.configured and column.choice.timestamp_format is not None}
