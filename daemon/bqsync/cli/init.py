@@ -35,8 +35,10 @@ def _as_in_the_file(name: str) -> Callable[[click.Context, click.Parameter, str 
 
 @click.command()
 @click.option("--db", "db", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The SQLite file.")
-@click.option("--project", metavar="P", callback=_as_in_the_file("Project"), help="Google Cloud project.  [default: a BigQuery on this machine]")
-@click.option("--dataset", metavar="D", callback=_as_in_the_file("Dataset"), help="Dataset of the targets.  [default: named after the file]")
+@click.option("--project", metavar="P", callback=_as_in_the_file("Project"),
+              help="Google Cloud project.  [default: a BigQuery on this machine]")
+@click.option("--dataset", metavar="D", callback=_as_in_the_file("Dataset"),
+              help="Dataset of the targets.  [default: named after the file]")
 @click.option("--out", "out", type=click.Path(path_type=Path), default=Path(), metavar="DIR",
               help="Where config.toml and protos/ are written.  [default: the current folder]")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
@@ -47,8 +49,8 @@ def init(
     log_format: str | None, as_json: bool,
 ) -> int:
     """Read a database and write a commented configuration for it that works as it is."""
-    from bqsync.engine.proposal.files import planned_files, refuse_to_overwrite, write_proposal
     from bqsync.encode.compiler import require_compiler
+    from bqsync.engine.proposal.files import planned_files, refuse_to_overwrite, write_proposal
     from bqsync.engine.proposal.names import file_name
     from bqsync.engine.proposal.propose import propose
     from bqsync.observe.log import configure

@@ -114,7 +114,8 @@ class TableCensus:
     def add(self, rows: Sequence[Row]) -> None:
         """Count the rows of a page."""
         self.rows += len(rows)
-        page_bytes = sum(census.add(cells) for census, cells in zip(self._columns, zip(*rows, strict=True), strict=True))
+        columns = zip(self._columns, zip(*rows, strict=True), strict=True)
+        page_bytes = sum(census.add(cells) for census, cells in columns)
         self.size_bytes += page_bytes
         if page_bytes > MAX_ROW_BYTES // 4:  # letters have up to four bytes
             self.oversized += sum(_size_bytes(row) > MAX_ROW_BYTES for row in rows)

@@ -34,7 +34,7 @@ _BY_WORD = {
     "JSONB": (Candidate(_T.JSON),),
     "YEAR": (Candidate(_T.INT64),),
     **dict.fromkeys(_BOOL_WORDS, (Candidate(_T.BOOL), Candidate(_T.INT64), Candidate(_T.FLOAT64))),
-    **dict.fromkeys(_DECIMAL_WORDS, (Candidate(_T.NUMERIC), Candidate(_T.BIGNUMERIC), Candidate(_T.FLOAT64))),
+    **dict.fromkeys(_DECIMAL_WORDS, (Candidate(_T.NUMERIC), Candidate(_T.FLOAT64))),
 }
 _BY_AFFINITY = {
     Affinity.INTEGER: (Candidate(_T.INT64), Candidate(_T.FLOAT64)),
@@ -96,33 +96,38 @@ def choose(facts: ColumnFacts, options: tuple[Candidate, ...]) -> tuple[Candidat
     fitting = [item for item in possible if not facts.misfits(item)]
     if not fitting:
         best = min(possible, key=facts.misfits)
-        return best, f"{_misfits(facts, best)}; no type takes them all, and their rows will be in quarantine"
+        return best, f"{_misfits(facts, best)}; no type takes all, and their rows will be in quarantine"
     return fitting[0], _remark(facts, fitting[0], possible)
 
 
 def _remark(facts: ColumnFacts, chosen: Candidate, possible: list[Candidate]) -> str:
-    declares = word_of(facts.column) in _BY_WORD or facts.column.affinity in {Affinity.INTEGER, Affinity.REAL}
     if chosen.target_type is _T.TIMESTAMP:
         zone = "; without an offset they are in source.time_zone" if chosen == _ISO else ""
-        return f"{_all(facts)} {_format_of(chosen)}{zone}"
+        return f"{_format_of(chosen)} in {_all(facts)}{zone}"
     if may_be_instant(facts.column) and set(facts.classes) <= {"integer", "real"}:
         return f"no instants of one unit between 1980 and 2100: {_counts(facts.kinds)}"
+    return _remark_on_choice(facts, chosen, possible[0])
+
+
+def _remark_on_choice(facts: ColumnFacts, chosen: Candidate, first: Candidate) -> str:
+    column = facts.column
+    declares = word_of(column) in _BY_WORD or column.affinity in {Affinity.INTEGER, Affinity.REAL}
     if len(facts.classes) > 1 and not declares:
         return f"it holds {_counts(facts.classes)}"
-    if chosen != possible[0] and (declares or facts.misfits(possible[0]) < facts.values):
-        return f"{_misfits(facts, possible[0])}; {chosen} takes all"
-    if chosen.target_type is not declared_type(facts.column):
-        return f"{_all(facts)} fit for it"
-    if not facts.column.declared_type and set(facts.classes) == {"integer"}:
-        return f"no declared type; {_all(facts)} integers now: INT64 would take them"
+    if chosen != first and (declares or facts.misfits(first) < facts.values):
+        return f"{_misfits(facts, first)}; {chosen} takes all"
+    if chosen.target_type is not declared_type(column):
+        return f"it takes {_all(facts)}"
+    if not column.declared_type and set(facts.classes) == {"integer"}:
+        return f"no declared type; INT64 would take {_all(facts)} there now"
     return ""
 
 
 def _without_values(column: SourceColumn) -> tuple[Candidate, str]:
     """An empty column gets what takes most, but for the convention of the endings, which its first values decide."""
     if named_as_instant(column):
-        return Candidate(_T.TIMESTAMP), ("no values yet: a TIMESTAMP by its name, and its first values decide the unit; "
-                                         "better name it now, or another type")
+        return Candidate(_T.TIMESTAMP), ("no values yet: a TIMESTAMP by its name, and its first values decide "
+                                         "the unit; better name it now, or another type")
     if column.affinity is Affinity.NUMERIC and word_of(column) not in _DECIMAL_WORDS | _BOOL_WORDS:
         chosen = Candidate(_T.INT64 if word_of(column) == "YEAR" else _T.STRING)
         return chosen, f"no values yet: {chosen} until you know better"
@@ -140,11 +145,11 @@ def _format_of(candidate: Candidate) -> str:
 
 def _misfits(facts: ColumnFacts, candidate: Candidate) -> str:
     reasons = ", ".join(f"{reason.value} {count:,}" for reason, count in facts.rejected[candidate].items() if count)
-    return f"{facts.misfits(candidate):,} of {counted(facts.values, 'value')} not fit for {candidate} ({reasons})"
+    return f"{candidate} refuses {facts.misfits(candidate):,} of {counted(facts.values, 'value')} ({reasons})"
 
 
 def _all(facts: ColumnFacts) -> str:
-    return "its one value is" if facts.values == 1 else f"all {facts.values:,} values are"
+    return "the one value" if facts.values == 1 else f"all {facts.values:,} values"
 
 
 def _counts(numbers: Mapping[str, int]) -> str:

@@ -110,8 +110,8 @@ def _sweeps(table: TableProposal) -> Iterator[str]:
         return
     size = f"{table.rows:,} rows of about {_size(table.size_bytes)}"
     if table.watermark:
-        yield from _comment(f"{size}: each sweep reads them all. What no watermark tells (deletes, other updates) waits "
-                            "for the next one")
+        yield from _comment(f"{size}: each sweep reads them all. What no watermark tells (deletes, other updates) "
+                            "waits for the next one")
         yield '# sweep_interval = "6h"'
     else:
         yield from _comment(f"{size} are read whenever the file has changed, as often as `sync.sweep_duty` allows; an "

@@ -48,8 +48,8 @@ def gather(source: Source, name: str, zone: tzinfo, progress: Progress) -> Table
     return TableFacts(
         declared=declared, key=key, key_reason=reason, rows=census.rows + null_keys, size_bytes=census.size_bytes,
         null_keys=null_keys, oversized=census.oversized, columns=census.facts(), differing=dict(census.differing),
-        indexed=frozenset(column for column in names if source.read(
-            lambda connection, column=column: index_starting_with(connection, declared.name, column))),
+        indexed=source.read(lambda connection: frozenset(
+            column for column in names if index_starting_with(connection, declared.name, column))),
         triggers=tuple(source.read(lambda connection: trigger_texts(connection, declared.name))),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
+from typing import NamedTuple
 
 from bqsync.capture.schema import table_names, virtual_tables
 from bqsync.capture.source import Source
@@ -15,13 +16,14 @@ from bqsync.encode.rows import RowEncoder
 from bqsync.engine.proposal.column_types import candidates, choose, counted
 from bqsync.engine.proposal.facts import (
     Candidate,
+    ColumnFacts,
     ColumnProposal,
     Proposal,
     TableFacts,
     TableProposal,
 )
 from bqsync.engine.proposal.gather import Progress, colliding_keys, gather
-from bqsync.engine.proposal.names import column_names, file_name, message_names, table_targets
+from bqsync.engine.proposal.names import ColumnNames, column_names, file_name, message_names, table_targets
 from bqsync.engine.proposal.watermarks import watermarks
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, ProtoScalar, SourceTable, TableSpec, TargetType, TimestampFormat
@@ -57,8 +59,9 @@ def propose(
     names = source.read(table_names)
     virtual = source.read(virtual_tables)
     targets, messages = table_targets(names), message_names(names)
-    tables = tuple(_propose_table(source, name, targets[name], messages[name], zone, progress)
-                   if name not in virtual else TableProposal(name=name, refused=_VIRTUAL) for name in names)
+    tables = tuple(
+        TableProposal(name=name, refused=_VIRTUAL) if name in virtual
+        else _propose_table(source, _Names(name, targets[name], messages[name]), zone, progress) for name in names)
     proposal = Proposal(db=db, project=project, dataset=dataset or file_name(db.stem), name=file_name(db.stem),
                         tables=tables)
     if not proposal.accepted:
@@ -77,26 +80,33 @@ def scalar_of(choice: Candidate) -> ProtoScalar:
     return ProtoScalar.FLOATING if choice.timestamp_format is TimestampFormat.JULIAN_DAYS else ProtoScalar.INTEGER
 
 
-def _propose_table(
-    source: Source, name: str, target: str | None, message: str, zone: tzinfo, progress: Progress
-) -> TableProposal:
+class _Names(NamedTuple):
+    """How a table is called here and elsewhere."""
+
+    table: str
+    target: str | None
+    message: str
+
+
+def _propose_table(source: Source, names: _Names, zone: tzinfo, progress: Progress) -> TableProposal:
     try:
-        found = gather(source, name, zone, progress)
+        found = gather(source, names.table, zone, progress)
         if isinstance(found, SourceTable):
-            return TableProposal(name=name, target=target, refused=_NO_KEY, wants_key=True)
-        return _judge(source, found, target, message, zone)
+            return TableProposal(name=names.table, refused=_NO_KEY, wants_key=True)
+        return _judge(source, found, names, zone)
     except BqsyncError as error:
-        if error.kind is not ErrorKind.SOURCE_TABLE_INVALID and error.rule.concerns_all:
+        if error.rule.concerns_all:
             raise
-        return TableProposal(name=name, target=target, refused=f"{error.what}: {error.why}; {error.fix}")
+        return TableProposal(name=names.table, refused=f"{error.what}: {error.why}; {error.fix}")
 
 
-def _judge(source: Source, facts: TableFacts, target: str | None, message: str, zone: tzinfo) -> TableProposal:
-    table = _decide(facts, target, message, zone, plain_keys=False)
+def _judge(source: Source, facts: TableFacts, names: _Names, zone: tzinfo) -> TableProposal:
+    table = _decide(facts, names, zone, plain_keys=False)
     spec = _spec(facts.declared, table)
     colliding = colliding_keys(source, spec, zone)
     if colliding:
-        table = _decide(facts, target, message, zone, plain_keys=True)
+        # A type that tells apart whatever SQLite does may spare some of them: dates as the texts that they are.
+        table = _decide(facts, names, zone, plain_keys=True)
         spec = _spec(facts.declared, table)
         colliding = colliding_keys(source, spec, zone)
     RowEncoder(spec, zone)  # what protobuf itself refuses is found here, and not by the first sync
@@ -107,26 +117,26 @@ def _judge(source: Source, facts: TableFacts, target: str | None, message: str, 
     return replace(table, remarks=(*table.remarks, remark))
 
 
-def _decide(
-    facts: TableFacts, target: str | None, message: str, zone: tzinfo, *, plain_keys: bool
-) -> TableProposal:
-    names = column_names([item.column.name for item in facts.columns])
-    columns = []
-    for item in facts.columns:
-        plain = plain_keys and item.in_key
-        choice, remark = choose(item, candidates(item.column, in_key=item.in_key, plain=plain))
-        columns.append(ColumnProposal(
-            name=item.column.name, field_name=names[item.column.name].field,
-            target_name=names[item.column.name].target, declared_type=item.column.declared_type, choice=choice,
-            undecided=choice.target_type is TargetType.TIMESTAMP and choice.timestamp_format is None,
-            configured=_has_to_be_said(choice, named=named_as_instant(item.column)),
-            remark=remark, misfits=item.misfits(choice) if item.values else 0,
-        ))
-    choices = {column.name: column.choice for column in columns}
+def _decide(facts: TableFacts, names: _Names, zone: tzinfo, *, plain_keys: bool) -> TableProposal:
+    called = column_names([item.column.name for item in facts.columns])
+    columns = tuple(_column(item, called[item.column.name], plain=plain_keys and item.in_key)
+                    for item in facts.columns)
     return TableProposal(
-        name=facts.declared.name, target=target, message=message, key=facts.key, key_reason=facts.key_reason,
-        rows=facts.rows, size_bytes=facts.size_bytes, columns=tuple(columns),
-        watermarks=watermarks(facts, choices, zone), remarks=tuple(_remarks(facts)),
+        name=facts.declared.name, target=names.target, message=names.message, key=facts.key,
+        key_reason=facts.key_reason, rows=facts.rows, size_bytes=facts.size_bytes, columns=columns,
+        watermarks=watermarks(facts, {column.name: column.choice for column in columns}, zone),
+        remarks=tuple(_remarks(facts)),
+    )
+
+
+def _column(facts: ColumnFacts, names: ColumnNames, *, plain: bool) -> ColumnProposal:
+    declared = facts.column
+    choice, remark = choose(facts, candidates(declared, in_key=facts.in_key, plain=plain))
+    return ColumnProposal(
+        name=declared.name, field_name=names.field, target_name=names.target, declared_type=declared.declared_type,
+        choice=choice, undecided=choice.target_type is TargetType.TIMESTAMP and choice.timestamp_format is None,
+        configured=_has_to_be_said(choice, named=named_as_instant(declared)), remark=remark,
+        misfits=facts.misfits(choice) if facts.values else 0,
     )
 
 

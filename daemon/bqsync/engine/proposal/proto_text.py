@@ -10,8 +10,8 @@ from bqsync.engine.proposal.propose import scalar_of
 from bqsync.model import ProtoScalar
 
 _TYPES = {
-    ProtoScalar.INTEGER: "int64", ProtoScalar.FLOATING: "double", ProtoScalar.BOOL: "bool", ProtoScalar.STRING: "string",
-    ProtoScalar.BYTES: "bytes",
+    ProtoScalar.INTEGER: "int64", ProtoScalar.FLOATING: "double", ProtoScalar.BOOL: "bool",
+    ProtoScalar.STRING: "string", ProtoScalar.BYTES: "bytes",
 }
 _FIRST_RESERVED, _LAST_RESERVED = 19_000, 19_999
 """Field numbers of protobuf's own. Source: https://protobuf.dev/programming-guides/proto3/#assigning"""
@@ -30,8 +30,8 @@ def comment(text: str) -> str:
 def _head(proposal: Proposal) -> Iterator[str]:
     yield f"// The tables of {comment(proposal.db.name)}, one message a table, one field a column, in column order."
     yield "//"
-    yield "// Every field is `optional`: a NULL is an absent field, and 0, false and '' are values. Types that protobuf has"
-    yield "// no word for stand in config.toml, under `types` and `timestamps`. Field numbers are never reused."
+    yield "// Every field is `optional`: a NULL is an absent field, and 0, false and '' are values. Types that protobuf"
+    yield "// has no word for stand in config.toml, under `types` and `timestamps`. Field numbers are never reused."
     yield "//"
     yield "// After a change: bqsync protos"
     yield 'syntax = "proto3";'
