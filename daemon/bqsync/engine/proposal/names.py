@@ -36,7 +36,7 @@ def column_names(columns: Sequence[str]) -> dict[str, ColumnNames]:
     for name in (*own, *others):
         otherwise = f"column_{columns.index(name) + 1}"
         target = _free(_acceptable(name, otherwise), taken_targets)
-        field = _free(name if name in own else _readable(name, otherwise), taken_fields, spelled=_without_underscores)
+        field = _free(name if name in own else _field(name, otherwise), taken_fields, spelled=_without_underscores)
         found[name] = ColumnNames(field, None if target == legal_name(name) else target)
     return found
 
@@ -88,7 +88,13 @@ def meeting_names(columns: Sequence[str]) -> set[str]:
 
 def _acceptable(name: str, otherwise: str) -> str:
     legal = (name if _FIELD.fullmatch(name) else _readable(name, otherwise))[: MAX_NAME_LENGTH - _ROOM_FOR_NUMBER]
-    return f"column{legal}" if is_reserved(legal) else legal
+    return f"column{legal}" if is_reserved(legal) or legal.lower().startswith(_OWN_PREFIX) else legal
+
+
+def _field(name: str, otherwise: str) -> str:
+    """Not `_1st` for `1st`, whose JSON name protobuf would make of it by itself."""
+    readable = _readable(name, otherwise)
+    return f"column{readable}" if name[0].isdigit() else readable
 
 
 def _readable(name: str, otherwise: str) -> str:

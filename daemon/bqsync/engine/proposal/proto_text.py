@@ -1,4 +1,8 @@
-"""The text of a .proto file. Pure."""
+"""
+The text of a .proto file. Pure.
+
+In proto2: proto3 makes of each `optional` a oneof, whose name may meet the JSON name of another field.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ def _head(proposal: Proposal) -> Iterator[str]:
     yield "// has no word for stand in config.toml, under `types` and `timestamps`. Field numbers are never reused."
     yield "//"
     yield "// After a change: bqsync protos"
-    yield 'syntax = "proto3";'
+    yield 'syntax = "proto2";'
     if any(column.target_name for table in proposal.accepted for column in table.columns):
         yield ""
         yield 'import "bq_field.proto";'
