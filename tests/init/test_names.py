@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.init.databases import findings_of, make, proposed, table_of
+from tests.properties import MODEST
 
 from bqsync.config import plain_table_name
 from bqsync.encode.mapping import is_reserved, legal_name
@@ -27,6 +28,7 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@MODEST
 @given(names=NAMES)
 def test_target_names_are_legal_and_each_its_own(names: list[str]) -> None:
     found = column_names(names)
@@ -38,12 +40,14 @@ def test_target_names_are_legal_and_each_its_own(names: list[str]) -> None:
         assert not target.startswith("_bqsync")
 
 
+@MODEST
 @given(names=NAMES)
 def test_field_names_have_json_names_of_their_own(names: list[str]) -> None:
     fields = [found.field for found in column_names(names).values()]
     assert len({field.replace("_", "").lower() for field in fields}) == len(names)
 
 
+@MODEST
 @given(names=NAMES)
 def test_tables_have_targets_and_messages_of_their_own(names: list[str]) -> None:
     targets = {(target or plain_table_name(name)).lower() for name, target in table_targets(names).items()}

@@ -33,9 +33,9 @@ def test_a_unique_key_without_null_is_preferred_to_a_primary_key_with_some(tmp_p
 
 def test_rows_with_a_null_in_the_key_are_counted(tmp_path: Path) -> None:
     db = make(tmp_path / "app.db", "CREATE TABLE t (k TEXT PRIMARY KEY, v);"
-              "INSERT INTO t VALUES (NULL, 1), (NULL, 2), ('a', 2)")
+              "INSERT INTO t VALUES (NULL, 1), (NULL, 2), ('a', 2), ('b', 3)")
     table = table_of(db)
-    assert table.rows == 3
+    assert table.rows == 4
     assert "2 rows with a NULL in the key" in "".join(table.remarks)
 
 
@@ -105,3 +105,19 @@ def test_rows_over_the_size_of_a_request_are_counted(tmp_path: Path) -> None:
     db = make(tmp_path / "app.db", "CREATE TABLE t (k INTEGER PRIMARY KEY, b BLOB);"
               "INSERT INTO t VALUES (1, zeroblob(9900000)), (2, zeroblob(10))")
     assert "1 row larger than one request" in "".join(table_of(db).remarks)
+
+
+def test_a_table_whose_key_is_mostly_null_is_left_out(tmp_path: Path) -> None:
+    db = make(tmp_path / "app.db", "CREATE TABLE t (k TEXT PRIMARY KEY); INSERT INTO t VALUES (NULL), (NULL), ('a')")
+    with pytest.raises(BqsyncError, match="no table that can be synced") as caught:
+        proposed(db)
+    assert "2 of 3 rows have a NULL in the key (k)" in caught.value.why
+
+
+@pytest.mark.parametrize(("misfits", "accepted"), [(1_000, True), (1_001, False)])
+def test_a_table_that_the_first_sync_would_stop_is_left_out(tmp_path: Path, misfits: int, *, accepted: bool) -> None:
+    db = make(tmp_path / "app.db", "CREATE TABLE t (k INTEGER PRIMARY KEY, c TEXT); CREATE TABLE u (k INT PRIMARY KEY)",
+              ("INSERT INTO t (c) VALUES (?)", [("a",)] * 2_000 + [(b"a",)] * misfits))
+    table = table_of(db)
+    assert (table.refused == "") is accepted
+    assert accepted or f"STRING refuses {misfits:,} of 3,001 values" in table.refused

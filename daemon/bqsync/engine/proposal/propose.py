@@ -25,6 +25,7 @@ from bqsync.engine.proposal.facts import (
 from bqsync.engine.proposal.gather import Progress, colliding_keys, gather
 from bqsync.engine.proposal.names import ColumnNames, column_names, file_name, message_names, table_targets
 from bqsync.engine.proposal.watermarks import watermarks
+from bqsync.engine.verdicts import FLOOD_FRACTION, FLOOD_ROWS
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, ProtoScalar, SourceTable, TableSpec, TargetType, TimestampFormat
 
@@ -110,11 +111,27 @@ def _judge(source: Source, facts: TableFacts, names: _Names, zone: tzinfo) -> Ta
         spec = _spec(facts.declared, table)
         colliding = colliding_keys(source, spec, zone)
     RowEncoder(spec, zone)  # what protobuf itself refuses is found here, and not by the first sync
+    if refused := _too_many(facts, table, colliding):
+        return TableProposal(name=table.name, refused=refused)
     if not colliding:
         return table
     remark = (f"quarantine: {counted(colliding, 'row')} with a key that another row has in BigQuery's eyes, such as 1 "
               "and '1'")
     return replace(table, remarks=(*table.remarks, remark))
+
+
+def _too_many(facts: TableFacts, table: TableProposal, colliding: int) -> str:
+    """Why so many rows would be in quarantine that the table is of no use, or stopped by the first sync."""
+    if 2 * facts.null_keys > facts.rows:
+        return (f"{facts.null_keys:,} of {counted(facts.rows, 'row')} have a NULL in the key ({', '.join(facts.key)}), and "
+                "no comparison finds them again; name other columns in `key`")
+    worst = max(table.columns, key=lambda column: column.misfits)
+    if max(facts.null_keys, facts.oversized, colliding, worst.misfits) <= max(FLOOD_ROWS, FLOOD_FRACTION * facts.rows):
+        return ""
+    reasons = [*table.remarks, *([f"column {worst.name}: {worst.remark}"] if worst.misfits else []),
+               *([f"{counted(colliding, 'key')} that another row has in BigQuery's eyes"] if colliding else [])]
+    return (f"so many rows can't be delivered that the first sync would stop it (E502): {'; '.join(reasons)}; mend them, "
+            "or leave a column out with the proto option (gen_bq_schema.bigquery).ignore")
 
 
 def _decide(facts: TableFacts, names: _Names, zone: tzinfo, *, plain_keys: bool) -> TableProposal:
