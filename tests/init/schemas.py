@@ -33,7 +33,9 @@ _INTEGERS = st.one_of(st.sampled_from([0, 1, 2, 1_700_000_000, 1_700_000_000_000
 _REALS = st.one_of(st.sampled_from([0.5, -0.0, 0.1, 1e300, float("inf"), 1_700_000_000.25, 2_460_000.5]),
                    st.floats(allow_nan=False))
 _BLOBS = st.binary(max_size=4)
-_CLASSES = [_TEXTS, _INTEGERS, _REALS, _BLOBS, st.sampled_from(_MOMENTS[1:2]), st.sampled_from([0, 1])]
+_TWINS = st.sampled_from([1, "1", 2, "2", 1.5, "1.5", "2024-02-29", "2024-02-29 00:00:00"])
+"""Keys of their own in SQLite, and the same ones in BigQuery."""
+_CLASSES = [_TEXTS, _INTEGERS, _REALS, _BLOBS, st.sampled_from(_MOMENTS[:2]), st.sampled_from([0, 1]), _TWINS]
 _ANYTHING = st.one_of(st.none(), _TEXTS, _INTEGERS, _REALS, _BLOBS)
 _MAX_ROWS = 12
 
@@ -58,6 +60,10 @@ def tables(draw: st.DrawFn, name: str) -> RandomTable:
     types = [draw(st.sampled_from(_TYPES)) for _ in columns]
     kind = draw(st.sampled_from(["rowid", "primary", "without rowid", "unique"]))
     width = 1 if kind == "rowid" else draw(st.integers(1, min(3, len(columns))))
+    values = [_mostly(draw(st.sampled_from(_CLASSES)), rare=draw(st.booleans()), null=at >= width)
+              for at in range(len(columns))]
+    if draw(st.integers(0, 3)) == 0:
+        types[0], values[0] = "", _TWINS
     key = ", ".join(map(quoted, columns[:width]))
     declared = [f"{quoted(column)} {kind_of}" for column, kind_of in zip(columns, types, strict=True)]
     if kind == "rowid":
@@ -68,8 +74,6 @@ def tables(draw: st.DrawFn, name: str) -> RandomTable:
     else:
         declared.append(f"PRIMARY KEY ({key})")
     end = " WITHOUT ROWID" if kind == "without rowid" else ""
-    values = [_mostly(draw(st.sampled_from(_CLASSES)), rare=draw(st.booleans()), null=at >= width)
-              for at in range(len(columns))]
     rows = draw(st.lists(st.tuples(*values), min_size=draw(st.sampled_from([0, 4, 8])), max_size=_MAX_ROWS))
     return RandomTable(name, f"CREATE TABLE {quoted(name)} ({', '.join(declared)}){end}", rows)
 

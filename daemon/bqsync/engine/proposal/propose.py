@@ -123,15 +123,15 @@ def _judge(source: Source, facts: TableFacts, names: _Names, zone: tzinfo) -> Ta
 def _too_many(facts: TableFacts, table: TableProposal, colliding: int) -> str:
     """Why so many rows would be in quarantine that the table is of no use, or stopped by the first sync."""
     if 2 * facts.null_keys > facts.rows:
-        return (f"{facts.null_keys:,} of {counted(facts.rows, 'row')} have a NULL in the key ({', '.join(facts.key)}), and "
-                "no comparison finds them again; name other columns in `key`")
+        return (f"{facts.null_keys:,} of {counted(facts.rows, 'row')} have a NULL in the key ({', '.join(facts.key)}), "
+                "and no comparison finds them again; name other columns in `key`")
     worst = max(table.columns, key=lambda column: column.misfits)
     if max(facts.null_keys, facts.oversized, colliding, worst.misfits) <= max(FLOOD_ROWS, FLOOD_FRACTION * facts.rows):
         return ""
     reasons = [*table.remarks, *([f"column {worst.name}: {worst.remark}"] if worst.misfits else []),
                *([f"{counted(colliding, 'key')} that another row has in BigQuery's eyes"] if colliding else [])]
-    return (f"so many rows can't be delivered that the first sync would stop it (E502): {'; '.join(reasons)}; mend them, "
-            "or leave a column out with the proto option (gen_bq_schema.bigquery).ignore")
+    return (f"so many rows can't be delivered that the first sync would stop it (E502): {'; '.join(reasons)}; mend "
+            "them, or leave a column out with the proto option (gen_bq_schema.bigquery).ignore")
 
 
 def _decide(facts: TableFacts, names: _Names, zone: tzinfo, *, plain_keys: bool) -> TableProposal:
