@@ -146,6 +146,8 @@ class ProtoField:
 
     name: str
     scalar: ProtoScalar
+    json_name: str | None = None
+    """Where the file gives one of its own: the source column, if its name can't be that of a field."""
     target_name: str | None = None
     type_override: TargetType | None = None
     required: bool = False

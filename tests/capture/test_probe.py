@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.capture.files import keyed
 
-from bqsync.capture.probe import UNIT_RANGES, judge, odd_places, probe_instants, rounded_rows
+from bqsync.capture.probe import UNIT_RANGES, judge, kind_of, odd_places, probe_instants, rounded_rows
 from bqsync.model import SqlValue, TimestampFormat
 
 if TYPE_CHECKING:
@@ -87,3 +87,12 @@ def test_instants_finer_than_a_microsecond_are_counted(
 ) -> None:
     reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], list(enumerate(values)))
     assert rounded_rows(reader._source, "t", "x", fmt) == rounded
+
+
+def test_a_value_at_hand_is_counted_as_sqlite_counts_it(tmp_path: Path) -> None:
+    edges = [edge for bounds in UNIT_RANGES.values() for edge in bounds]
+    values: list[SqlValue] = [*edges, *(edge - 1 for edge in edges), 0, -1, 0.5, float("inf"), "", "2024-01-01",
+                              "2024-01-01T00:00:00Z", "2024-1-1", "x2024-01-01", b"2024-01-01", b""]
+    for value in values:
+        reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY, x)", ["k"], [(1, value)])
+        assert dict(probe_instants(reader._source, "t", "x").counts) == {kind_of(value): 1}, value

@@ -190,3 +190,10 @@ def test_the_descriptors_of_protobuf_itself_need_not_be_in_the_set(compiled: Cal
     assert len(kept) == len(files) - 1
     path.write_bytes(descriptor_pb2.FileDescriptorSet(file=kept).SerializeToString())
     assert load_messages(path)["Row"][0].type_override is TargetType.DATE
+
+
+def test_a_json_name_counts_only_where_the_file_gives_one_of_its_own(compiled: Callable[[str], Path]) -> None:
+    path = compiled('message M { optional string order_id = 1; optional string a_b = 2 [json_name = "a b"]; '
+                    "optional string _x = 3; }")
+    assert [(field.name, field.json_name) for field in load_messages(path)["M"]] == [
+        ("order_id", None), ("a_b", "a b"), ("_x", None)]

@@ -211,3 +211,19 @@ def test_the_names_and_the_delete_policy_are_those_of_the_configuration() -> Non
     settings = TableSection(name="THINGS", target="other", deletes=DeletePolicy.IGNORE)
     spec = mapped(source({"id": "TEXT"}), settings)
     assert (spec.source_name, spec.target_name, spec.deletes) == ("things", "other", DeletePolicy.IGNORE)
+
+
+def test_a_column_that_no_field_can_be_named_after_is_found_by_a_json_name() -> None:
+    table = source({"id": "TEXT", "a b": "INTEGER", "c": "INTEGER"})
+    message = [proto("id"), proto("renamed", json_name="A B", target_name="ab"), proto("c", json_name="a b")]
+    spec = mapped(table, message=message)
+    assert {column.source_name: (column.target_name, column.target_type) for column in spec.columns} == {
+        "id": ("id", TargetType.STRING), "a b": ("ab", TargetType.STRING), "c": ("c", TargetType.STRING)}
+    assert draft(table, section(), message).warnings == ()
+
+
+def test_a_json_name_hides_no_field_that_has_the_name_of_the_column() -> None:
+    message = [proto("id"), proto("x", ProtoScalar.INTEGER), proto("y", ProtoScalar.BOOL, json_name="x")]
+    table = source({"id": "TEXT", "x": "INTEGER"})
+    assert only(mapped(table, message=message), "x").target_type is TargetType.INT64
+    assert "has a field y that table things lacks" in "".join(draft(table, section(), message).warnings)

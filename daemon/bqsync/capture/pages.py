@@ -16,6 +16,7 @@ from bqsync.capture.page_sql import (
     OrderTerm,
     Query,
     Range,
+    cell,
     lookup_query,
     newest_query,
     null_key_query,
@@ -23,6 +24,7 @@ from bqsync.capture.page_sql import (
     plan_query,
     quote,
     range_query,
+    rows_of,
 )
 from bqsync.capture.source import Source
 from bqsync.errors import BqsyncError, ErrorKind
@@ -146,6 +148,12 @@ class TableReader:
     def count(self) -> int:
         """How many rows the table has."""
         return self._source.read(lambda connection: count_rows(connection, self._table))
+
+    def null_keys(self) -> int:
+        """How many rows have a NULL in their key."""
+        condition = " OR ".join(f"{cell(name)} IS NULL" for name in self._key)
+        sql = f"SELECT count(*) FROM {rows_of(self._table)} WHERE {condition}"
+        return self._source.read(lambda connection: int(connection.exec_driver_sql(sql).scalar_one()))
 
     def null_key_rows(self, limit_rows: int) -> list[Row]:
         """Rows with a NULL in the key, so many at most or a page more."""

@@ -7,12 +7,13 @@ unit, and every other column has none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bqsync.capture.probe_sql import Ranges, kinds_query, places_query, rounded_query
 from bqsync.capture.source import Source
-from bqsync.model import TimestampFormat
+from bqsync.model import SqlValue, TimestampFormat
 
 _YEAR_1980_S, _YEAR_2100_S = 315_532_800, 4_102_444_800
 _JULIAN_1980, _JULIAN_2100 = 2_444_239.5, 2_488_069.5
@@ -24,6 +25,8 @@ UNIT_RANGES: Ranges = {
     TimestampFormat.UNIX_NANOS: (_YEAR_1980_S * 10**9, _YEAR_2100_S * 10**9),
     TimestampFormat.JULIAN_DAYS: (_JULIAN_1980, _JULIAN_2100),
 }
+
+_ISO_LOOK = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class ProbeResult:
     def found(self) -> str:
         """What was counted, in words and without a value."""
         return ", ".join(f"{rows} {kind}" for kind, rows in self.counts.items()) or "no values"
+
+
+def kind_of(value: SqlValue) -> str:
+    """What `probe_instants` counts a value as, of one that is at hand."""
+    if type(value) in (int, float) and isinstance(value, int | float):
+        unit = next((unit for unit, (low, high) in UNIT_RANGES.items() if low <= value < high), None)
+        return unit.value if unit else "integer" if type(value) is int else "real"
+    if isinstance(value, str):
+        return TimestampFormat.ISO8601.value if _ISO_LOOK.match(value) else "text"
+    return "blob"
 
 
 def probe_instants(source: Source, table: str, column: str) -> ProbeResult:

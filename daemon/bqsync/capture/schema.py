@@ -24,6 +24,19 @@ def table_names(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
+def virtual_tables(connection: Connection) -> set[str]:
+    """Tables whose rows are kept by a module, and the tables that such a module keeps them in."""
+    rows = connection.exec_driver_sql("PRAGMA table_list").fetchall()
+    return {row.name for row in rows if row.schema == "main" and row.type in ("virtual", "shadow")}
+
+
+def trigger_texts(connection: Connection, table: str) -> list[str]:
+    """The triggers of a table, as they were created."""
+    rows = connection.exec_driver_sql(
+        "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)", (table,))
+    return [str(row[0]) for row in rows]
+
+
 def read_table(connection: Connection, name: str) -> SourceTable:
     """
     The declaration of one table.

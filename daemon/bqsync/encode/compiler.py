@@ -91,7 +91,7 @@ def shipped_protos() -> Path:
 
 
 def _compile(proto_files: Sequence[Path]) -> bytes:
-    _require_compiler()
+    require_compiler()
     files = [_existing(file) for file in proto_files]
     if not files:
         raise _invalid("there is no .proto file to compile", "none was named", "name at least one .proto file")
@@ -115,7 +115,13 @@ def _run_compiler(files: Sequence[Path], out: Path) -> None:
         raise _invalid(f"{names} can't be compiled", why, "correct the line that the compiler names")
 
 
-def _require_compiler() -> None:
+def require_compiler() -> None:
+    """
+    See that protos can be compiled at all.
+
+    Raises:
+        BqsyncError: PROTO_INVALID, where grpcio-tools is not installed.
+    """
     if importlib.util.find_spec("grpc_tools") is None:
         raise _invalid("the protobuf compiler is not installed", "the package grpcio-tools is missing",
                        "pip install 'bqsync[embedded]'")

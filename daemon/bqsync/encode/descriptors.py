@@ -168,6 +168,7 @@ def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: b
         name=field.name,
         # The type of an ignored field means nothing: any scalar will do.
         scalar=ProtoScalar.BYTES if ignored else _scalar(loaded.path, field),
+        json_name=None if field.json_name == _default_json_name(field.name) else field.json_name,
         target_name=option.get("name") or None,
         type_override=None if ignored else _type_override(loaded.path, field, option.get("type_override")),
         required=bool(option.get("require")) or field.is_required,
@@ -175,6 +176,12 @@ def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: b
         description=option.get("description") or None,
         default_value_expression=option.get("default_value_expression") or None,
     )
+
+
+def _default_json_name(name: str) -> str:
+    """What protoc gives to a field that names none. Source: https://protobuf.dev/programming-guides/json"""
+    first, *others = name.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in others)
 
 
 def _option(loaded: _DescriptorSet, field: FieldDescriptor, serialized: bytes) -> dict[str, Any]:

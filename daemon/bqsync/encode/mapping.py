@@ -110,7 +110,7 @@ def draft(source: SourceTable, section: TableSection, message: Sequence[ProtoFie
         BqsyncError: SOURCE_TABLE_INVALID, where columns, names or key don't allow a mapping.
     """
     _check_names(source, section)
-    fields = {field.name.lower(): field for field in message or ()}
+    fields = _fields_by_column(source, message or ())
     ignored = {name for name, field in fields.items() if field.ignored}
     kept = [column for column in source.columns if column.name.lower() not in ignored]
     columns = tuple(_draft_column(column, section, fields.get(column.name.lower()), message) for column in kept)
@@ -182,6 +182,11 @@ def legal_name(name: str) -> str:
     return legal if legal[:1].isalpha() or legal.startswith("_") else f"_{legal}"
 
 
+def is_reserved(name: str) -> bool:
+    """Whether BigQuery refuses a column name, though all its characters are allowed."""
+    return name.lower().startswith(_RESERVED_PREFIXES) or len(name) > MAX_NAME_LENGTH
+
+
 def _draft_column(
     column: SourceColumn, section: TableSection, field: ProtoField | None, message: Sequence[ProtoField] | None
 ) -> ColumnDraft:
@@ -190,7 +195,7 @@ def _draft_column(
     basis = ColumnDraft(
         source=column,
         target_name=(field.target_name if field else None) or legal_name(column.name),
-        target_type=_BY_SCALAR[field.scalar] if field else _declared_type(column),
+        target_type=_BY_SCALAR[field.scalar] if field else declared_type(column),
         timestamp_format=configured,
         required=bool(field and field.required),
         description=field.description if field else None,
@@ -200,23 +205,37 @@ def _draft_column(
     if override or configured:
         return replace(basis, target_type=override or TargetType.TIMESTAMP)
     if field and message is not None:
-        return replace(basis, target_type=TargetType.TIMESTAMP) if _named_as_instant(column) else basis
+        return replace(basis, target_type=TargetType.TIMESTAMP) if named_as_instant(column) else basis
     if _may_be_instant(column):
         return replace(basis, target_type=TargetType.TIMESTAMP, fallback=basis.target_type)
     return basis
+
+
+def _fields_by_column(source: SourceTable, message: Sequence[ProtoField]) -> dict[str, ProtoField]:
+    """
+    The field of each column, by the column's name in lower case.
+
+    A field may give, as its JSON name, a column whose own name can't be that of a field.
+    """
+    by_json_name = {field.json_name.lower(): field for field in message
+                    if field.json_name is not None and source.column(field.name) is None}
+    by_name = {field.name.lower(): field for field in message}
+    names = (column.name.lower() for column in source.columns)
+    return {name: field for name in names if (field := by_name.get(name) or by_json_name.get(name))}
 
 
 def _lookup(settings: Mapping[str, T], column: str) -> T | None:
     return next((value for name, value in settings.items() if name.lower() == column.lower()), None)
 
 
-def _named_as_instant(column: SourceColumn) -> bool:
+def named_as_instant(column: SourceColumn) -> bool:
+    """By the convention of the endings, which a message turns into a rule."""
     return column.name.lower().endswith(TIMESTAMP_SUFFIXES)
 
 
 def _may_be_instant(column: SourceColumn) -> bool:
     if column.affinity in (Affinity.INTEGER, Affinity.REAL, Affinity.NUMERIC):
-        return _named_as_instant(column) or _declared_as_instant(column)
+        return named_as_instant(column) or _declared_as_instant(column)
     return False
 
 
@@ -224,7 +243,7 @@ def _declared_as_instant(column: SourceColumn) -> bool:
     return column.declared_type.upper().split("(")[0].strip() in ("DATETIME", "TIMESTAMP")
 
 
-def _declared_type(column: SourceColumn) -> TargetType:
+def declared_type(column: SourceColumn) -> TargetType:
     """The lossless target type for what SQLite declares. STRING takes numbers as well, as their exact text."""
     declared = column.declared_type.upper()
     if declared in _DECLARED_TYPES:
@@ -304,7 +323,7 @@ def _check_target_names(source: SourceTable, columns: Sequence[ColumnDraft]) -> 
             raise _invalid(f"column {column.source.name!r} of table {source.name} has a name that BigQuery refuses",
                            f"`{column.target_name}` is not made of letters, digits and _ alone, or starts with a digit",
                            "give it another name with the proto option (gen_bq_schema.bigquery).name")
-        if name.startswith(_RESERVED_PREFIXES) or len(name) > MAX_NAME_LENGTH:
+        if is_reserved(name):
             raise _invalid(f"column {column.source.name!r} of table {source.name} has a name that BigQuery reserves",
                            f"`{column.target_name}` starts with a reserved prefix or is over {MAX_NAME_LENGTH} letters",
                            "give it another name with the proto option (gen_bq_schema.bigquery).name")
@@ -316,9 +335,10 @@ def _warnings(
 ) -> tuple[str, ...]:
     if message is None:
         return ()
-    named = {field.name.lower() for field in message}
-    lacking = [column.name for column in source.columns if column.name.lower() not in named]
-    extra = [field.name for field in message if source.column(field.name) is None and not field.ignored]
+    fields = _fields_by_column(source, message)
+    lacking = [column.name for column in source.columns if column.name.lower() not in fields]
+    used = {field.name for field in fields.values()}
+    extra = [field.name for field in message if field.name not in used and not field.ignored]
     return tuple(
         [f"message {section.message} lacks column {name}: its type is taken from SQLite" for name in lacking]
         + [f"message {section.message} has a field {name} that table {source.name} lacks: not delivered"

@@ -43,9 +43,21 @@ def _judge_texts(source: Source, table: str, name: str, zone: tzinfo) -> Waterma
     samples = source.read(lambda connection: connection.exec_driver_sql(query.sql).fetchall())
     if not samples:
         return None
-    form = form_of(samples[0][0])
-    if len(samples) > 1:
-        return _unfit(name, f"its texts have {len(samples)} forms, which do not sort as their instants do")
+    return judge_forms(name, form_of(samples[0][0]), len(samples), zone)
+
+
+def judge_forms(name: str, form: str | None, forms: int, zone: tzinfo) -> WatermarkColumn:
+    """
+    What a column of texts is, or why it can't be a watermark.
+
+    Args:
+        name: of the column in the source.
+        form: of one of its texts, from `form_of`.
+        forms: how many forms its texts have.
+        zone: meaning of texts without an offset.
+    """
+    if forms > 1:
+        return _unfit(name, f"its texts have {forms} forms, which do not sort as their instants do")
     if form is None:
         return _unfit(name, "its texts are no dates and times of ISO 8601 to the second")
     if not sorts_as_instants(form, zone):

@@ -1,0 +1,1 @@
+"""What `bqsync init` proposes for a database that nobody has prepared: read, judged, written."""
