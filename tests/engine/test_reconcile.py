@@ -71,7 +71,7 @@ def test_half_a_state_is_moved_aside_and_rebuilt(bench: Workbench) -> None:
     assert_converged(bench)
 
 
-def test_a_state_that_is_damaged_within_is_told_with_its_remedy_and_nothing_is_deleted(bench: Workbench) -> None:
+def test_a_state_that_is_damaged_within_is_told_and_moved_aside_and_nothing_is_deleted(bench: Workbench) -> None:
     with closing(sqlite3.connect(bench.state_path)) as state:
         (page,) = state.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'ledger'").fetchone()
         (size,) = state.execute("PRAGMA page_size").fetchone()
@@ -83,8 +83,9 @@ def test_a_state_that_is_damaged_within_is_told_with_its_remedy_and_nothing_is_d
     except BqsyncError as failure:
         error = failure.as_dict()
     assert (error["kind"], target(bench)) == ("state_damaged", ROWS)
-    assert "mv " in error["fix"]
-    bench.state_path.rename(bench.folder / "moved away")
+    assert "moved aside" in error["fix"]
+    (aside,) = bench.state_path.parent.glob("state.db.damaged-*")
+    assert b"\xff" * size in aside.read_bytes()
     assert bench.sync()["t"].error is None
     assert_converged(bench)
 

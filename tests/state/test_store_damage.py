@@ -81,8 +81,11 @@ def test_damage_that_shows_later_is_told_and_nothing_is_lost_in_silence(state_pa
         list(Ledger(store, 1).scan(EVERY_SLOT))
     assert caught.value.kind is ErrorKind.STATE_DAMAGED
     assert "is damaged" in caught.value.what
-    assert f"mv {state_path}" in caught.value.fix
+    assert "bqsync sync" in caught.value.fix
     store.close()
+    assert store.rebuilt_from is not None
+    assert store.rebuilt_from.read_bytes()[-5 * 4096:] == b"\xee" * (5 * 4096)
+    assert not state_path.exists()
 
 
 def test_a_state_that_has_lost_its_instance_page_is_moved_aside(state_path: Path) -> None:

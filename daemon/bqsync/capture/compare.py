@@ -27,6 +27,8 @@ class Marks:
     def add(self, slot: int) -> bool:
         """Mark a slot; False if it was marked already."""
         byte, bit = slot >> 3, 1 << (slot & 7)
+        if byte < 0:
+            raise IndexError(slot)
         if byte >= len(self._bits):
             self._bits.extend(bytes(byte + 1 - len(self._bits) + len(self._bits) // 2))
         if self._bits[byte] & bit:
@@ -43,7 +45,7 @@ class Marks:
     def __contains__(self, slot: int) -> bool:
         """Whether a slot is marked."""
         byte = slot >> 3
-        return byte < len(self._bits) and bool(self._bits[byte] >> (slot & 7) & 1)
+        return 0 <= byte < len(self._bits) and bool(self._bits[byte] >> (slot & 7) & 1)
 
 
 def unknown_rows(

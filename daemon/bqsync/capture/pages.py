@@ -94,6 +94,11 @@ class TableReader:
         self._order = order or tuple(map(OrderTerm, key))
         self._range_order = range_order or self._order
 
+    @property
+    def waited_s(self) -> float:
+        """For how long reads of the database have waited so far until the application let them."""
+        return self._source.waited_s
+
     def pages(self) -> Iterator[Page]:
         """All rows whose key has no NULL, each once, page by page."""
         def query(columns: Sequence[str], after: Row | None, limit_rows: int) -> Query:

@@ -53,11 +53,15 @@ class Source:
     Args:
         path: the database file.
         busy_timeout_s: how long a read waits for a lock that the application holds.
+
+    Attributes:
+        waited_s: for how long reads of all threads have waited so far until the application let them.
     """
 
     def __init__(self, path: Path, *, busy_timeout_s: float = 5.0) -> None:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self.waited_s = 0.0
         self._lock = threading.Lock()
         self._connections = Connections()
         self._log_watch = LogWatch()
@@ -147,7 +151,9 @@ class Source:
             attempts += 1
             if attempts >= reason.least_attempts and time.monotonic() - began_s >= reason.patience_s:
                 raise reason.error from reason.__cause__
+            paused_s = time.monotonic()
             time.sleep(pause_s)
+            self.waited_s += time.monotonic() - paused_s
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _read_once(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:

@@ -58,12 +58,16 @@ def _sortable_double(value: float) -> int:
     return number ^ _ALL_BITS if number & _SIGN_BIT else number | _SIGN_BIT
 
 
+class BrokenKeyError(Exception):
+    """Bytes that `encode_key` has never made: they were altered where they were kept."""
+
+
 def decode_key(encoded: bytes) -> tuple[WireValue, ...]:
     """
     The values that `encode_key` was given (0.0 for -0.0).
 
     Raises:
-        ValueError: the bytes are no encoding of a key.
+        BrokenKeyError: the bytes are no encoding of a key.
     """
     values: list[WireValue] = []
     position = 0
@@ -71,8 +75,8 @@ def decode_key(encoded: bytes) -> tuple[WireValue, ...]:
         while position < len(encoded):
             value, position = _decode_component(encoded, position)
             values.append(value)
-    except (IndexError, struct.error) as exc:
-        raise ValueError("an encoded key is cut short") from exc
+    except (IndexError, ValueError, struct.error) as exc:
+        raise BrokenKeyError("an encoded key is cut short") from exc
     return tuple(values)
 
 
@@ -88,7 +92,7 @@ def _decode_component(encoded: bytes, position: int) -> tuple[WireValue, int]:
     if tag in (_TEXT, _BYTES):
         body, end = _decode_body(encoded, start)
         return (body.decode("utf-8", "surrogateescape") if tag == _TEXT else body), end
-    raise ValueError(f"unknown tag {tag} at byte {position} of an encoded key")
+    raise BrokenKeyError(f"unknown tag {tag} at byte {position} of an encoded key")
 
 
 def _double_of(number: int) -> float:

@@ -19,7 +19,7 @@ from typing import Any
 import xxhash
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from bqsync.encode.keys import decode_key, encode_key
+from bqsync.encode.keys import BrokenKeyError, decode_key, encode_key
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.target_keys import check_key, target_key_reader
 from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, Converter, converter, rereader
@@ -137,8 +137,16 @@ class RowEncoder:
         return row.row + _envelope(row.key, Operation.UPSERT, sequence)
 
     def stage_delete(self, key: bytes, sequence: int) -> bytes:
-        """The staged form of a delete: the typed key columns and nothing else of the row."""
-        message = self._message(**dict(zip(self._key_names, decode_key(key), strict=True)))
+        """
+        The staged form of a delete: the typed key columns and nothing else of the row.
+
+        Raises:
+            BrokenKeyError: the key is none of this table.
+        """
+        try:
+            message = self._message(**dict(zip(self._key_names, decode_key(key), strict=True)))
+        except (TypeError, ValueError) as exc:
+            raise BrokenKeyError("an encoded key has other types than the columns of its table") from exc
         return self._serialize(message) + _envelope(key, Operation.DELETE, sequence)
 
     def _learn(self, types: tuple[type, ...]) -> _Shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
@@ -30,6 +31,8 @@ from bqsync.state.lock import StateLock
 _log = get_logger()
 
 _ENDING_LOOK_S = 0.1
+_REBUILD_S = 600.0
+"""A state that is damaged again so soon lies on a disk that spoils it: that is for an operator."""
 GRACE_S = 3.0
 """For so long the cycles that are running may come to an end of their own, once the daemon is to end."""
 
@@ -73,6 +76,8 @@ class Daemon:
         """What a reload has read."""
         self._fallback: tuple[Config, Messages] | None = None
         """What was in force before, until the new one has proved itself."""
+        self._rebuilt_s = -math.inf
+        """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
         """The monotonic instant at which the end was asked for."""
         self._grace_s = GRACE_S
@@ -151,7 +156,16 @@ class Daemon:
         wait_s = min(self._pulse.beat(session, loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
             self._take(session, loop, message)
+        if self._stopped_s is None and self._next is None and _has_lost_state(loop):
+            self._begin_anew(session)
         return self._stopped_s is None and self._next is None
+
+    def _begin_anew(self, session: Session) -> None:
+        """A damaged state is moved aside when it is closed: as after a reload, everything is opened again."""
+        now_s = time.monotonic()
+        if now_s >= self._rebuilt_s + _REBUILD_S:
+            self._rebuilt_s = now_s
+            self._next = session.config, session.messages
 
     def _take(self, session: Session, loop: Loop, message: object) -> None:
         if not isinstance(message, _Signalled):
@@ -214,6 +228,11 @@ class Daemon:
             _log.info(Event.DAEMON_STOPPED, abandoned=unfinished,
                       duration_s=round(time.monotonic() - self._stopped_s, 2))
         return unfinished
+
+
+def _has_lost_state(loop: Loop) -> bool:
+    outage = loop.setbacks.outage
+    return outage is not None and outage.kind is ErrorKind.STATE_DAMAGED
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Event as StopEvent
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,7 @@ _log = get_logger()
 
 _RETRY_LINES_S = 60.0
 _retry_lines = Repeats(_RETRY_LINES_S)
+
 
 @contextmanager
 def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = None) -> Iterator[Session]:
@@ -144,12 +146,20 @@ def locked_state(config: Config) -> Iterator[StateLock]:
 
 @contextmanager
 def _open_store(config: Config, *, read_only: bool) -> Iterator[Store]:
-    path = config.state.file
-    with closing(Store(path, read_only=read_only)) as store:
-        if store.rebuilt_from is not None:
-            _log.warning(Event.STATE_REBUILT, file=str(path), moved_to=str(store.rebuilt_from),
-                         why=f"{store.rebuilt_because}; every table is reconciled with its target")
+    store = Store(config.state.file, read_only=read_only)
+    _tell_rebuilt(store, None)
+    moved_to = store.rebuilt_from
+    try:
         yield store
+    finally:
+        store.close()
+        _tell_rebuilt(store, moved_to)
+
+
+def _tell_rebuilt(store: Store, told: Path | None) -> None:
+    if store.rebuilt_from is not told:
+        _log.warning(Event.STATE_REBUILT, file=str(store.path), moved_to=str(store.rebuilt_from),
+                     why=f"{store.rebuilt_because}; every table is reconciled with its target")
 
 
 def _report_retry(failure: BqsyncError, attempt: int, wait_s: float) -> None:

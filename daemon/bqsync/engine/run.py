@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bqsync.capture.source import FileState
 from bqsync.config import TableSection
+from bqsync.encode.keys import BrokenKeyError
 from bqsync.encode.values import UndecidedColumnError
 from bqsync.engine.absence import HeldBackError
 from bqsync.engine.cycle import CycleOptions, TableCycle
@@ -109,11 +110,21 @@ def failed_run(
     session: Session, section: TableSection, raised: Exception, begun: CycleOutcome | None = None
 ) -> TableRun:
     """A cycle that has failed, noted in the state."""
-    failure = raised if isinstance(raised, BqsyncError) else internal_error(raised)
+    failure = _failure_of(session, raised)
     outcome = begun or CycleOutcome(table=section.name, target=section.target)
     outcome.error = failure.as_dict()
     note_attempt(session, outcome)
-    return TableRun(outcome=outcome, failure=failure, cause=raised if failure is not raised else None)
+    is_ours = failure.kind is ErrorKind.INTERNAL and failure is not raised
+    return TableRun(outcome=outcome, failure=failure, cause=raised if is_ours else None)
+
+
+def _failure_of(session: Session, raised: Exception) -> BqsyncError:
+    """What can't be is the fault of a damaged state, or else our own."""
+    if isinstance(raised, BqsyncError):
+        return raised
+    if isinstance(raised, BrokenKeyError):
+        return session.store.condemn(str(raised))
+    return session.store.damage() or internal_error(raised)
 
 
 def report_success(run: TableRun) -> None:

@@ -18,6 +18,12 @@ class Stopwatch:
         """Seconds of some stages together."""
         return sum(self.durations_s.get(name, 0.0) for name in stages)
 
+    def move(self, seconds: float, source: str, to: str) -> None:
+        """Take a part of the time of one stage for another one's."""
+        if seconds > 0:
+            self.durations_s[source] = max(0.0, self.durations_s.get(source, 0.0) - seconds)
+            self.durations_s[to] = self.durations_s.get(to, 0.0) + seconds
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the block to a stage."""

@@ -96,7 +96,7 @@ class Sweep:
         return complete
 
     def _walk(self) -> bool:
-        for page in timed_pages(self._reader.pages(), self._lane.stopwatch):
+        for page in timed_pages(self._reader.pages(), self._reader, self._lane.stopwatch):
             reached("sweep.page_read")
             self._intake.take(page)
             self._rows += len(page.rows)
@@ -136,11 +136,13 @@ class Sweep:
             self._intake.verdicts.recover(source_key, self._intake.chunk)
 
 
-def timed_pages(pages: Iterator[Page], stopwatch: Stopwatch) -> Iterator[Page]:
-    """The pages, with the time of their reads told."""
+def timed_pages(pages: Iterator[Page], reader: TableReader, stopwatch: Stopwatch) -> Iterator[Page]:
+    """The pages, with the time of their reads told. To wait for the application is no work, and no reason to rest."""
     while True:
+        waited_s = reader.waited_s
         with stopwatch.stage("read"):
             page = next(pages, None)
+        stopwatch.move(reader.waited_s - waited_s, "read", "wait")
         if page is None:
             return
         yield page

@@ -8,7 +8,7 @@ the clock lose nothing and send nothing twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bqsync.capture.pages import Page, TableReader
 from bqsync.engine.chunk import Lane
@@ -87,7 +87,7 @@ class WatermarkPass:
         start_us, begun_us = self._start_us(item), self._now_us()
         highest = item.reached
         forms: Counter[Form] = Counter()
-        for page in timed_pages(self._reader.range_pages(item.rows_from(start_us)), self._lane.stopwatch):
+        for page in self._pages(item, start_us):
             # A value of the future must not carry the watermark past what was read. In the order of the index, that is
             # the clock of the page; in any other, a row may change behind the cursor as long as the walk lasts.
             now_us = self._now_us() if item.is_indexed else begun_us
@@ -110,6 +110,9 @@ class WatermarkPass:
         self._deliver(item, highest)
         if forms[Form.ANOTHER] > max(_ODD_TEXTS, forms[Form.ITS_OWN]):
             self.of_another_form.add(item.column)
+
+    def _pages(self, item: Tracked, start_us: int | None) -> Iterator[Page]:
+        return timed_pages(self._reader.range_pages(item.rows_from(start_us)), self._reader, self._lane.stopwatch)
 
     def _kept_instants(self, page: Page) -> list[int | None]:
         """Until when the ledger keeps each row: the overlap of any of the columns."""

@@ -193,7 +193,7 @@ class Ledger:
 
     def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
         known = {entry[0]: entry[2] for entry in self._read_keys(cursor, [row.key for row in delivered])}
-        fresh = slots.allot(cursor, self._table_id, len(delivered) - len(known))
+        fresh = slots.allot(cursor, self._table_id, sum(row.key not in known for row in delivered))
         places = [known[row.key] if row.key in known else next(fresh) for row in delivered]
         cursor.executemany(
             "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us)"

@@ -19,13 +19,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, MultipleResultsFound, NoResultFound
 from sqlalchemy.pool import StaticPool
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.state.lock import make_folder
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
+_STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
+                 " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
+_PAGE_SIZE = slice(16, 18)
+"""Source: https://www.sqlite.org/fileformat.html#the_database_header"""
 _SIDE_FILES = ("", "-wal", "-shm")
 _DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -33,6 +37,10 @@ _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 class _OutdatedError(Exception):
     """The file was written by an older bqsync."""
+
+
+class _StrangeError(Exception):
+    """The file has not the tables that its version has."""
 
 
 class Store:
@@ -43,6 +51,8 @@ class Store:
         path: the file; made if it is missing.
         read_only: look, change nothing, make nothing.
         rebuild: move a damaged or outdated file aside and begin anew; only for who holds the lock.
+
+    Damage that only shows later is told by whoever meets it. The file is moved aside then when it is closed.
 
     Attributes:
         instance: a short random name, made with the file: staging tables carry it.
@@ -60,6 +70,7 @@ class Store:
         self.rebuilt_because = ""
         self._read_only = read_only
         self._rebuild = rebuild and not read_only
+        self._is_damaged = False
         self._lock = threading.RLock()
         self._engine = self._open_or_rebuild()
 
@@ -73,7 +84,7 @@ class Store:
                     yield connection
             except DatabaseError as exc:
                 raise self._unwritable(exc.orig or exc) from exc
-            except sqlite3.Error as exc:
+            except (sqlite3.Error, UnicodeDecodeError, NoResultFound, MultipleResultsFound) as exc:
                 raise self._unwritable(exc) from exc
 
     def source_id(self, name: str) -> int:
@@ -82,19 +93,42 @@ class Store:
             connection.exec_driver_sql("INSERT OR IGNORE INTO sources (name) VALUES (?)", (name,))
             return int(connection.execute(select(sources.c.id).where(sources.c.name == name)).scalar_one())
 
+    def damage(self) -> BqsyncError | None:
+        """
+        Whether the file is damaged in a way that SQLite does not tell while it reads; None where nothing is found.
+
+        Reads all of it: for whoever has met something that can't be.
+        """
+        try:
+            with self.transaction() as connection:
+                found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
+                if found == "ok" and connection.exec_driver_sql(_STRANGE_SLOT).first() is not None:
+                    found = "a row of the ledger has a number that was never given"
+        except BqsyncError as failure:
+            return failure if failure.kind is ErrorKind.STATE_DAMAGED else None
+        return None if found == "ok" else self.condemn(found)
+
+    def condemn(self, why: str) -> BqsyncError:
+        """Somebody has read what can only stand in a damaged file: the error that tells it."""
+        return self._unwritable(_StrangeError(why))
+
     def close(self) -> None:
-        """Close the file. Safe to call twice."""
+        """Close the file; a damaged one is moved aside. Safe to call twice."""
         self._engine.dispose()
+        if self._is_damaged and self._rebuild:
+            self._is_damaged = False
+            self.rebuilt_because = _DAMAGE
+            self.rebuilt_from = self._move_aside()
 
     def _open_or_rebuild(self) -> Engine:
         if self._read_only and not self.path.exists():
             raise self._missing()
         try:
             return self._open()
-        except (DatabaseError, sqlite3.DatabaseError) as exc:
-            cause = exc.orig if isinstance(exc, DatabaseError) else exc
-            if not self._rebuild or getattr(cause, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
-                raise self._unwritable(cause or exc) from exc
+        except (DatabaseError, sqlite3.DatabaseError, UnicodeDecodeError, NoResultFound, _StrangeError) as exc:
+            cause = exc.orig if isinstance(exc, DatabaseError) and exc.orig is not None else exc
+            if not self._rebuild or not _is_damage(cause):
+                raise self._unwritable(cause) from exc
             self.rebuilt_because = _DAMAGE
         except _OutdatedError as exc:
             if not self._rebuild:
@@ -106,6 +140,7 @@ class Store:
     def _open(self) -> Engine:
         if not self._read_only:
             self._create_private_file()
+        self._check_size()
         engine = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
         try:
             with engine.begin() as connection:
@@ -125,6 +160,15 @@ class Store:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as exc:
             raise self._unwritable(exc) from exc
+
+    def _check_size(self) -> None:
+        """SQLite takes what is missing of the last page for zeros. Beside a -wal the file may be as it is."""
+        with self.path.open("rb") as file:
+            header = file.read(_PAGE_SIZE.stop)
+            size_bytes = os.fstat(file.fileno()).st_size
+        page_bytes = int.from_bytes(header[_PAGE_SIZE], "big")
+        if page_bytes > 1 and size_bytes % page_bytes and not Path(f"{self.path}-wal").exists():
+            raise _StrangeError(f"it is cut off within a page, at byte {size_bytes}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -148,6 +192,8 @@ class Store:
             raise self._missing()
         if 0 < version < STATE_VERSION:
             raise _OutdatedError
+        if version:
+            _check_columns(connection)
 
     def _move_aside(self) -> Path:
         word = "damaged" if self.rebuilt_because == _DAMAGE else "outdated"
@@ -162,17 +208,29 @@ class Store:
                            why="nothing was synced with this configuration", fix="run `bqsync sync`")
 
     def _unwritable(self, cause: BaseException) -> BqsyncError:
-        if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        if _is_damage(cause):
+            self._is_damaged = True
             return BqsyncError(
                 ErrorKind.STATE_DAMAGED, what=f"the state file {self.path} is damaged", why=str(cause),
-                fix=f"move it away (mv {self.path} {self.path}.damaged): the next sync makes a new one and reconciles "
-                "every table with its target; nothing that was delivered is lost",
+                fix="run `bqsync sync`: the file is moved aside, and every table is reconciled with its target (a daemon "
+                "does that by itself); nothing that was delivered is lost",
             )
         return BqsyncError(
             ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}", why=str(cause),
             fix="check free space and permissions of its folder (mode 0700, owned by the user of bqsync); what was "
             "delivered stays delivered, and rows whose delivery could not be noted are sent again",
         )
+
+
+def _is_damage(cause: BaseException) -> bool:
+    """What can only be read so from a file that nobody has written so."""
+    if isinstance(cause, UnicodeDecodeError | NoResultFound | MultipleResultsFound | _StrangeError):
+        return True
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None:
+        # The driver's own words about a text that is no UTF-8.
+        return isinstance(cause, sqlite3.OperationalError)
+    return code & 0xFF in _DAMAGED
 
 
 def driver_cursor(connection: Connection) -> sqlite3.Cursor:
@@ -189,3 +247,11 @@ def _create_tables(connection: Connection) -> None:
         "INSERT OR IGNORE INTO meta (name, value) VALUES ('instance', ?)", (secrets.token_hex(4),)
     )
     connection.exec_driver_sql(f"PRAGMA user_version = {STATE_VERSION}")
+
+
+def _check_columns(connection: Connection) -> None:
+    """A bit in the name of a table would make it another one, and an empty one would be made beside it."""
+    for table in metadata.sorted_tables:
+        found = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table.name})")}
+        if found != set(table.columns.keys()):
+            raise _StrangeError(f"table {table.name} has not the columns that it was made with")
