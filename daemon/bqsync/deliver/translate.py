@@ -86,7 +86,8 @@ Source: https://github.com/googleapis/java-bigquery/issues/1426
 """
 
 _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
-    ErrorKind.BIGQUERY_UNREACHABLE: "Check the network, the proxy and the endpoints under [bigquery].",
+    ErrorKind.BIGQUERY_UNREACHABLE: "Check the network, the proxy (HTTPS_PROXY), the certificates that are trusted and "
+                                    "the endpoints under [bigquery].",
     ErrorKind.BIGQUERY_TRANSIENT: "Nothing to do if it passes; see https://status.cloud.google.com if it does not.",
     ErrorKind.BIGQUERY_RATE_LIMITED: "Nothing to do if it passes; else sync less often or fewer tables at a time.",
     ErrorKind.BIGQUERY_QUOTA_EXCEEDED: "Wait until the quota is renewed, or ask for more: IAM & Admin, Quotas.",
@@ -114,7 +115,8 @@ _REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
 """The clients begin with the request; the operation in hand says the same in words."""
 _POOLED = re.compile(
     r"HTTPS?ConnectionPool\(host='([^']+', port=\d+)\):"
-    r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|(certificate verify failed[^'\")]*))"
+    r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|\[SSL[^]]*\] ([^'\"(]*[^'\"( ])"
+    r"|(Tunnel connection failed: [^'\")]+)|(Connection to \S+ timed out))"
 )
 _PORT = "', port="
 """urllib3 tells a refused connection in 300 letters; an operator needs the host and the cause."""
@@ -212,9 +214,12 @@ def _kind_of_network(error: BaseException) -> ErrorKind:
 def _message(error: BaseException) -> str:
     if isinstance(error, grpc.RpcError):
         return _message(readable(error))
+    if isinstance(error, auth.RefreshError) and error.args and error.args[0]:
+        return str(error.args[0])  # the other is the answer of the token endpoint, as it came
     text = (error.message if isinstance(error, api.GoogleAPICallError) else str(error)) or type(error).__name__
     pooled = _POOLED.search(text)
     if pooled is None:
         return _REQUEST.sub("", text)
     host, *causes = pooled.groups()
-    return f"{host.replace(_PORT, ':')} did not answer: {next(filter(None, causes))}"
+    way = " by way of the proxy" if "ProxyError" in text else ""
+    return f"{host.replace(_PORT, ':')} did not answer{way}: {next(filter(None, causes))}"
