@@ -40,6 +40,11 @@ def not_found(call: Call) -> StorageFailure:
     return StorageFailure(status=grpc.StatusCode.NOT_FOUND, message=f"Table not found: {call.table}", code=code)
 
 
+def authorization(context: grpc.ServicerContext) -> str:
+    """What the caller of a call shows."""
+    return str(dict(context.invocation_metadata()).get("authorization", ""))
+
+
 def end_by(context: grpc.ServicerContext, failure: StorageFailure) -> None:
     """End a call by a status; raises, unless it is the status of a good end."""
     if failure.status is not grpc.StatusCode.OK:
@@ -80,6 +85,7 @@ class AppendCall:
         self._control = control
         self._requests = requests
         self._context = context
+        self._authorization = authorization(context)
         self._steps: SimpleQueue[_Step | None] = SimpleQueue()
         """None: the emulator has ended its call."""
         self._outgoing: SimpleQueue[bytes | None] = SimpleQueue()
@@ -132,7 +138,7 @@ class AppendCall:
     def _feed(self) -> None:
         try:
             for request in self._requests:
-                call = _call(request)
+                call = _call(request, self._authorization)
                 step = self._step(self._control.judge(call), call)
                 if step.passed_on is not None:
                     self._outgoing.put(request)
@@ -162,10 +168,10 @@ class AppendCall:
         return _Step(passed_on=call, answers=2 if isinstance(action, Duplicate) else 1)
 
 
-def _call(request: bytes) -> Call:
+def _call(request: bytes, shown: str) -> Call:
     message: Any = types.AppendRowsRequest.pb().FromString(request)
     rows = tuple(message.proto_rows.rows.serialized_rows)
-    return Call(method=Method.APPEND_ROWS, path=message.write_stream, rows=rows,
+    return Call(method=Method.APPEND_ROWS, path=message.write_stream, rows=rows, authorization=shown,
                 body=f"offset {message.offset.value} rows {len(rows)}")
 
 

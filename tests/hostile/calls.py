@@ -23,11 +23,13 @@ class Call:
     """Under REST, the body; for an append, its offset and number of rows."""
     rows: tuple[bytes, ...] = ()
     """Of an append."""
+    authorization: str = ""
+    """The header, or metadata, in which the caller shows its token."""
     at: float = field(default_factory=time.monotonic)
 
     def holds(self, text: str) -> bool:
-        """Whether the text stands in the path, the body or one of the rows."""
-        if not text or text in self.path or text in self.body:
+        """Whether the text stands in the path, the body, the token or one of the rows."""
+        if not text or text in self.path or text in self.body or text in self.authorization:
             return True
         marker = text.encode()
         return any(marker in row for row in self.rows)

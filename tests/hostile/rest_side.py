@@ -51,7 +51,8 @@ class RestSide:
     def answer(self, request: RestRequest, upstream: HttpUpstream) -> Answer | None:
         """What is answered; None where the connection is to be reset."""
         body = request.body.decode("utf-8", "replace")
-        call = Call(method=request.method, path=f"{request.verb} {request.path}", body=body)
+        shown = next((text for name, text in request.headers.items() if name.lower() == "authorization"), "")
+        call = Call(method=request.method, path=f"{request.verb} {request.path}", body=body, authorization=shown)
         with self._lock:
             self._answering += 1
         try:

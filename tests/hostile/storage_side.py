@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 from tests.hostile.actions import Delay, Method, Reset, StorageFailure, UnknownFor, When
-from tests.hostile.append_call import SOCKET_CLOSED, AppendCall, end_as, end_by, not_found
+from tests.hostile.append_call import SOCKET_CLOSED, AppendCall, authorization, end_as, end_by, not_found
 from tests.hostile.calls import Call
 from tests.hostile.control import Control
 
@@ -61,7 +61,7 @@ class StorageSide:
 
     def _create(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         parent = types.CreateWriteStreamRequest.pb().FromString(request).parent
-        call = Call(method=Method.CREATE_WRITE_STREAM, path=parent, body="")
+        call = Call(method=Method.CREATE_WRITE_STREAM, path=parent, body="", authorization=authorization(context))
         action = self._control.judge(call)
         if isinstance(action, StorageFailure | UnknownFor):
             end_by(context, action if isinstance(action, StorageFailure) else not_found(call))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bqsync.cli.options import json_option, log_options
-from bqsync.cli.output import print_json, print_table
+from bqsync.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from bqsync.engine.proposal.facts import Proposal, TableProposal

@@ -17,27 +17,28 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.retry import Retry
 from google.auth import credentials as auth
 from google.auth import default as default_credentials
-from google.auth import load_credentials_from_file
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
-from google.oauth2 import service_account
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies, select_proxy
 
 from bqsync.config import BigQuerySection
 from bqsync.deliver.append import CHANNEL_OPTIONS
+from bqsync.deliver.key_file import SCOPES, load_key_file
 from bqsync.deliver.retry import Policy
 from bqsync.errors import BqsyncError, ErrorKind
 
-_SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
 _CONNECTIONS = 32
 """
 To keep open: as many as `sync.parallel_tables` may be. Of requests' own 10, every further call would throw its
 connection away and log a warning.
 """
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
+_PROXY = "grpc.http_proxy"
+"""Source: https://grpc.github.io/grpc/core/group__grpc__arg__keys.html"""
 NO_RETRY = cast("Retry", None)
 """Switches a client's own retries off, call by call. It takes None for that, though its annotations do not say so."""
 CALL_TIMEOUT_S = cast("float", (5.0, 30.0))
@@ -73,6 +74,17 @@ class Destination:
         self.write.transport.close()
 
 
+def require_key(section: BigQuerySection) -> None:
+    """
+    See that the key file can be used, where one is needed.
+
+    Raises:
+        BqsyncError: BIGQUERY_CREDENTIALS.
+    """
+    if section.credentials_file is not None and not section.embedded and section.rest_endpoint is None:
+        load_key_file(section.credentials_file)
+
+
 def connect(section: BigQuerySection, policy: Policy) -> Destination:
     """
     Make the clients. Nothing is sent yet, but for the token of some kinds of credentials.
@@ -102,10 +114,24 @@ def connect(section: BigQuerySection, policy: Policy) -> Destination:
 
 def _write_client(endpoint: str | None, credentials: auth.Credentials) -> BigQueryWriteClient:
     if endpoint is None:
-        channel = BigQueryWriteGrpcTransport.create_channel(credentials=credentials, options=CHANNEL_OPTIONS)
+        channel = BigQueryWriteGrpcTransport.create_channel(
+            credentials=credentials, options=[*CHANNEL_OPTIONS, *_proxy_of_rest()])
     else:
         channel = grpc.insecure_channel(endpoint, options=[*CHANNEL_OPTIONS, _NO_PROXY])
     return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=channel))
+
+
+def _proxy_of_rest() -> list[tuple[str, str]]:
+    """
+    One way for both clients: gRPC by itself knows the variables of a proxy in small letters alone.
+
+    Source: https://github.com/grpc/grpc/blob/master/doc/environment_variables.md
+    """
+    if "grpc_proxy" in os.environ:
+        return []
+    host = f"https://{BigQueryWriteClient.DEFAULT_ENDPOINT}"
+    proxy = select_proxy(host, get_environ_proxies(host))
+    return [(_PROXY, proxy)] if proxy else []
 
 
 def _direct_session(credentials: auth.Credentials) -> AuthorizedSession:
@@ -118,11 +144,11 @@ def _direct_session(credentials: auth.Credentials) -> AuthorizedSession:
 def _credentials(key_file: Path | None) -> auth.Credentials:
     """A key file if one is named, else what the environment offers: ADC, workload identity, the metadata server."""
     if key_file is not None:
-        return _key_file_credentials(key_file)
+        return load_key_file(key_file)
     # Off Google's machines the metadata server never answers; its default patience would look like a hang.
     os.environ.setdefault("GCE_METADATA_TIMEOUT", "2")
     try:
-        credentials, _ = default_credentials(scopes=_SCOPES)
+        credentials, _ = default_credentials(scopes=SCOPES)
     except (DefaultCredentialsError, GoogleAuthError) as exc:
         raise BqsyncError(
             ErrorKind.BIGQUERY_CREDENTIALS, what="no credentials for BigQuery were found", why=str(exc).split("\n")[0],
@@ -130,22 +156,3 @@ def _credentials(key_file: Path | None) -> auth.Credentials:
             "set `bigquery.embedded = true` to try bqsync without Google",
         ) from exc
     return credentials
-
-
-def _key_file_credentials(key_file: Path) -> auth.Credentials:
-    try:
-        if '"service_account"' in key_file.read_text(encoding="utf-8"):
-            return cast("auth.Credentials",
-                        service_account.Credentials.from_service_account_file(str(key_file), scopes=_SCOPES))
-        return cast("auth.Credentials", load_credentials_from_file(str(key_file), scopes=_SCOPES)[0])
-    except OSError as exc:
-        why = exc.strerror or "it can't be read"
-    except (ValueError, TypeError, AttributeError, LookupError, GoogleAuthError):
-        # JSON of another shape is not looked for by the library, it stumbles over it. And its own message may quote the
-        # file: key material stays out of logs.
-        why = "it is not a key file that Google's library understands"
-    raise BqsyncError(
-        ErrorKind.BIGQUERY_CREDENTIALS, what=f"the key file {key_file} can't be used", why=why,
-        fix="create a key for the service account anew, make it readable for the user of bqsync, and name it in "
-        "`bigquery.credentials_file` or GOOGLE_APPLICATION_CREDENTIALS",
-    )

@@ -64,7 +64,7 @@ Source: https://github.com/googleapis/java-bigquerystorage (ConnectionWorker.jav
 
 _NOTHING_ANSWERS = (
     "failed to connect", "connection refused", "connections to all backends failing", "dns resolution failed",
-    "name resolution", "name or service not known", "network is unreachable", "no route to host",
+    "name resolution", "name or service not known", "errors resolving", "network is unreachable", "no route to host",
 )
 _NO_TOKEN = "getting metadata from plugin failed"  # noqa: S105 (the text of an error)
 _TOKEN_REFUSED = ("invalid_grant", "invalid_client", "reauthentication", "defaultcredentialserror")

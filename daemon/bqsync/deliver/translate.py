@@ -96,7 +96,8 @@ _REQUEST = re.compile(r"^(?:GET|POST|PUT|PATCH|DELETE) https?://\S+: ")
 """The clients begin with the request; the operation in hand says the same in words."""
 _POOLED = re.compile(
     r"HTTPS?ConnectionPool\(host='([^']+', port=\d+)\):"
-    r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|(certificate verify failed[^'\")]*))"
+    r".*?(?:\[Errno -?\d+\] ([^'\")]+)|(Read timed out[^'\")]*\)?)|\[SSL[^]]*\] ([^'\"(]*[^'\"( ])"
+    r"|(Tunnel connection failed: [^'\")]+)|(Connection to \S+ timed out))"
 )
 _PORT = "', port="
 """urllib3 tells a refused connection in 300 letters; an operator needs the host and the cause."""
@@ -233,9 +234,12 @@ def _kind_of_network(error: BaseException) -> ErrorKind:
 def _message(error: BaseException) -> str:
     if isinstance(error, grpc.RpcError):
         return _message(readable(error))
+    if isinstance(error, auth.RefreshError) and error.args and error.args[0]:
+        return str(error.args[0])  # the other is the answer of the token endpoint, as it came
     text = (error.message if isinstance(error, api.GoogleAPICallError) else str(error)) or type(error).__name__
     pooled = _POOLED.search(text)
     if pooled is None:
         return _REQUEST.sub("", text)
     host, *causes = pooled.groups()
-    return f"{host.replace(_PORT, ':')} did not answer: {next(filter(None, causes))}"
+    way = " by way of the proxy" if "ProxyError" in text else ""
+    return f"{host.replace(_PORT, ':')} did not answer{way}: {next(filter(None, causes))}"

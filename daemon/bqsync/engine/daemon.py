@@ -16,6 +16,7 @@ from threading import Event as StopEvent
 import msgspec
 
 from bqsync.config import Config
+from bqsync.deliver.clients import require_key
 from bqsync.deliver.retry import RESIDENT_WAITS
 from bqsync.engine.loop import Loop, drain
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
@@ -190,6 +191,7 @@ class Daemon:
             new = self._load()
             _require_same_state(old, new)
             messages = wanted_messages(new)
+            require_key(new.bigquery)
         except BqsyncError as failure:
             self._refuse(failure)
             self._notifier.ready()
