@@ -86,8 +86,7 @@ Source: https://github.com/googleapis/java-bigquery/issues/1426
 """
 
 _FIXES: Mapping[ErrorKind, str] = MappingProxyType({
-    ErrorKind.BIGQUERY_UNREACHABLE: "Check the network, the proxy (HTTPS_PROXY), the certificates that are trusted and "
-                                    "the endpoints under [bigquery].",
+    ErrorKind.BIGQUERY_UNREACHABLE: "Check the network, the proxy and the endpoints under [bigquery].",
     ErrorKind.BIGQUERY_TRANSIENT: "Nothing to do if it passes; see https://status.cloud.google.com if it does not.",
     ErrorKind.BIGQUERY_RATE_LIMITED: "Nothing to do if it passes; else sync less often or fewer tables at a time.",
     ErrorKind.BIGQUERY_QUOTA_EXCEEDED: "Wait until the quota is renewed, or ask for more: IAM & Admin, Quotas.",
