@@ -176,8 +176,18 @@ class RunTwice:
     methods: ClassVar = frozenset({Method.JOBS_INSERT})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailJob:
+    """A job is taken, and fails without effect: its submission, its resource and its results say so."""
+
+    methods: ClassVar = frozenset({Method.JOBS_INSERT})
+    reason: str
+    message: str
+
+
 Action: TypeAlias = (
     RestFailure | StorageFailure | Delay | Reset | Truncate | Duplicate | RefuseRows | UnknownFor | RunLate | RunTwice
+    | FailJob
 )
 
 

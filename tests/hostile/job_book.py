@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tests.hostile.actions import FailJob
 from tests.hostile.http_upstream import RestRequest
 
 
@@ -49,6 +50,7 @@ class JobBook:
         self._lock = threading.Lock()
         self._used: set[str] = set()
         self._held: list[Held] = []
+        self._failed: dict[str, tuple[RestRequest, FailJob]] = {}
 
     def claim(self, job_id: str) -> bool:
         """Use an id; False if it is used already. No id is one that BigQuery makes up."""
@@ -62,6 +64,19 @@ class JobBook:
                 return False
             self._held.append(held)
             return True
+
+    def fail(self, request: RestRequest, failure: FailJob) -> bool:
+        """Have a job failed; False if its id is used."""
+        with self._lock:
+            if not self._claim(request.job_id):
+                return False
+            self._failed[request.job_id] = request, failure
+            return True
+
+    def failed(self, job_id: str) -> tuple[RestRequest, FailJob] | None:
+        """The submission of a job that was made to fail, and how it did."""
+        with self._lock:
+            return self._failed.get(job_id)
 
     @property
     def held(self) -> list[Held]:
@@ -84,6 +99,7 @@ class JobBook:
         with self._lock:
             self._used.clear()
             self._held.clear()
+            self._failed.clear()
 
     def _claim(self, job_id: str) -> bool:
         if job_id and job_id in self._used and self._strict:

@@ -12,7 +12,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
+from tests.hostile.actions import (
+    Action,
+    Delay,
+    FailJob,
+    Method,
+    Reset,
+    RestFailure,
+    RunLate,
+    RunTwice,
+    Truncate,
+    When,
+)
 from tests.hostile.calls import Call
 from tests.hostile.control import Control
 from tests.hostile.http_upstream import Answer, HttpUpstream, RestRequest
@@ -81,6 +92,9 @@ class RestSide:
             return Answer(action.status, action.body, retry_after=action.retry_after)
         if isinstance(action, RunLate):
             return self._hold(action, request)
+        if isinstance(action, FailJob):
+            taken = self.book.fail(request, action)
+            return Answer(200, _failed_job(request, action)) if taken else _already_exists(request)
         if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
             return None
         answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
@@ -92,6 +106,8 @@ class RestSide:
         if request.method is Method.JOBS_INSERT:
             return self._submit(request, upstream, times) if self._claim(request) else _already_exists(request)
         if request.method in {Method.JOBS_GET, Method.JOBS_GET_QUERY_RESULTS}:
+            if (failed := self.book.failed(request.job_id)) is not None:
+                return _told_of_failure(request, *failed)
             submission = self.book.running(request.job_id)
             if submission is not None and not self._await_end(request):
                 return _running(request, submission)
@@ -138,6 +154,23 @@ def _already_exists(request: RestRequest) -> Answer:
     reference = request.resource["jobReference"]
     name = f"{reference.get('projectId', '')}:{reference.get('location', 'US')}.{request.job_id}"
     return Answer(409, RestFailure(status=409, reason="duplicate", message=f"Already Exists: Job {name}").body)
+
+
+def _failed_job(submission: RestRequest, failure: FailJob) -> bytes:
+    """The resource of a job that has failed."""
+    error = {"reason": failure.reason, "message": failure.message}
+    return json.dumps({
+        "kind": "bigquery#job", "jobReference": submission.resource["jobReference"],
+        "configuration": submission.resource["configuration"],
+        "status": {"state": "DONE", "errorResult": error, "errors": [error]},
+        "statistics": {"creationTime": str(int(time.time() * 1000))},
+    }).encode()
+
+
+def _told_of_failure(request: RestRequest, submission: RestRequest, failure: FailJob) -> Answer:
+    if request.method is Method.JOBS_GET:
+        return Answer(200, _failed_job(submission, failure))
+    return Answer(400, RestFailure(status=400, reason=failure.reason, message=failure.message).body)
 
 
 def _running(request: RestRequest, submission: RestRequest) -> Answer:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import requests
-from tests.hostile.actions import Method, RestFailure, RunLate, RunTwice
+from tests.hostile.actions import FailJob, Method, RestFailure, RunLate, RunTwice
 from tests.hostile.job_book import Fate
 from tests.hostile.proxy import HostileBigQuery
 from tests.hostile.wire import Wire
@@ -30,6 +30,19 @@ def test_an_id_that_was_used_is_refused_and_the_job_does_not_run_again(wire: Wir
 def test_a_failed_job_has_used_its_id_too(wire: Wire) -> None:
     wire.submit("SELECT * FROM {d}.missing", "job_1")
     assert wire.submit("SELECT 1", "job_1").status_code == 409
+
+
+def test_a_job_is_made_to_fail_and_every_method_says_so(
+    wire: Wire, emulated: Wire, hostile: HostileBigQuery,
+) -> None:
+    hostile.rule(Method.JOBS_INSERT, FailJob(reason="invalidQuery", message="as scripted"), times=1)
+    for resource in (wire.submit(INSERT, "job_5").json(), wire.get("/jobs/job_5").json()):
+        assert (resource["jobReference"]["jobId"], resource["status"]["state"]) == ("job_5", "DONE")
+        assert resource["status"]["errorResult"] == {"reason": "invalidQuery", "message": "as scripted"}
+    results = wire.get("/queries/job_5")
+    assert (results.status_code, results.json()["error"]["message"]) == (400, "as scripted")
+    assert wire.submit(INSERT, "job_5").status_code == 409
+    assert emulated.values("t") == []
 
 
 def test_the_book_of_jobs_can_be_left_to_the_emulator(emulator: Endpoints, emulated: Wire) -> None:

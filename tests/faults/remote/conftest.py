@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.daemon.conftest import relay, start
 from tests.faults.remote.authority import OPENSSL, Authority
+from tests.faults.remote.doors import Doors
 from tests.faults.remote.google import Google
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     if OPENSSL is None:
         pytest.skip("needs openssl, which makes keys and certificates")
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def doors() -> Iterator[Doors]:
+    one = Doors()
+    yield one
+    one.close()
 
 
 @pytest.fixture

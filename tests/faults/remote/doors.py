@@ -41,6 +41,13 @@ class Doors:
 
         return self._open(serve, context)
 
+    def plain(self, target: str, address: str) -> int:
+        """A port at an address of this machine that passes on all that comes to `target`."""
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await _join(reader, writer, target)
+
+        return self._open(serve, None, address)
+
     def proxy(self, ways: Mapping[str, str], asked: list[str], refusal: str = "") -> int:
         """
         A port that understands CONNECT.
@@ -64,19 +71,23 @@ class Doors:
 
         return self._open(serve, None)
 
+    def hang_up(self) -> None:
+        """Lose every connection; the doors stay open."""
+        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(10)
+
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _open(self, serve: _Serve, context: ssl.SSLContext | None) -> int:
+    def _open(self, serve: _Serve, context: ssl.SSLContext | None, address: str = "127.0.0.1") -> int:
         async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with suppress(OSError, EOFError, ssl.SSLError, asyncio.CancelledError):
                 await serve(reader, writer)
 
         async def start() -> asyncio.Server:
-            return await asyncio.start_server(one, "127.0.0.1", 0, ssl=context)
+            return await asyncio.start_server(one, address, 0, ssl=context)
 
         server = asyncio.run_coroutine_threadsafe(start(), self._loop).result(10)
         self._servers.append(server)
@@ -86,6 +97,10 @@ class Doors:
     async def _leave(self) -> None:
         for server in self._servers:
             server.close()
+        await self._drop()
+
+    @staticmethod
+    async def _drop() -> None:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -95,10 +110,12 @@ class Doors:
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
     host, _, port = target.rpartition(":")
     far_reader, far_writer = await asyncio.open_connection(host, int(port))
+    pumps = [asyncio.ensure_future(_pump(reader, far_writer)), asyncio.ensure_future(_pump(far_reader, writer))]
     try:
-        await asyncio.wait([asyncio.ensure_future(_pump(reader, far_writer)),
-                            asyncio.ensure_future(_pump(far_reader, writer))], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for pump in pumps:
+            pump.cancel()
         far_writer.transport.abort()
         writer.transport.abort()
 

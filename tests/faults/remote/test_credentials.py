@@ -82,7 +82,7 @@ def test_a_revoked_key_is_told_once_and_the_next_one_is_taken_from_the_file_as_i
     assert [word for word in (str(key), "it holds no key", "invalid_grant") if word not in failed["why"]] == []
     assert "GOOGLE_APPLICATION_CREDENTIALS" in failed["fix"]
     life.wait_until(lambda: "(E307)" in life.status(), "a status that says so")
-    life.wait_until(lambda: google.tokens.refused > 2, "it tries again")
+    life.wait_until(lambda: google.tokens.refused > 1, "it tries again")
 
     google.tokens.write_key(key, "second")
     wait_equal(life, workbench, "plain")

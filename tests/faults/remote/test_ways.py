@@ -23,13 +23,6 @@ REFUSED = "407 Proxy Authentication Required"
 
 
 @pytest.fixture
-def doors() -> Iterator[Doors]:
-    one = Doors()
-    yield one
-    one.close()
-
-
-@pytest.fixture
 def key(authority: Authority, tmp_path: Path) -> Iterator[Path]:
     """A key file that gets tokens."""
     tokens = Tokens(authority)
@@ -94,19 +87,17 @@ def test_what_is_wrong_with_a_way_is_told_of_both_interfaces(
         assert rest in said[name]["rest"]["why"], said[name]
         assert (name, said[name]["grpc"]["code"]) == (name, "E301")
         assert grpc in said[name]["grpc"]["why"], said[name]
-        assert "HTTPS_PROXY" in said[name]["rest"]["fix"]
+        assert "the proxy and the endpoints under [bigquery]" in said[name]["rest"]["fix"]
     assert PASSWORD not in str(said)
 
 
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_both_interfaces_go_by_way_of_the_proxy_that_a_variable_names(
-    workbench: Workbench, hostile: HostileBigQuery, google: Google, variable: str,
+def test_both_interfaces_go_by_way_of_the_proxy_that_the_environment_names(
+    workbench: Workbench, hostile: HostileBigQuery, google: Google,
 ) -> None:
     """Else the rows would look for a way of their own, which a firewall closes."""
     fill(workbench)
     google.configure(workbench, PLAIN)
-    environment = {**google.environment, "HTTPS_PROXY": "", variable: google.proxy}
-    assert run(workbench.folder, "sync", environment=environment).code == 0
+    assert run(workbench.folder, "sync", environment=google.environment).code == 0
     assert is_equal(workbench, "plain")
     assert google.asked.count(STORAGE) == 1
     assert hostile.appended
