@@ -1,4 +1,4 @@
-"""What applications do with their databases while a daemon reads along: all of it arrives, and none of it is a fault."""
+"""What applications do with their databases while a daemon reads along: all of it arrives, nothing is a fault."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def test_a_writer_that_is_hardly_ever_out_of_a_transaction_is_invisible(workbenc
 def test_to_wait_for_the_application_is_no_work_that_asks_for_a_rest(tmp_path: Path) -> None:
     """The duty cycle spaces sweeps by what they cost. A lock of ten seconds must not be followed by minutes of rest."""
     reader = keyed(tmp_path / "app.db", "(k INTEGER PRIMARY KEY)", ["k"], [(number,) for number in range(10)])
-    stopwatch, rows = Stopwatch(), []
+    stopwatch = Stopwatch()
+    rows: list[object] = []
 
     def walk() -> None:
         rows.extend(row for page in timed_pages(reader.pages(), reader, stopwatch) for row in page.rows)

@@ -1,4 +1,4 @@
-"""A database that a running daemon may not read, or not now: told with the way out, tried again, and nothing is lost."""
+"""A database that a running daemon may not read, or not now: told with the way out, tried again, nothing lost."""
 
 from __future__ import annotations
 
@@ -134,7 +134,8 @@ def test_a_wal_that_a_crash_left_is_read_and_one_without_its_shm_is_waited_for(w
     workbench.db.execute("PRAGMA journal_mode = WAL")
     workbench.db.close()
     with running(workbench) as life:
-        die_after(workbench.db_path, "PRAGMA wal_autocheckpoint = 0", "INSERT INTO plain VALUES (60, 'left in the -wal')")
+        die_after(workbench.db_path, "PRAGMA wal_autocheckpoint = 0",
+                  "INSERT INTO plain VALUES (60, 'left in the -wal')")
         assert side_files(workbench) == {"-wal", "-shm"}
         life.wait_until(lambda: "left in the -wal" in {row["v"] for row in rows(workbench)}, "what stands in the -wal")
         os.unlink(f"{workbench.db_path}-shm")  # noqa: PTH108

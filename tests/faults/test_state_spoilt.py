@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -72,7 +71,7 @@ def synced(workbench: Workbench) -> Workbench:
     return workbench
 
 
-def put(bench: Workbench, content: bytes, wal: bytes | None = None) -> None:
+def put(bench: Workbench, content: bytes | bytearray, wal: bytes | None = None) -> None:
     """The state file holds this, and its -wal that."""
     bench.lose_state()
     bench.state_path.write_bytes(content)
@@ -102,11 +101,12 @@ def pages_of(path: Path, table: str) -> list[int]:
 @pytest.mark.parametrize("statement", [
     "UPDATE ledger SET slot = -3 WHERE slot = 3", "UPDATE ledger SET slot = 1 << 40 WHERE slot = 3",
     "UPDATE tables SET next_slot = 3",
-    "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET name = 'ledges', tbl_name = 'ledges',"
-    " sql = replace(sql, 'ledger', 'ledges') WHERE name = 'ledger'",
+    ("PRAGMA writable_schema = 1; UPDATE sqlite_schema SET name = 'ledges', tbl_name = 'ledges',"
+     " sql = replace(sql, 'ledger', 'ledges') WHERE name = 'ledger'"),
     "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'slot', 'slat') WHERE name = 'ledger'",
     "UPDATE tables SET name = CAST(x'ff' AS TEXT) WHERE id = 1", "UPDATE ledger SET key = x'1300' WHERE slot = 3",
-    "UPDATE ledger SET key = x'07ff0000' WHERE slot = 3", "DELETE FROM sources", "UPDATE meta SET value = CAST(x'ff' AS TEXT)",
+    "UPDATE ledger SET key = x'07ff0000' WHERE slot = 3", "DELETE FROM sources",
+    "UPDATE meta SET value = CAST(x'ff' AS TEXT)",
 ])
 def test_what_only_a_spoilt_file_can_hold_is_known_as_damage(synced: Workbench, statement: str) -> None:
     """SQLite reads it without a complaint."""
@@ -117,7 +117,7 @@ def test_what_only_a_spoilt_file_can_hold_is_known_as_damage(synced: Workbench, 
 
 
 def test_a_wal_of_the_state_that_is_cut_is_an_older_state(synced: Workbench) -> None:
-    """What a crash of the machine leaves: commits that were never written, and the targets are further than the state."""
+    """What a crash of the machine leaves: commits that were never written, and targets further than the state."""
     with closing(sqlite3.connect(synced.state_path)) as holder:
         holder.execute("SELECT * FROM meta").fetchone()
         write(synced, 50)

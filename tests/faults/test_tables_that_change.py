@@ -54,7 +54,7 @@ ODD = '[[tables]]\nname = "odd"\n'
 
 
 def test_values_that_fit_no_column_wait_and_hold_nothing_up(workbench: Workbench) -> None:
-    """Text, a fraction and 2^63 in a column of integers, a text that is no UTF-8; infinity is a FLOAT64 as any other."""
+    """Text, a fraction and 2^63 in a column of integers, a text that is no UTF-8; infinity is a FLOAT64."""
     workbench.db.execute("CREATE TABLE odd (id INTEGER PRIMARY KEY, n INTEGER, r REAL, v TEXT)")
     workbench.db.execute("INSERT INTO odd VALUES (0, 0, 0, 'fine')")
     filled(workbench, tables=ODD)

@@ -36,7 +36,8 @@ def show_error(error: BqsyncError) -> None:
     shown = BqsyncError(error.kind, what=within(error.what), why=within(error.why), fix=within(error.fix))
     if isinstance(error, ConfigurationError):
         shown = ConfigurationError(within(error.path), [
-            replace(problem, message=within(problem.message), fix=within(problem.fix)) for problem in error.problems], error.kind)
+            replace(problem, message=within(problem.message), fix=within(problem.fix)) for problem in error.problems
+        ], error.kind)
     say(shown.render(), err=True)
 
 

@@ -212,8 +212,8 @@ class Store:
             self._is_damaged = True
             return BqsyncError(
                 ErrorKind.STATE_DAMAGED, what=f"the state file {self.path} is damaged", why=str(cause),
-                fix="run `bqsync sync`: the file is moved aside, and every table is reconciled with its target (a daemon "
-                "does that by itself); nothing that was delivered is lost",
+                fix="run `bqsync sync`: the file is moved aside, and every table is reconciled with its target (a "
+                "daemon does that by itself); nothing that was delivered is lost",
             )
         return BqsyncError(
             ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}", why=str(cause),
