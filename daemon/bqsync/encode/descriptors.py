@@ -168,7 +168,7 @@ def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: b
         name=field.name,
         # The type of an ignored field means nothing: any scalar will do.
         scalar=ProtoScalar.BYTES if ignored else _scalar(loaded.path, field),
-        json_name=None if field.json_name == _default_json_name(field.name) else field.json_name,
+        json_name=_json_name(loaded.path, field),
         target_name=option.get("name") or None,
         type_override=None if ignored else _type_override(loaded.path, field, option.get("type_override")),
         required=bool(option.get("require")) or field.is_required,
@@ -178,10 +178,18 @@ def _field(loaded: _DescriptorSet, field: FieldDescriptor, serialized_options: b
     )
 
 
-def _default_json_name(name: str) -> str:
-    """What protoc gives to a field that names none. Source: https://protobuf.dev/programming-guides/json"""
-    first, *others = name.split("_")
-    return first + "".join(part[:1].upper() + part[1:] for part in others)
+def _json_name(path: Path, field: FieldDescriptor) -> str | None:
+    """
+    The name that a field was given for JSON; None for the one that protoc gives to a field that names none.
+
+    Source: https://protobuf.dev/programming-guides/json
+    """
+    try:
+        given = str(field.json_name)
+    except UnicodeDecodeError as error:
+        raise _invalid(path, f"{path} is damaged", f"the json_name of {field.full_name} is no text") from error
+    first, *others = field.name.split("_")
+    return None if given == first + "".join(part[:1].upper() + part[1:] for part in others) else given
 
 
 def _option(loaded: _DescriptorSet, field: FieldDescriptor, serialized: bytes) -> dict[str, Any]:

@@ -163,9 +163,12 @@ class Store:
 
     def _check_size(self) -> None:
         """SQLite takes what is missing of the last page for zeros. Beside a -wal the file may be as it is."""
-        with self.path.open("rb") as file:
-            header = file.read(_PAGE_SIZE.stop)
-            size_bytes = os.fstat(file.fileno()).st_size
+        try:
+            with self.path.open("rb") as file:
+                header = file.read(_PAGE_SIZE.stop)
+                size_bytes = os.fstat(file.fileno()).st_size
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
         page_bytes = int.from_bytes(header[_PAGE_SIZE], "big")
         if page_bytes > 1 and size_bytes % page_bytes and not Path(f"{self.path}-wal").exists():
             raise _StrangeError(f"it is cut off within a page, at byte {size_bytes}")
