@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _BYTES = 65_536
+_FAREWELL_S = 0.1
 _Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
@@ -83,8 +84,12 @@ class Doors:
 
     def _open(self, serve: _Serve, context: ssl.SSLContext | None, address: str = "127.0.0.1") -> int:
         async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(OSError, EOFError, ssl.SSLError, asyncio.CancelledError):
-                await serve(reader, writer)
+            try:
+                with suppress(OSError, EOFError, ssl.SSLError, asyncio.CancelledError):
+                    await serve(reader, writer)
+            finally:
+                if not writer.is_closing():
+                    writer.transport.abort()
 
         async def start() -> asyncio.Server:
             return await asyncio.start_server(one, address, 0, ssl=context)
@@ -98,6 +103,9 @@ class Doors:
         for server in self._servers:
             server.close()
         await self._drop()
+        # A transport lets go of its socket in a later turn of the loop; what is left of it would be told much later,
+        # in the midst of another test.
+        await asyncio.sleep(_FAREWELL_S)
 
     @staticmethod
     async def _drop() -> None:
