@@ -28,6 +28,12 @@ _LOCK_RETRY_S = 0.1
 _SHUTDOWN_S = 8.0
 """How long the emulator may take to close; a request that hangs must not keep an orphan alive."""
 
+_APPEND_STREAMS = 256
+"""
+How many append streams may be open at once. Each holds a thread of the emulator's for as long as it is open, and
+asyncio has six threads on two processors: a seventh stream would wait, without an answer, until another one ends.
+"""
+
 
 def main() -> int:
     """Serve the folder until the parent is gone; the exit code is 0 unless the emulator failed."""
@@ -137,13 +143,15 @@ async def _run_emulator(folder: Path, project: str, ending: Event) -> None:
         persistence_mode=PersistenceMode.PERSISTENT, data_dir=folder, default_project_id=project,
         enable_format_extensions=False, log_level=LogLevel.WARNING, tracing_enabled=False,
     ))
+    answering = ThreadPoolExecutor(_APPEND_STREAMS, thread_name_prefix="answer")
+    asyncio.get_running_loop().set_default_executor(answering)
     try:
         await server.start()
         pid = os.getpid()
         endpoint.publish(folder, endpoint.Endpoint(
             pid=pid, started_ticks=endpoint.started_ticks(pid) or 0, rest_endpoint=server.rest_url,
             grpc_endpoint=server.grpc_endpoint, project=project))
-        # A thread of its own: the default pool is where the emulator answers requests.
+        # A thread of its own: the default pool is for answers.
         with ThreadPoolExecutor(max_workers=1) as waiting:
             await asyncio.get_running_loop().run_in_executor(waiting, ending.wait)
     finally:
