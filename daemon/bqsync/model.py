@@ -86,6 +86,19 @@ class SweepPolicy(StrEnum):
     """Watermark passes alone, and a ledger of the overlap alone: for tables too large for more."""
 
 
+class TableMode(StrEnum):
+    """What becomes of the rows of a table."""
+
+    UPSERT = "upsert"
+    """They come, change and go."""
+    APPEND = "append"
+    """They are only ever added: none is deleted in the target, and a table without a key can be delivered."""
+
+
+ROW_ID_COLUMN = "_bqsync_row_id"
+"""BYTES column of the target of a table without a key: a digest of the row's contents, and which of its likes it is."""
+
+
 class NullValues(StrEnum):
     """Whether NULL stays NULL, or becomes 0 and '' as the reference script meant it."""
 
@@ -186,6 +199,9 @@ class TableSpec:
     """Target columns whose source column exists no more: they go NULL with every row that is sent."""
     key_is_plain: bool = True
     """Every source key that can be delivered is, value by value, the target key that becomes of it."""
+    mode: TableMode = TableMode.UPSERT
+    contents: tuple[str, ...] = ()
+    """Of a table without a key: what each column is that tells its rows apart. Empty where a key does."""
 
     @property
     def key_columns(self) -> tuple[ColumnSpec, ...]:
@@ -306,7 +322,7 @@ class Watermark:
     source_value: SqlValue
     """The source's own value, exact."""
     instant_us: int
-    """The same in Unix microseconds."""
+    """The same in Unix microseconds; of numbers that SQLite gives in the order of the commits, the number itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

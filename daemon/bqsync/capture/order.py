@@ -42,8 +42,9 @@ class TableOrders:
 def read_orders(connection: Connection, table: str, key: Sequence[str]) -> TableOrders:
     """The orders of a table; see `page_order`."""
     # The last look before a delete compares keys: a collation that only the application defines is met now, not then.
-    look = plan_query(lookup_query(table, key, key, [None] * len(key)))
-    connection.exec_driver_sql(look.sql, look.parameters).fetchall()
+    if key:
+        look = plan_query(lookup_query(table, key, key, [None] * len(key)))
+        connection.exec_driver_sql(look.sql, look.parameters).fetchall()
     pages = page_order(connection, table, key)
     return TableOrders(pages=pages, ranges=physical_order(connection, table) or pages,
                        key_is_unique=unique_key_order(connection, table, key) is not None)
@@ -101,6 +102,24 @@ def _rowid_column(connection: Connection, table: str) -> str | None:
         return None
     indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
     return None if any(row.origin == "pk" for row in indexes) else str(primary[0].name)
+
+
+def is_counted(connection: Connection, table: str, column: str) -> bool:
+    """
+    Whether SQLite itself numbers the rows in that column, and never gives a number twice: AUTOINCREMENT.
+
+    It notes the greatest number of such a table, from its first row on.
+    Source: https://www.sqlite.org/autoinc.html
+    """
+    alias = _rowid_column(connection, table)
+    if alias is None or alias.lower() != column.lower():
+        return False
+    # The table of these notes comes into being with the first table that needs it.
+    has_notes = connection.exec_driver_sql("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone()
+    if has_notes is None:
+        return False
+    note = "SELECT 1 FROM sqlite_sequence WHERE lower(name) = lower(?)"
+    return connection.exec_driver_sql(note, (table,)).fetchone() is not None
 
 
 def _primary_columns(connection: Connection, table: str) -> list[Any]:

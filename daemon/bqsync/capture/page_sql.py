@@ -67,7 +67,7 @@ def page_query(
     Args:
         table: the table.
         columns: what is read of each row.
-        key: the key columns.
+        key: the key columns; none where rows are known by their contents.
         after: the last row of the page before, by its values of the order; None for the first page.
         limit_rows: how many rows at most.
         order: unique for the table's rows; empty where the key is.
@@ -80,7 +80,7 @@ def page_query(
         conditions.append(f"({terms}) > ({places})")
     # An index that disagrees with its table, as damage leaves it, must neither hide a row nor change one.
     rows = rows_of(table) + (" NOT INDEXED" if order and order[0].is_rowid else "")
-    sql = f"SELECT {_list(columns)} FROM {rows} WHERE {' AND '.join(conditions)} ORDER BY {terms} LIMIT ?"
+    sql = f"SELECT {_list(columns)} FROM {rows} WHERE {' AND '.join(conditions) or '1'} ORDER BY {terms} LIMIT ?"
     return Query(sql, (*parameters, limit_rows))
 
 

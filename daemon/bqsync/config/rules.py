@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bqsync.errors import Problem
-from bqsync.model import SweepPolicy, TargetType
+from bqsync.model import DeletePolicy, SweepPolicy, TableMode, TargetType
 
 _Values = Mapping[str, Any]
 _Line = Callable[..., int | None]
@@ -25,6 +25,7 @@ def check(sections: Mapping[str, _Values], tables: Sequence[_Values], line: _Lin
         yield from _check_message(index, table, sections["protos"], line)
         yield from _check_columns(index, table, line)
         yield from _check_sweep(index, table, line)
+        yield from _check_mode(index, table, line)
 
 
 def _check_files(source: _Values, state: _Values, line: _Line) -> Iterator[Problem]:
@@ -95,6 +96,16 @@ def _check_sweep(index: int, table: _Values, line: _Line) -> Iterator[Problem]:
             f'tables[{index}].sweep is "off" and the table has no watermark: nothing would ever be read',
             "name a watermark column, or remove sweep",
             line("tables", index, "sweep"),
+        )
+
+
+def _check_mode(index: int, table: _Values, line: _Line) -> Iterator[Problem]:
+    deletes = table.get("deletes", DeletePolicy.IGNORE)
+    if table.get("mode") is TableMode.APPEND and deletes is not DeletePolicy.IGNORE:
+        yield Problem(
+            f'tables[{index}].deletes is "{deletes}" and mode is "append", in which no row is ever gone',
+            "remove deletes, or mode",
+            line("tables", index, "deletes"),
         )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TargetType, TimestampFormat
+from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TableMode, TargetType, TimestampFormat
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -184,8 +184,13 @@ class TableSection(Section, frozen=True, kw_only=True):
     """Message in the .proto files; None takes the schema from SQLite."""
     key: Names = ()
     """Columns that identify a row; empty takes the key that the table declares."""
+    mode: TableMode = TableMode.UPSERT
+    """`append`: rows are only ever added, so none is deleted, and a table without a key is taken."""
     watermark: Names = ()
-    """Timestamp columns of which one moves with every write of a row; empty leaves it to sweeps."""
+    """
+    Timestamp columns of which one moves with every write of a row; empty leaves it to sweeps. In mode `append`, an
+    AUTOINCREMENT column will do as well.
+    """
     deletes: DeletePolicy = DeletePolicy.DELETE
     sweep: SweepPolicy = SweepPolicy.ON
     """`off`: watermark passes alone, and a ledger of the overlap alone; deletes and late changes are given up."""

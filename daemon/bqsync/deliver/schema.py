@@ -11,6 +11,8 @@ from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, StagingColumn, T
 MANAGED_LABEL = "bqsync"
 """A target with this label was created or adopted by bqsync."""
 MANAGED_VALUE = "target"
+ROW_ID_LABEL = "bqsync_row_id"
+"""Tells by which columns the rows of a target without a key are known."""
 
 MAX_CLUSTERING_COLUMNS = 4
 """Source: https://cloud.google.com/bigquery/docs/clustered-tables#limitations"""

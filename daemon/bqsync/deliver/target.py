@@ -16,6 +16,7 @@ from bqsync.deliver.merge_sql import add_column_statement, any_row_statement, se
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
     MANAGED_VALUE,
+    ROW_ID_LABEL,
     clustering,
     incompatible_columns,
     missing_fields,
@@ -48,6 +49,8 @@ class TargetState:
     """By lower-case name, the columns that take less than their type does, with how they are declared."""
     managed: bool
     """It carries our label."""
+    row_id: str | None = None
+    """By which columns its rows are known, where no key tells them apart: what it was created with."""
 
 
 def target_ref(destination: Destination, spec: TableSpec) -> TargetRef:
@@ -110,14 +113,22 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         required=frozenset(field.name.lower() for field in table.schema if field.mode == "REQUIRED"),
         narrow={field.name.lower(): text for field in table.schema if (text := narrow_type(field.to_api_repr()))},
         managed=table.labels.get(MANAGED_LABEL) == MANAGED_VALUE,
+        row_id=table.labels.get(ROW_ID_LABEL),
     )
 
 
-def create(destination: Destination, spec: TableSpec) -> TargetState:
-    """Create the target of a table, labelled ours, clustered by its key."""
+def create(destination: Destination, spec: TableSpec, row_id: str | None = None) -> TargetState:
+    """
+    Create the target of a table, labelled ours, clustered by its key.
+
+    Args:
+        destination: where.
+        spec: the mapping of the table.
+        row_id: by which columns its rows are known, where no key tells them apart.
+    """
     ref = target_ref(destination, spec)
     table = bigquery.Table(str(ref), schema=[bigquery.SchemaField.from_api_repr(f) for f in target_fields(spec)])
-    table.labels = {MANAGED_LABEL: MANAGED_VALUE}
+    table.labels = {MANAGED_LABEL: MANAGED_VALUE, **({ROW_ID_LABEL: row_id} if row_id else {})}
     table.clustering_fields = clustering(spec) or None
     if key := primary_key(spec):
         table.table_constraints = bigquery.table.TableConstraints(
@@ -162,13 +173,13 @@ def has_rows(destination: Destination, ref: TargetRef) -> bool:
     return any(True for _ in jobs.query(destination, any_row_statement(ref)))
 
 
-def adopt(destination: Destination, state: TargetState) -> None:
-    """Put our label on a target that somebody else made."""
+def adopt(destination: Destination, state: TargetState, row_id: str | None = None) -> None:
+    """Put our label on a target that somebody else made; `row_id` as in `create`."""
     table = destination.policy.call(
         f"read table {state.ref}",
         lambda: destination.rest.get_table(str(state.ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
-    table.labels = {**table.labels, MANAGED_LABEL: MANAGED_VALUE}
+    table.labels = {**table.labels, MANAGED_LABEL: MANAGED_VALUE, **({ROW_ID_LABEL: row_id} if row_id else {})}
     destination.policy.call(
         f"label table {state.ref}",
         lambda: destination.rest.update_table(table, ["labels"], retry=NO_RETRY, timeout=CALL_TIMEOUT_S),

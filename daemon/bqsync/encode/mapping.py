@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bqsync.config import TableSection
+from bqsync.encode.row_ids import contents_of
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
     MARK_COLUMN,
+    ROW_ID_COLUMN,
     Affinity,
     ColumnSpec,
     DeletePolicy,
@@ -28,6 +30,7 @@ from bqsync.model import (
     SourceTable,
     StagingColumn,
     SweepPolicy,
+    TableMode,
     TableSpec,
     TargetType,
     TimestampFormat,
@@ -91,6 +94,15 @@ class ColumnDraft:
         return self.target_type is TargetType.TIMESTAMP and self.timestamp_format is None
 
 
+_BY_CONTENTS = (ROW_ID_COLUMN,)
+"""The key of a table that has none."""
+_ROW_ID = ColumnDraft(
+    source=SourceColumn(name=ROW_ID_COLUMN, declared_type="BLOB", affinity=Affinity.BLOB, not_null=True),
+    target_name=ROW_ID_COLUMN, target_type=TargetType.BYTES,
+    description="What bqsync knows this row by: a digest of its contents, and which of its likes it is",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDraft:
     """A mapping before the values were looked at."""
@@ -116,6 +128,8 @@ def draft(source: SourceTable, section: TableSection, message: Sequence[ProtoFie
     columns = tuple(_draft_column(column, section, fields.get(column.name.lower()), message) for column in kept)
     _check_target_names(source, columns)
     key = _choose_key(source, section)
+    if key == _BY_CONTENTS:
+        columns += (_ROW_ID,)
     _check_key(source, key, columns)
     return TableDraft(source=source, section=section, key=key, columns=columns,
                       warnings=_warnings(source, section, message))
@@ -158,9 +172,17 @@ def finish(
         key=table.key,
         key_is_plain=all((column.target_type, column.source.affinity) in _PLAIN_KEYS for column in settled
                          if column.source.name in table.key),
-        # Without sweeps nothing tells what is gone.
-        deletes=DeletePolicy.IGNORE if table.section.sweep is SweepPolicy.OFF else table.section.deletes,
+        deletes=_deletes(table.section),
+        mode=table.section.mode,
+        contents=contents_of([column.source for column in settled if column.source.name != ROW_ID_COLUMN])
+        if table.key == _BY_CONTENTS else (),
     )
+
+
+def _deletes(section: TableSection) -> DeletePolicy:
+    # Without sweeps nothing tells what is gone; and where rows are only ever added, nothing is.
+    is_unjudged = section.sweep is SweepPolicy.OFF or section.mode is TableMode.APPEND
+    return DeletePolicy.IGNORE if is_unjudged else section.deletes
 
 
 def with_target(spec: TableSpec, required: frozenset[str], gone: tuple[str, ...] = ()) -> TableSpec:
@@ -269,11 +291,14 @@ def _choose_key(source: SourceTable, section: TableSection) -> tuple[str, ...]:
         return source.primary_key
     if source.unique_keys:
         return source.unique_keys[0]
+    if section.mode is TableMode.APPEND:
+        return _BY_CONTENTS
     raise _invalid(
         f"table {source.name} has no key",
         "it declares neither a PRIMARY KEY nor a UNIQUE constraint over NOT NULL columns, and SQLite's implicit rowid "
         "changes with VACUUM",
-        f"name the columns that identify a row: key = [...] in the [[tables]] entry of {source.name}",
+        f"name the columns that identify a row: key = [...] in the [[tables]] entry of {source.name}; or, if rows are "
+        'only ever added to it: mode = "append"',
     )
 
 
@@ -310,7 +335,7 @@ def _existing(source: SourceTable, name: str, setting: str) -> SourceColumn:
 
 
 def _check_target_names(source: SourceTable, columns: Sequence[ColumnDraft]) -> None:
-    taken: dict[str, str] = dict.fromkeys((*StagingColumn, MARK_COLUMN), "bqsync's own column")
+    taken: dict[str, str] = dict.fromkeys((*StagingColumn, MARK_COLUMN, ROW_ID_COLUMN), "bqsync's own column")
     for column in columns:
         name = column.target_name.lower()
         if name in taken:

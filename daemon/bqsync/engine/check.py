@@ -122,8 +122,9 @@ def _check_table(
     if values:
         findings.extend(_rounded(source, spec, subject))
         findings.extend(_undecided(source, table, subject))
-    findings.append(Finding(level="ok", subject=subject,
-                            what=f"{len(spec.columns)} columns, key ({', '.join(spec.key)})"))
+    known = f"{len(spec.contents)} columns, no key: rows are known by their contents" if spec.contents else (
+        f"{len(spec.columns)} columns, key ({', '.join(spec.key)})")
+    findings.append(Finding(level="ok", subject=subject, what=known))
     return spec
 
 
@@ -132,8 +133,9 @@ def _watermarks(
 ) -> Iterator[Finding]:
     """What keeps a watermark from being used, or makes it dear."""
     subject, sweeps_help = f"table {spec.source_name}", "until then, sweeps find what changed"
-    orders = source.read(lambda connection: read_orders(connection, spec.source_name, spec.key))
-    if not orders.key_is_unique:
+    if not spec.contents and not source.read(
+        lambda connection: read_orders(connection, spec.source_name, spec.key)
+    ).key_is_unique:
         yield Finding(level="warning", subject=subject, what="its watermark is not used: SQLite does not keep the key "
                       f"({', '.join(spec.key)}) unique, so that a pass could meet one of two rows",
                       fix=f"create a UNIQUE index over the key; {sweeps_help}")

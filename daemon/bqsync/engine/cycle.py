@@ -10,6 +10,7 @@ from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane, RefusedKeysError
+from bqsync.engine.contents import ContentReader
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import known_plan, mapping_version
@@ -113,6 +114,8 @@ class TableCycle:
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
             )
             self._reader = plan.reader
+            if isinstance(self._reader, ContentReader):
+                self._reader.known_by = prepared.known_by
             self._book = self._watermark_book(prepared.encoder)
         self.outcome.target = str(prepared.found.ref)
         self._work_without_refused()
@@ -139,8 +142,18 @@ class TableCycle:
     def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
         # Two rows of one key can't be told apart by a pass, which may read one of them alone.
         names = self._section.watermark if self._reader.key_is_unique else ()
+        if isinstance(self._reader, ContentReader):
+            names = tuple(name for name in names if self._tells_contents(encoder.spec, name, self._reader.known_by))
         return WatermarkBook(self._session.source, encoder.spec, names, self._reader, self._state,
                              zone=self._session.zone, overlap_us=self._overlap_us)
+
+    def _tells_contents(self, spec: TableSpec, name: str, known_by: int) -> bool:
+        """Whether rows that are alike have the same value of a column: else a range of it holds some of them alone."""
+        known = {column.source_name.lower() for column in spec.columns[:known_by]}
+        if name.lower() not in known:
+            self._warn_once(f"{name} can't be a watermark: it came after the target, whose rows are known without it; "
+                            "changes are found by sweeps")
+        return name.lower() in known
 
     def _prepared(self, spec: TableSpec) -> PreparedTarget:
         """

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Mapping
 from zoneinfo import ZoneInfo
 
-from bqsync.capture.order import read_orders
+from bqsync.capture.order import physical_order, read_orders
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.probe import odd_places, probe_instants
 from bqsync.capture.schema import read_table
@@ -15,6 +15,7 @@ from bqsync.capture.source import Source
 from bqsync.config import TableSection
 from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
 from bqsync.encode.rows import ENCODING_VERSION
+from bqsync.engine.contents import ContentReader
 from bqsync.engine.session import PlannedTable, Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec, TargetType, TimestampFormat
@@ -86,13 +87,33 @@ def draft_table(
 
 
 def table_reader(session: Session, spec: TableSpec) -> TableReader:
-    """Reads the columns of a mapping, in an order that loses no row."""
+    """
+    Reads the columns of a mapping, in an order that loses no row.
+
+    Raises:
+        BqsyncError: SOURCE_TABLE_INVALID, where rows without a key have no place that can be named.
+    """
     settings = session.config.sync
+    bounds = PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes)
+    names = [column.source_name for column in spec.columns]
+    if spec.contents:
+        order = session.source.read(lambda connection: physical_order(connection, spec.source_name))
+        if order is None:
+            raise _nameless(spec.source_name)
+        return ContentReader(session.source, spec.source_name, names[: len(spec.contents)], bounds, order=order,
+                             folder=session.config.state.file.parent)
     orders = session.source.read(lambda connection: read_orders(connection, spec.source_name, spec.key))
     return TableReader(
-        session.source, spec.source_name, [column.source_name for column in spec.columns], spec.key,
-        PageBounds(rows=settings.page_rows, size_bytes=settings.page_bytes),
-        order=orders.pages, range_order=orders.ranges, key_is_unique=orders.key_is_unique,
+        session.source, spec.source_name, names, spec.key, bounds, order=orders.pages, range_order=orders.ranges,
+        key_is_unique=orders.key_is_unique,
+    )
+
+
+def _nameless(table: str) -> BqsyncError:
+    return BqsyncError(
+        ErrorKind.SOURCE_TABLE_INVALID, what=f"the rows of table {table} can't be read page by page",
+        why="it has no key, and its columns have taken all names of SQLite's rowid (rowid, _rowid_, oid)",
+        fix=f"name the columns that identify a row: key = [...] in the [[tables]] entry of {table}; or rename a column",
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bqsync.config import TableSection
 from bqsync.deliver import jobs, target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
+from bqsync.encode.row_ids import columns_of, signature
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.session import PreparedTarget, Session
 from bqsync.errors import BqsyncError, ErrorKind
@@ -62,30 +64,37 @@ class TargetPreparation:
         found = target.read(destination, target.target_ref(destination, spec))
         is_new = found is None
         if found is None:
-            found = target.create(destination, spec)
+            found = target.create(destination, spec, signature(spec.contents) if spec.contents else None)
             _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
         elif not found.managed:
-            self._adopt(found, asked=adopt)
+            found = self._adopt(spec, found, asked=adopt)
         if not is_new:
             self._distrust_what_is_added(spec, found)
+        known_by = known_columns(spec, found)
         found, added = target.evolve(destination, spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
         wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found))
         encoder = RowEncoder(spec, self._session.zone)
         self._trust(encoder, found, is_new=is_new)
-        return PreparedTarget(wanted=wanted, encoder=encoder, found=found, until_s=time.monotonic() + _KEPT_S)
+        return PreparedTarget(wanted=wanted, encoder=encoder, found=found, known_by=known_by,
+                              until_s=time.monotonic() + _KEPT_S)
 
-    def _adopt(self, found: TargetState, *, asked: bool) -> None:
+    def _adopt(self, spec: TableSpec, found: TargetState, *, asked: bool) -> TargetState:
         destination = self._session.destination
-        if not asked and target.has_rows(destination, found.ref):
+        has_rows = (spec.contents or not asked) and target.has_rows(destination, found.ref)
+        if has_rows and not asked:
             raise BqsyncError(
                 ErrorKind.TARGET_FOREIGN, what=f"table {found.ref} exists, holds rows, and was not made by bqsync",
                 why="rows that the source lacks would be deleted from it",
                 fix=f"if it is meant to become a copy: bqsync sync {self._section.name} --adopt; else choose another "
                 "`target` for the table",
             )
-        target.adopt(destination, found)
+        if has_rows:
+            known_columns(spec, found)
+        row_id = signature(spec.contents) if spec.contents else None
+        target.adopt(destination, found, row_id)
+        return replace(found, managed=True, row_id=row_id)
 
     def _distrust_what_is_added(self, spec: TableSpec, found: TargetState) -> None:
         """
@@ -151,6 +160,34 @@ class TargetPreparation:
             yield keys
         if without_key:
             raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def known_columns(spec: TableSpec, found: TargetState) -> int:
+    """
+    By how many of the first columns the rows of a target without a key are known.
+
+    Raises:
+        BqsyncError: TARGET_INCOMPATIBLE, where those columns are others by now.
+    """
+    if not spec.contents:
+        return 0
+    if found.row_id is None:
+        raise BqsyncError(
+            ErrorKind.TARGET_INCOMPATIBLE, what=f"the rows of table {found.ref} can't be told apart",
+            why=f"table {spec.source_name} has no key, and bqsync has not made its target, or made it for one that had",
+            fix=f"drop that table, or choose another `target` for {spec.source_name}",
+        )
+    known_by = columns_of(found.row_id, spec.contents)
+    if known_by is None:
+        raise BqsyncError(
+            ErrorKind.TARGET_INCOMPATIBLE,
+            what=f"the columns have changed by which the rows of table {spec.source_name} are known",
+            why="it has no key: a row is known by its contents in the columns that the table had when "
+            f"{found.ref} was made, and one of them was dropped, renamed, ignored or declared anew; every row would "
+            "be taken for another one, and stand there twice",
+            fix=f"put the column back; or drop {found.ref}, and every row is sent anew",
+        )
+    return known_by
 
 
 def _key_column(column: ColumnSpec, zone: str) -> str:

@@ -32,6 +32,8 @@ class PreparedTarget:
     """The mapping that it was prepared for."""
     encoder: RowEncoder
     found: TargetState
+    known_by: int
+    """By so many of the first columns its rows are known, where no key tells them apart."""
     until_s: float
     """The monotonic instant from which on it is to be looked at again."""
 

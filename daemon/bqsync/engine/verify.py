@@ -13,7 +13,9 @@ from bqsync.deliver.target import TargetState
 from bqsync.encode.keys import key_text, source_values
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.contents import ContentReader
 from bqsync.engine.plan import plan_table
+from bqsync.engine.prepare import known_columns
 from bqsync.engine.session import Session
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
@@ -120,6 +122,8 @@ class _Comparison:
         self._encoder = RowEncoder(self._spec, session.zone)
         self._quarantined = Quarantine(session.store, state.table_id).entries()
         self._reader = planned.reader
+        if isinstance(self._reader, ContentReader):
+            self._reader.known_by = known_columns(spec, self._found)
         names = [column.source_name for column in spec.columns]
         self._key_positions = [names.index(name) for name in spec.key]
         self._outcome = VerifyOutcome(table=spec.source_name, target=str(self._found.ref))

@@ -90,7 +90,7 @@ class WatermarkPass:
         for page in self._pages(item, start_us):
             # A value of the future must not carry the watermark past what was read. In the order of the index, that is
             # the clock of the page; in any other, a row may change behind the cursor as long as the walk lasts.
-            now_us = self._now_us() if item.is_indexed else begun_us
+            now_us = item.limit_us(self._now_us() if item.is_indexed else begun_us)
             reached("pass.page_read")
             instants = [item.instant_us(row[item.position]) for row in page.rows]
             self._intake.take(page, self._kept_instants(page) if self._keeps_overlap_only else None)
@@ -125,7 +125,7 @@ class WatermarkPass:
     def _start_us(self, item: Tracked) -> int | None:
         if item.reached is None:
             return None
-        return min(item.reached.instant_us, self._now_us()) - self._overlap_us
+        return min(item.reached.instant_us, item.limit_us(self._now_us())) - item.overlap_us(self._overlap_us)
 
     def _deliver(self, item: Tracked, watermark: Watermark | None) -> None:
         if watermark is None or watermark == item.reached:
@@ -135,7 +135,7 @@ class WatermarkPass:
         reached_us = [instant_us for instant_us in self._reached_us.values() if instant_us is not None]
         if self._keeps_overlap_only and len(reached_us) == len(self._reached_us):
             # The column that is furthest behind reads from its own overlap on.
-            self._intake.chunk.forget_before(min(reached_us) - self._overlap_us)
+            self._intake.chunk.forget_before(min(reached_us) - item.overlap_us(self._overlap_us))
         self._intake.deliver([watermark])
 
     def _check_flood(self) -> None:

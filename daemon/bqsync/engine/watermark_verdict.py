@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from bqsync.capture.order import is_counted
 from bqsync.capture.probe import probe_instants
 from bqsync.capture.probe_sql import text_forms_query
 from bqsync.capture.source import Source
 from bqsync.encode.instants import form_of, sorts_as_instants
-from bqsync.model import TableSpec, TimestampFormat
+from bqsync.model import TableMode, TableSpec, TimestampFormat
 from bqsync.state.watermarks import WatermarkColumn
 
 
@@ -25,6 +26,8 @@ def judge_column(source: Source, spec: TableSpec, name: str, zone: tzinfo) -> Wa
     Raises:
         BqsyncError: one of the SOURCE_… kinds.
     """
+    if spec.mode is TableMode.APPEND and source.read(lambda connection: is_counted(connection, spec.source_name, name)):
+        return WatermarkColumn(column=name, timestamp_format=None, is_counted=True, form=None, unfit=None, reached=None)
     fmt = next(column.timestamp_format for column in spec.columns if column.source_name == name)
     if fmt is None:
         result = probe_instants(source, spec.source_name, name)

@@ -20,7 +20,7 @@ from bqsync.encode.instants import form_of, look_of, value_from, value_until
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.timestamps import timestamp_converter
 from bqsync.engine.watermark_verdict import judge_column
-from bqsync.model import SqlValue, TableSpec, TimestampFormat, Watermark
+from bqsync.model import SqlValue, TableMode, TableSpec, TimestampFormat, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.tables import TableState
@@ -38,6 +38,9 @@ class Form(Enum):
     NONE = "none"
 
 
+_MAX_INT64 = (1 << 63) - 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tracked:
     """A column that tells by its values which rows are new."""
@@ -51,6 +54,23 @@ class Tracked:
     reached: Watermark | None
     zone: tzinfo
     convert: Callable[[SqlValue], int]
+
+    @property
+    def look(self) -> str | None:
+        """The GLOB pattern of the texts that count."""
+        return None if self.form is None else look_of(self.form)
+
+    def overlap_us(self, configured_us: int) -> int:
+        """How far before the watermark a pass begins: rows of earlier instants may be committed later."""
+        return configured_us
+
+    def limit_us(self, now_us: int) -> int:
+        """The greatest instant that counts: what lies in the future is not dealt with yet."""
+        return now_us
+
+    def value_until(self, instant_us: int) -> SqlValue:
+        """A value that none of an earlier instant is greater than."""
+        return value_until(self.timestamp_format, self.form, instant_us, self.zone)
 
     def instant_us(self, value: SqlValue) -> int | None:
         """The instant of a value; None where the value never counts: of another class, another form, or no instant."""
@@ -77,6 +97,30 @@ class Tracked:
         """The rows from an instant onward; all of them for None."""
         least = None if instant_us is None else value_from(self.timestamp_format, self.form, instant_us, self.zone)
         return Range(column=self.column, is_text=self.form is not None, least=least, is_indexed=self.is_indexed)
+
+
+class Counted(Tracked):
+    """A column of numbers that SQLite gives in the order of the commits: a number has no clock, and comes once."""
+
+    def overlap_us(self, configured_us: int) -> int:  # noqa: ARG002 - of instants
+        """None: whoever writes next gets a greater number."""
+        return 0
+
+    def limit_us(self, now_us: int) -> int:  # noqa: ARG002 - of instants
+        """Every number counts."""
+        return _MAX_INT64
+
+    def value_until(self, instant_us: int) -> SqlValue:
+        """The number."""
+        return instant_us
+
+    def instant_us(self, value: SqlValue) -> int | None:
+        """The number."""
+        return value if type(value) is int else None
+
+    def rows_from(self, instant_us: int | None) -> Range:
+        """The rows from a number onward; all of them for None."""
+        return Range(column=self.column, is_text=False, least=instant_us, is_indexed=self.is_indexed)
 
 
 class WatermarkBook:
@@ -112,13 +156,14 @@ class WatermarkBook:
         found = []
         for position, column in enumerate(self._spec.columns):
             decided = known.get(column.source_name)
-            if decided is None or decided.timestamp_format is None or not self._is_named(column.source_name):
+            if decided is None or decided.unfit is not None or not self._is_named(column.source_name):
                 continue
-            found.append(Tracked(
-                column=column.source_name, position=position, timestamp_format=decided.timestamp_format,
-                form=decided.form, reached=decided.reached,
+            # Numbers that are counted are no instants; the format stands for "as they are".
+            fmt = decided.timestamp_format or TimestampFormat.UNIX_MICROS
+            found.append((Counted if decided.is_counted else Tracked)(
+                column=column.source_name, position=position, timestamp_format=fmt, form=decided.form,
+                reached=decided.reached, zone=self._zone, convert=timestamp_converter(fmt, self._zone),
                 is_indexed=self._is_indexed(column.source_name, is_text=decided.form is not None),
-                zone=self._zone, convert=timestamp_converter(decided.timestamp_format, self._zone),
             ))
         return found
 
@@ -141,7 +186,7 @@ class WatermarkBook:
             self._store.decide(verdict)
             if from_newest and verdict.unfit is None:
                 tracked = next(item for item in self.tracked() if item.column == name)
-                newest = self._newest(tracked, now_us)
+                newest = self._newest(tracked, tracked.limit_us(now_us))
                 if newest is not None:
                     self._store.decide(replace(verdict, reached=newest))
 
@@ -175,13 +220,14 @@ class WatermarkBook:
         for item in self.tracked():
             if item.reached is None:
                 continue
-            if item.reached.instant_us > now_us + self._overlap_us:
+            limit_us = item.limit_us(now_us)
+            if item.reached.instant_us > limit_us + self._overlap_us:
                 value = value_from(item.timestamp_format, item.form, now_us, self._zone)
                 self._store.set_back(Watermark(column=item.column, source_value=value, instant_us=now_us))
                 self._anomaly("the clock went back", column=item.column)
             elif item.is_indexed:
                 # A clock that wavers within the overlap must not hide the value that was reached.
-                self._watch_newest(item, max(now_us, item.reached.instant_us))
+                self._watch_newest(item, max(limit_us, item.reached.instant_us))
 
     def _watch_newest(self, item: Tracked, until_us: int) -> None:
         newest = self._newest(item, until_us)
@@ -196,9 +242,7 @@ class WatermarkBook:
         self._state.ask_sweep(what, suspicion=suspicion)
 
     def _newest(self, item: Tracked, now_us: int) -> Watermark | None:
-        greatest = value_until(item.timestamp_format, item.form, now_us, self._zone)
-        look = None if item.form is None else look_of(item.form)
-        value = self._reader.newest(item.rows_from(None), greatest, look)
+        value = self._reader.newest(item.rows_from(None), item.value_until(now_us), item.look)
         instant_us = None if value is None else item.instant_us(value)
         if instant_us is None:
             return None
@@ -209,6 +253,7 @@ class WatermarkBook:
         formats = {column.source_name: column.timestamp_format for column in self._spec.columns}
         return {
             name: decided for name, decided in self._store.columns().items()
+            if self._spec.mode is TableMode.APPEND or not decided.is_counted
             if formats.get(name) is None or decided.unfit or formats[name] is decided.timestamp_format
         }
 

@@ -1,10 +1,10 @@
-"""A set of keys and fingerprints on disk, for comparisons whose memory must not grow with the table."""
+"""Keys on disk, with fingerprints or with counts, for walks whose memory must not grow with the table."""
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -14,24 +14,22 @@ _SCAN_ROWS = 5_000
 _LOOKUP_KEYS = 500
 
 
-class Scratch:
+class _File:
     """
-    Rows of one side of a comparison, crossed off as the other side shows them.
+    A file that nobody needs once the block is left.
 
     Args:
-        folder: where the file lives until the block is left.
+        folder: where it lives until then.
+        schema: of its table.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, schema: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="compare-", dir=folder)
         file = Path(self._folder.name) / "scratch.db"
         file.touch(mode=0o600)  # SQLite would let others read it, though they can't enter the folder
-        self._connection = sqlite3.connect(file, isolation_level=None)
-        self._connection.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE rows (key BLOB PRIMARY KEY, fingerprint INTEGER, source_key BLOB,"
-            " met INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
-        )
+        # A walk that was given up may be closed by whichever thread comes upon it.
+        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self._connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {schema}")
 
     def __enter__(self) -> Self:
         return self
@@ -41,6 +39,19 @@ class Scratch:
     ) -> None:
         self._connection.close()
         self._folder.cleanup()
+
+
+class Scratch(_File):
+    """
+    Rows of one side of a comparison, crossed off as the other side shows them.
+
+    Args:
+        folder: where the file lives until the block is left.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "CREATE TABLE rows (key BLOB PRIMARY KEY, fingerprint INTEGER, source_key BLOB,"
+                         " met INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID")
 
     def add(self, rows: Iterable[tuple[bytes, int | None, bytes | None]]) -> int:
         """
@@ -75,3 +86,30 @@ class Scratch:
         )) as cursor:
             while rows := cursor.fetchmany(_SCAN_ROWS):
                 yield from rows
+
+
+class Tally(_File):
+    """
+    How often each of some digests was met.
+
+    Args:
+        folder: where the file lives until the block is left.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "CREATE TABLE met (digest BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
+
+    def add(self, counts: Mapping[bytes, int]) -> dict[bytes, int]:
+        """Count some more; tells how often each was met before, if ever."""
+        digests, before = list(counts), dict[bytes, int]()
+        with self._connection:
+            self._connection.execute("BEGIN")
+            for start in range(0, len(digests), _LOOKUP_KEYS):
+                portion = digests[start : start + _LOOKUP_KEYS]
+                places = ",".join("?" * len(portion))
+                before.update(self._connection.execute(
+                    f"SELECT digest, times FROM met WHERE digest IN ({places})", portion))
+            self._connection.executemany(
+                "INSERT INTO met VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times",
+                counts.items())
+        return before

@@ -10,6 +10,9 @@ from bqsync.failpoints import reached
 from bqsync.model import SqlValue, TimestampFormat, Watermark
 from bqsync.state.store import Store, driver_cursor
 
+_COUNTED = "autoincrement"
+"""In place of a timestamp format."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatermarkColumn:
@@ -17,6 +20,9 @@ class WatermarkColumn:
 
     column: str
     timestamp_format: TimestampFormat | None
+    """None where it can't be a watermark, or is a number that SQLite counts up."""
+    is_counted: bool = False
+    """Its numbers are given by SQLite, in the order of the commits, and none twice: AUTOINCREMENT."""
     form: str | None
     """The one form of its texts, where it holds texts."""
     unfit: str | None
@@ -40,7 +46,8 @@ class Watermarks:
                 " WHERE table_id = ?", (self._table_id,),
             ).fetchall()
         return {name: WatermarkColumn(
-            column=name, timestamp_format=TimestampFormat(fmt) if fmt else None, form=form, unfit=unfit,
+            column=name, timestamp_format=TimestampFormat(fmt) if fmt not in (None, _COUNTED) else None,
+            is_counted=fmt == _COUNTED, form=form, unfit=unfit,
             reached=None if instant_us is None else Watermark(column=name, source_value=value, instant_us=instant_us),
         ) for name, fmt, form, unfit, value, instant_us in rows}
 
@@ -51,7 +58,8 @@ class Watermarks:
             driver_cursor(connection).execute(
                 'INSERT OR REPLACE INTO watermarks (table_id, "column", timestamp_format, form, unfit, source_value,'
                 " instant_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._table_id, column.column, column.timestamp_format, column.form, column.unfit, value,
+                (self._table_id, column.column, _COUNTED if column.is_counted else column.timestamp_format,
+                 column.form, column.unfit, value,
                  None if column.reached is None else column.reached.instant_us),
             )
         reached("watermark.noted")

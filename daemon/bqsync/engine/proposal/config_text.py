@@ -115,7 +115,8 @@ def _sweeps(table: TableProposal) -> Iterator[str]:
         yield '# sweep_interval = "6h"'
     else:
         yield from _comment(f"{size} are read whenever the file has changed, as often as `sync.sweep_duty` allows; an "
-                            "indexed column that moves with every write, as watermark, spares that")
+                            "indexed column that moves with every write, as watermark, spares that; where rows are "
+                            'only ever added, mode = "append" takes an AUTOINCREMENT column as well')
 
 
 def _columns(table: TableProposal) -> Iterator[str]:
@@ -157,7 +158,8 @@ def _left_out(tables: Sequence[TableProposal]) -> Iterator[str]:
         yield from _comment(f"Left out: {names}: {reason}.")
         for table in tables:
             if table.refused == reason and table.wants_key:
-                yield from ("# [[tables]]", f"# name = {comment(quoted(table.name))}", '# key = ["…"]')
+                yield from ("# [[tables]]", f"# name = {comment(quoted(table.name))}",
+                            '# key = ["…"]  # or, if rows are only ever added to it: mode = "append"')
 
 
 def _comment(text: str) -> Iterator[str]:
