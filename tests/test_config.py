@@ -54,6 +54,7 @@ KEYS: list[tuple[str, str, str, Any, str, Any]] = [
     ("tables", "name", "name", "jobs", '"Other jobs"', "Other jobs"),
     ("tables", "target", "target", "jobs", '"Jobs 2"', "Jobs 2"),
     ("tables", "key", "key", (), '["a", "b"]', ("a", "b")),
+    ("tables", "mode", "mode", "upsert", '"append"', "append"),
     ("tables", "watermark", "watermark", (), '["a"]', ("a",)),
     ("tables", "deletes", "deletes", "delete", '"mark"', "mark"),
     ("tables", "sweep_interval", "sweep_interval_s", None, '"1 s"', 1.0),
@@ -157,6 +158,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("tables", "sweep_interval", "0.5", "tables[0].sweep_interval: 500 ms is out of range"),
     ("tables", "merge_interval", "true", "tables[0].merge_interval: expected a duration, found true or false"),
     ("tables", "null_values", '"none"', 'tables[0].null_values: "none" is not one of its values'),
+    ("tables", "mode", '"insert"', 'tables[0].mode: "insert" is not one of its values'),
     ("tables", "null_values", "0", "tables[0].null_values: expected a string, found an integer"),
     ("tables", "types", '{ a = "TEXT" }', 'tables[0].types.a: "TEXT" is not one of its values'),
     ("tables", "types", '"INT64"', "tables[0].types: expected a table, found a string"),
@@ -285,3 +287,11 @@ def test_tables_are_found_in_any_case(tmp_path: Path) -> None:
 def test_a_configuration_can_not_be_changed(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         read(tmp_path, document()).sync.batch_rows = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("deletes", ["delete", "mark"])
+def test_where_rows_are_only_added_none_is_deleted(tmp_path: Path, deletes: str) -> None:
+    assert read(tmp_path, document("tables", 'mode = "append"')).tables[0].mode.value == "append"
+    assert read(tmp_path, document("tables", 'mode = "append"\ndeletes = "ignore"')).tables[0].deletes.value == "ignore"
+    (problem,) = problems(tmp_path, document("tables", f'mode = "append"\ndeletes = "{deletes}"'))
+    assert f'deletes is "{deletes}" and mode is "append"' in problem.message

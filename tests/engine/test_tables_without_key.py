@@ -7,6 +7,8 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
+from tests.engine.application import execute
+from tests.engine.places import at_place
 from tests.workbench import Workbench
 
 from bqsync.engine.schedule import SweepMode
@@ -194,3 +196,26 @@ def test_without_sweeps_the_ledger_keeps_the_overlap_alone(workbench: Workbench)
     assert workbench.verify("log").rows_different == 0
     with closing(sqlite3.connect(workbench.state_path)) as state:
         assert state.execute("SELECT count(*) FROM ledger").fetchone()[0] < 100
+
+
+def test_rows_that_get_other_places_while_they_are_read_are_not_counted_twice(workbench: Workbench) -> None:
+    """VACUUM gives rows of negative rowids positive ones: behind the place that the sweep has come to."""
+    workbench.fill(f"CREATE TABLE log (logged_at INTEGER, text TEXT); INSERT INTO log (rowid, logged_at, text)"
+                   f" SELECT value - 20, {BASE_S}, value FROM {series(10)}")
+    workbench.configure(TABLE, sync="page_rows = 3")
+    with at_place("sweep.page_read", lambda: execute(workbench, "VACUUM")):
+        error = workbench.sync()["log"].error
+    assert error is not None
+    assert error["code"] == "E207"
+    assert workbench.sync()["log"].error is None
+    assert set(contents(workbench, "text").values()) == {1}
+    assert workbench.verify("log").rows_different == 0
+
+
+def test_a_table_that_has_taken_every_name_of_the_rowid_is_refused(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE log (rowid TEXT, _rowid_ TEXT, oid TEXT)")
+    workbench.configure(TABLE)
+    error = workbench.sync()["log"].error
+    assert error is not None
+    assert error["code"] == "E104"
+    assert "page by page" in error["what"]

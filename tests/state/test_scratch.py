@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
 
-from bqsync.state.scratch import Scratch
+from bqsync.state.scratch import Scratch, Tally
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +58,21 @@ def test_its_file_is_gone_afterwards(tmp_path: Path) -> None:
         scratch.add([(b"a", 1, None)])
         assert len(list(tmp_path.iterdir())) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@COSTLY
+@given(st.lists(st.lists(KEYS)))
+def test_a_tally_tells_how_often_each_was_met_before(tmp_path: Path, pages: list[list[bytes]]) -> None:
+    met: Counter[bytes] = Counter()
+    with Tally(tmp_path) as tally:
+        for page in pages:
+            assert tally.add(Counter(page)) == {key: met[key] for key in page if met[key]}
+            met.update(page)
+
+
+def test_a_tally_takes_more_than_sqlite_takes_at_once(tmp_path: Path) -> None:
+    counts = {str(number).encode(): number for number in range(1, 3_000)}
+    with Tally(tmp_path) as tally:
+        assert tally.add(counts) == {}
+        assert tally.add(counts) == counts
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
