@@ -95,7 +95,7 @@ class Life:
 def test_every_row_stands_in_the_target_as_often_as_it_was_added(
     workbench: Workbench, form: str, seed: int
 ) -> None:
-    random = Random(f"{form} {seed}")  # noqa: S311 - not for secrets
+    random = Random(f"{form} {seed}")
     life = Life(workbench, form, random)
     # Without sweeps nobody goes back to the rows that a new column has changed.
     steps: list[Callable[[], None]] = [life.add, life.add, life.cycle, life.vacuum, life.killed, life.prune]

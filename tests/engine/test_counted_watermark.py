@@ -93,3 +93,5 @@ def test_in_the_ordinary_mode_a_number_tells_no_update(workbench: Workbench) -> 
     outcome = workbench.sync(sweep=SweepMode.DUE)["log"]
     assert (outcome.rows_upserted, outcome.rows_deleted) == (1, 1)
     assert workbench.verify("log").rows_different == 0
+    workbench.fill("INSERT INTO log (text) VALUES ('a')")
+    assert workbench.sync(sweep=SweepMode.NEVER)["log"].rows_read == 0

@@ -12,6 +12,8 @@ from typing import Self
 
 _SCAN_ROWS = 5_000
 _LOOKUP_KEYS = 500
+_FILTER_BYTES = 1 << 23
+_CACHE_KIB = 32 * 1024
 
 
 class _File:
@@ -92,24 +94,43 @@ class Tally(_File):
     """
     How often each of some digests was met.
 
+    Nearly all of them are new. A bit for each, in memory, tells most of those from the others without a look.
+
     Args:
         folder: where the file lives until the block is left.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "CREATE TABLE met (digest BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
+        super().__init__(folder, f"PRAGMA cache_size = -{_CACHE_KIB};"
+                         "CREATE TABLE met (digest BLOB PRIMARY KEY, times INTEGER NOT NULL) WITHOUT ROWID")
+        # Never committed: nobody else reads it, and what fits into the cache is never written.
+        self._connection.execute("BEGIN")
+        self._bits = bytearray(_FILTER_BYTES)
 
     def add(self, counts: Mapping[bytes, int]) -> dict[bytes, int]:
         """Count some more; tells how often each was met before, if ever."""
-        digests, before = list(counts), dict[bytes, int]()
-        with self._connection:
-            self._connection.execute("BEGIN")
-            for start in range(0, len(digests), _LOOKUP_KEYS):
-                portion = digests[start : start + _LOOKUP_KEYS]
-                places = ",".join("?" * len(portion))
-                before.update(self._connection.execute(
-                    f"SELECT digest, times FROM met WHERE digest IN ({places})", portion))
-            self._connection.executemany(
-                "INSERT INTO met VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times",
-                counts.items())
+        fresh, doubtful = self._parted(counts)
+        before: dict[bytes, int] = {}
+        # In their order, neighbours share a page of the file.
+        self._connection.executemany("INSERT INTO met VALUES (?, ?)", sorted(fresh))
+        for start in range(0, len(doubtful), _LOOKUP_KEYS):
+            portion = [digest for digest, _ in doubtful[start : start + _LOOKUP_KEYS]]
+            places = ",".join("?" * len(portion))
+            before.update(self._connection.execute(
+                f"SELECT digest, times FROM met WHERE digest IN ({places})", portion))
+        self._connection.executemany(
+            "INSERT INTO met VALUES (?, ?) ON CONFLICT DO UPDATE SET times = times + excluded.times", doubtful)
         return before
+
+    def _parted(self, counts: Mapping[bytes, int]) -> tuple[list[tuple[bytes, int]], list[tuple[bytes, int]]]:
+        """Those that were surely not met before, and those that may have been."""
+        fresh, doubtful, bits = [], [], self._bits
+        # The bits of a page are set when all of it was looked at: a digest stands in it once, and another one that
+        # shares its bit is new as well.
+        places = [(digest, int.from_bytes(digest[:4], "big") % (8 * _FILTER_BYTES)) for digest in counts]
+        for digest, place in places:
+            chosen = doubtful if bits[place >> 3] >> (place & 7) & 1 else fresh
+            chosen.append((digest, counts[digest]))
+        for _, place in places:
+            bits[place >> 3] |= 1 << (place & 7)
+        return fresh, doubtful
