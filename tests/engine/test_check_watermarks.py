@@ -50,3 +50,18 @@ def test_a_column_without_an_index_is_told_with_the_statement_that_makes_one(wor
     workbench.fill("DROP INDEX t_at")
     findings = [finding for finding in run_checks(workbench.config, offline=True) if finding.level == "warning"]
     assert [finding.fix for finding in findings] == ['consider CREATE INDEX "t_at" ON "t" ("at")']
+
+
+def test_a_number_that_sqlite_counts_needs_no_index(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT); INSERT INTO t (v) VALUES ('a')")
+    workbench.configure('[[tables]]\nname = "t"\nmode = "append"\nwatermark = ["id"]\n')
+    assert warnings(workbench) == []
+
+
+def test_a_table_without_a_key_is_said_to_be_known_by_its_contents(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (at TEXT, v TEXT); CREATE INDEX t_at ON t (at);"
+                   "INSERT INTO t VALUES ('2026-01-01', 'a')")
+    workbench.configure(TABLE + 'mode = "append"\n')
+    findings = run_checks(workbench.config, offline=False)
+    assert [finding.what for finding in findings if finding.level == "warning"] == []
+    assert "2 columns, no key: rows are known by their contents" in [finding.what for finding in findings]

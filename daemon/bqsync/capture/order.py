@@ -104,6 +104,12 @@ def _rowid_column(connection: Connection, table: str) -> str | None:
     return None if any(row.origin == "pk" for row in indexes) else str(primary[0].name)
 
 
+def is_rowid(connection: Connection, table: str, column: str) -> bool:
+    """Whether a column is the rowid itself, so that its values are found and read in order without any index."""
+    alias = _rowid_column(connection, table)
+    return alias is not None and alias.lower() == column.lower()
+
+
 def is_counted(connection: Connection, table: str, column: str) -> bool:
     """
     Whether SQLite itself numbers the rows in that column, and never gives a number twice: AUTOINCREMENT.
@@ -111,8 +117,7 @@ def is_counted(connection: Connection, table: str, column: str) -> bool:
     It notes the greatest number of such a table, from its first row on.
     Source: https://www.sqlite.org/autoinc.html
     """
-    alias = _rowid_column(connection, table)
-    if alias is None or alias.lower() != column.lower():
+    if not is_rowid(connection, table, column):
         return False
     # The table of these notes comes into being with the first table that needs it.
     has_notes = connection.exec_driver_sql("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_sequence'").fetchone()

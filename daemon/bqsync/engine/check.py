@@ -8,7 +8,7 @@ from threading import Event as StopEvent
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bqsync.capture.order import read_orders
+from bqsync.capture.order import is_rowid, read_orders
 from bqsync.capture.probe import probe_instants, rounded_rows
 from bqsync.capture.schema import index_starting_with, table_names
 from bqsync.capture.source import Source
@@ -174,7 +174,8 @@ def _rounded(source: Source, spec: TableSpec, subject: str) -> Iterator[Finding]
 
 
 def _is_indexed(source: Source, table: str, column: str) -> bool:
-    return source.read(lambda connection: index_starting_with(connection, table, column))
+    return source.read(lambda connection: is_rowid(connection, table, column)
+                       or index_starting_with(connection, table, column))
 
 
 def _check_state(config: Config, findings: list[Finding]) -> None:
