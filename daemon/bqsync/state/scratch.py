@@ -124,7 +124,9 @@ class Tally(_File):
 
     def _parted(self, counts: Mapping[bytes, int]) -> tuple[list[tuple[bytes, int]], list[tuple[bytes, int]]]:
         """Those that were surely not met before, and those that may have been."""
-        fresh, doubtful, bits = [], [], self._bits
+        fresh: list[tuple[bytes, int]] = []
+        doubtful: list[tuple[bytes, int]] = []
+        bits = self._bits
         # The bits of a page are set when all of it was looked at: a digest stands in it once, and another one that
         # shares its bit is new as well.
         places = [(digest, int.from_bytes(digest[:4], "big") % (8 * _FILTER_BYTES)) for digest in counts]
