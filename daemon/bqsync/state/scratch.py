@@ -20,18 +20,19 @@ class _File:
     """
     A file that nobody needs once the block is left.
 
+    Its name is gone as soon as it is open: whatever becomes of the process, nothing of it stays.
+
     Args:
-        folder: where it lives until then.
+        folder: on whose disk it lies.
         schema: of its table.
     """
 
     def __init__(self, folder: Path, schema: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="compare-", dir=folder)
-        file = Path(self._folder.name) / "scratch.db"
-        file.touch(mode=0o600)  # SQLite would let others read it, though they can't enter the folder
-        # A walk that was given up may be closed by whichever thread comes upon it.
-        self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-        self._connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {schema}")
+        with tempfile.TemporaryDirectory(prefix="compare-", dir=folder) as private:
+            # A walk that was given up may be closed by whichever thread comes upon it.
+            self._connection = sqlite3.connect(Path(private, "scratch.db"), isolation_level=None,
+                                               check_same_thread=False)
+            self._connection.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {schema}")
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +41,6 @@ class _File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
-        self._folder.cleanup()
 
 
 class Scratch(_File):
