@@ -20,8 +20,8 @@ from bench.measure import Figure, quantile, spread
 from bench.processes import Child, load, wait_until
 from bench.running import DATASET, PROJECT, TABLE, Cycle, RunningDaemon, make_database, write_config
 from bqsync.config import load as load_config
-from bqsync.deliver import jobs
 from bqsync.deliver.clients import Destination, connect
+from bqsync.deliver.queries import read_portions
 from bqsync.deliver.retry import Policy
 from bqsync.embedded import EmbeddedBigQuery
 
@@ -184,7 +184,7 @@ def _differences(destination: Destination, database: Path) -> int:
 
 
 def _select(destination: Destination, statement: str) -> list[tuple[Any, ...]]:
-    portions = jobs.read_portions(destination, statement.format(table=f"`{PROJECT}`.`{DATASET}`.`{TABLE}`"))
+    portions = read_portions(destination, statement.format(table=f"`{PROJECT}`.`{DATASET}`.`{TABLE}`"))
     return [row for portion in portions for row in portion]
 
 

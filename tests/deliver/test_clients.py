@@ -8,7 +8,7 @@ import pytest
 
 from bqsync.config import BigQuerySection
 from bqsync.deliver.clients import connect
-from bqsync.deliver.jobs import query
+from bqsync.deliver.queries import read_portions
 from bqsync.deliver.retry import Policy
 from bqsync.embedded import Endpoints
 
@@ -25,7 +25,7 @@ def test_more_calls_than_ten_at_once_keep_their_connections(
     def ask() -> None:
         together.wait()
         for _ in range(3):
-            list(query(destination, "SELECT 1"))
+            list(read_portions(destination, "SELECT 1"))
 
     threads = [threading.Thread(target=ask) for _ in range(TABLES)]
     for thread in threads:

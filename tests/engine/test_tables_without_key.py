@@ -164,6 +164,25 @@ def test_a_target_of_somebody_else_is_taken_only_while_it_is_empty(workbench: Wo
     assert sum(contents(workbench).values()) == 1
 
 
+def test_a_target_that_has_lost_our_label_keeps_the_ids_of_its_rows(workbench: Workbench) -> None:
+    """They go by the columns of the time when they came, and not by those of the time when it is adopted."""
+    workbench.fill(f"{CREATE}; INSERT INTO log VALUES ({BASE_S}, 'info', 'a')")
+    workbench.configure(TABLE)
+    workbench.sync()
+    workbench.fill("ALTER TABLE log ADD COLUMN host TEXT DEFAULT 'h1'")
+    there = workbench.rest.get_table(f"{workbench.dataset}.log")
+    there.labels = {**there.labels, "bqsync": "somebody-else"}
+    workbench.rest.update_table(there, ["labels"])
+    workbench.lose_state()
+    refused = workbench.sync()["log"].error
+    assert refused is not None
+    assert refused["code"] == "E315"
+    assert workbench.sync(adopt=True)["log"].error is None
+    workbench.lose_state()
+    workbench.sync()
+    assert contents(workbench, "text, host") == {("a", "h1"): 1}
+
+
 def test_without_the_mode_a_table_without_a_key_is_refused_and_told_of_it(workbench: Workbench) -> None:
     workbench.fill(CREATE)
     workbench.configure('[[tables]]\nname = "log"\n')

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
-from google.cloud.bigquery.retry import DEFAULT_RETRY
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.translate import VENDOR_ERRORS, kind_of, translate
@@ -22,17 +20,11 @@ from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from google.cloud.bigquery import QueryJob
-    from google.cloud.bigquery.table import RowIterator
 
 JOB_WAIT_S = 3600.0
 """A job that has not ended by then is left to its intent: the next cycle settles it."""
 _POLL_S = 20.0
-_PORTION_ROWS = 5_000
-_READ_RETRY = DEFAULT_RETRY.with_timeout(30.0)
-"""Pages of a result are fetched deep inside an iterator: there the client itself tries again, for a bounded time."""
 _PLACEHOLDER = "SELECT 1"
 """Burns the id of a job that BigQuery does not know."""
 _SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
@@ -112,29 +104,6 @@ def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
 def created_us(job: QueryJob) -> int:
     """When BigQuery took a job, by its own clock, in Unix microseconds."""
     return 0 if job.created is None else int(job.created.timestamp() * 1_000_000)
-
-
-def query(destination: Destination, statement: str) -> RowIterator:
-    """Run a SELECT or a DDL statement and return its rows; pages are fetched as they are iterated."""
-
-    def run() -> RowIterator:
-        job = destination.rest.query(statement, location=destination.location, retry=NO_RETRY, job_retry=None,
-                                     timeout=CALL_TIMEOUT_S)
-        return job.result(retry=_READ_RETRY, job_retry=None, timeout=JOB_WAIT_S, page_size=_PORTION_ROWS)
-
-    return destination.policy.call("run a query", run)
-
-
-def clock_us(destination: Destination) -> int:
-    """BigQuery's own clock, in Unix microseconds, cut to the milliseconds that it stamps jobs with."""
-    ((now_us,),) = next(read_portions(destination, "SELECT UNIX_MICROS(CURRENT_TIMESTAMP())"))
-    return int(now_us) // 1_000 * 1_000
-
-
-def read_portions(destination: Destination, statement: str) -> Iterator[list[tuple[Any, ...]]]:
-    """Run a SELECT statement and return its rows, some thousands at a time."""
-    rows = (tuple(row.values()) for row in query(destination, statement))
-    return iter(lambda: list(islice(rows, _PORTION_ROWS)), [])
 
 
 class _Unsettled(Exception):  # noqa: N818 - carries an error past the retries of the whole MERGE

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import bigquery
 
-from bqsync.deliver import jobs, target
+from bqsync.deliver import target
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.history import JOB_PREFIX, target_mark
 from bqsync.deliver.merge_sql import staged_operations_statement
+from bqsync.deliver.queries import read_portions
 from bqsync.deliver.schema import MANAGED_LABEL, staging_fields
 from bqsync.deliver.translate import VENDOR_ERRORS
 from bqsync.model import Operation, TableSpec, TargetRef
@@ -66,7 +67,7 @@ def staged(destination: Destination, table: str) -> Iterator[list[tuple[bytes, O
     ref = TargetRef(project=project, dataset=dataset, table=name)
     if target.read(destination, ref) is None:
         return None
-    portions = jobs.read_portions(destination, staged_operations_statement(ref))
+    portions = read_portions(destination, staged_operations_statement(ref))
     return ([(bytes(key), Operation(operation)) for key, operation in portion] for portion in portions)
 
 

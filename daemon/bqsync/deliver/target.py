@@ -10,9 +10,9 @@ import requests
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from bqsync.deliver import jobs
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.merge_sql import add_column_statement, any_row_statement, select_statement
+from bqsync.deliver.queries import is_any, read_portions, run_statement
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
     MANAGED_VALUE,
@@ -159,7 +159,7 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     if not missing:
         return state, []
     for field in missing:  # one at a time: not every engine takes several in one statement
-        jobs.query(destination, add_column_statement(state.ref, field["name"], field["type"]))
+        run_statement(destination, add_column_statement(state.ref, field["name"], field["type"]))
     after = _read_existing(destination, state.ref)
     if left := missing_fields(spec, after.types):
         # Some engines change the table and not its resource: say it there as well.
@@ -170,7 +170,7 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
 
 def has_rows(destination: Destination, ref: TargetRef) -> bool:
     """Whether the target holds any row."""
-    return any(True for _ in jobs.query(destination, any_row_statement(ref)))
+    return is_any(destination, any_row_statement(ref))
 
 
 def adopt(destination: Destination, state: TargetState, row_id: str | None = None) -> None:
@@ -192,7 +192,7 @@ def rows(
     """The wire values of those columns for every row of the target, in portions; rows that are marked are absent."""
     unmarked_only = policy is DeletePolicy.MARK
     statement = select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only)
-    return jobs.read_portions(destination, statement)
+    return read_portions(destination, statement)
 
 
 def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bqsync.config import TableSection
-from bqsync.deliver import jobs, target
+from bqsync.deliver import queries, target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.row_ids import columns_of, signature
@@ -64,7 +64,7 @@ class TargetPreparation:
         found = target.read(destination, target.target_ref(destination, spec))
         is_new = found is None
         if found is None:
-            found = target.create(destination, spec, signature(spec.contents) if spec.contents else None)
+            found = target.create(destination, spec, _new_row_id(spec))
             _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
         elif not found.managed:
             found = self._adopt(spec, found, asked=adopt)
@@ -92,7 +92,8 @@ class TargetPreparation:
             )
         if has_rows:
             known_columns(spec, found)
-        row_id = signature(spec.contents) if spec.contents else None
+        # Rows that are there keep their ids: they go by the columns of the time when they came.
+        row_id = found.row_id if has_rows else _new_row_id(spec)
         target.adopt(destination, found, row_id)
         return replace(found, managed=True, row_id=row_id)
 
@@ -145,7 +146,7 @@ class TargetPreparation:
             # Nothing stands in a new target; and where the ledger keeps the overlap alone, everything goes once more.
             Watermarks(self._state.store, self._state.table_id).forget()
         # By BigQuery's clock, before the keys are read: what it has run until then, they show.
-        known_us = found.created_us if is_new else jobs.clock_us(self._session.destination)
+        known_us = found.created_us if is_new else queries.clock_us(self._session.destination)
         keys = self._target_keys(encoder, found) if keys_wanted else ()
         repeated = self._ledger.reconcile(target_now, keys, known_us)
         if repeated:
@@ -160,6 +161,11 @@ class TargetPreparation:
             yield keys
         if without_key:
             raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def _new_row_id(spec: TableSpec) -> str | None:
+    """By which columns the rows of a target without rows are known from now on; None where a key tells them apart."""
+    return signature(spec.contents) if spec.contents else None
 
 
 def known_columns(spec: TableSpec, found: TargetState) -> int:
