@@ -88,6 +88,12 @@ class Life:
         """Whether it has met an error of that code."""
         return any(line.get("code") == code for line in self.lines) or any(code in text for text in self.told)
 
+    def held_back(self) -> dict[str, int]:
+        """By table, how many deletes wait for an operator, by its last word."""
+        lines = [line for line in self.lines if line["event"] in {"deletes.held_back", "sync.recovered"}]
+        last = {line.get("table"): line.get("deletes", 0) for line in lines}
+        return {table: deletes for table, deletes in last.items() if table is not None and deletes}
+
     # What is done to it.
 
     def limit_files(self, size_bytes: int | None) -> None:
