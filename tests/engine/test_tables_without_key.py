@@ -205,6 +205,11 @@ def test_a_watermark_that_came_after_the_target_is_no_watermark(workbench: Workb
     assert workbench.sync(sweep=SweepMode.NEVER)["log"].rows_read == 0
     assert workbench.sync()["log"].rows_upserted == 1
     assert contents(workbench, "UNIX_SECONDS(seen_at) AS s") == {(None,): 1, (BASE_S + 200,): 1}
+    workbench.configure(TABLE + 'watermark = ["seen_at"]\nsweep = "off"\n')
+    error = workbench.sync()["log"].error
+    assert error is not None, "nothing would ever be read"
+    assert error["code"] == "E104"
+    assert "came after the target" in error["why"]
 
 
 def test_without_sweeps_the_ledger_keeps_the_overlap_alone(workbench: Workbench) -> None:

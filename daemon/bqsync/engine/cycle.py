@@ -39,6 +39,7 @@ _MAX_REFUSALS = 20
 """A cycle starts again without the rows that BigQuery refused, so often at most."""
 _OWN_STAGES = ("read", "compare", "encode", "commit")
 """What the duty cycle counts: the time in which this machine works, not BigQuery."""
+_TOO_LATE = "it came after the target, whose rows are known without it"
 _LOOK_S = 1.0
 """A sweep that delivers nothing looks so often whether a watermark has something new."""
 
@@ -141,19 +142,20 @@ class TableCycle:
 
     def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
         # Two rows of one key can't be told apart by a pass, which may read one of them alone.
+        late = self._late_watermarks(encoder.spec)
+        for name in late:
+            self._warn_once(f"{name} can't be a watermark: {_TOO_LATE}")
         names = self._section.watermark if self._reader.key_is_unique else ()
-        if isinstance(self._reader, ContentReader):
-            names = tuple(name for name in names if self._tells_contents(encoder.spec, name, self._reader.known_by))
+        names = tuple(name for name in names if name not in late)
         return WatermarkBook(self._session.source, encoder.spec, names, self._reader, self._state,
                              zone=self._session.zone, overlap_us=self._overlap_us)
 
-    def _tells_contents(self, spec: TableSpec, name: str, known_by: int) -> bool:
-        """Whether rows that are alike have the same value of a column: else a range of it holds some of them alone."""
-        known = {column.source_name.lower() for column in spec.columns[:known_by]}
-        if name.lower() not in known:
-            self._warn_once(f"{name} can't be a watermark: it came after the target, whose rows are known without it; "
-                            "changes are found by sweeps")
-        return name.lower() in known
+    def _late_watermarks(self, spec: TableSpec) -> list[str]:
+        """Watermark columns by which rows are not known: a range of one may hold one of two rows that are alike."""
+        if not isinstance(self._reader, ContentReader):
+            return []
+        known = {column.source_name.lower() for column in spec.columns[: self._reader.known_by]}
+        return [name for name in self._section.watermark if name.lower() not in known]
 
     def _prepared(self, spec: TableSpec) -> PreparedTarget:
         """
@@ -224,6 +226,8 @@ class TableCycle:
     def _check_watermarks(self) -> None:
         """Without sweeps, a table that has no usable watermark would never be read again: that is an error."""
         reasons = [f"{name} can't be a watermark: {why}" for name, why in self._book.unfit().items()]
+        reasons += [f"{name} can't be a watermark: {_TOO_LATE}"
+                    for name in self._late_watermarks(self._lane.encoder.spec)]
         if not self._reader.key_is_unique:
             key = ", ".join(self._lane.encoder.spec.key)
             reasons.append(f"SQLite does not keep the key ({key}) unique, and a pass could meet one of two rows")
