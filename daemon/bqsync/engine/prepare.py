@@ -181,7 +181,7 @@ def known_columns(spec: TableSpec, found: TargetState) -> int:
         raise BqsyncError(
             ErrorKind.TARGET_INCOMPATIBLE, what=f"the rows of table {found.ref} can't be told apart",
             why=f"table {spec.source_name} has no key, and bqsync has not made its target, or made it for one that had",
-            fix=f"drop that table, or choose another `target` for {spec.source_name}",
+            fix=f"choose another `target` for {spec.source_name}; or drop that table, with all that is in it",
         )
     known_by = columns_of(found.row_id, spec.contents)
     if known_by is None:
@@ -191,7 +191,8 @@ def known_columns(spec: TableSpec, found: TargetState) -> int:
             why="it has no key: a row is known by its contents in the columns that the table had when "
             f"{found.ref} was made, and one of them was dropped, renamed, ignored or declared anew; every row would "
             "be taken for another one, and stand there twice",
-            fix=f"put the column back; or drop {found.ref}, and every row is sent anew",
+            fix=f"put the column back; or choose another `target` for {spec.source_name}, which gets every row that is "
+            "in the source now: those that were pruned there stand in this one alone",
         )
     return known_by
 
