@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from google.cloud import bigquery
 from tests.engine.application import PLAIN
 from tests.workbench import Workbench
 
@@ -45,6 +46,33 @@ def test_a_column_of_the_target_that_was_never_ours_is_left_alone(workbench: Wor
     workbench.fill("UPDATE t SET note = 'z'")
     workbench.sync()
     assert workbench.query("SELECT note, verdict FROM {d}.t") == [{"note": "z", "verdict": "good"}]
+
+
+@pytest.mark.parametrize("is_state_lost", [False, True])
+def test_a_column_that_comes_to_be_the_sources_holds_what_the_source_has(
+    workbench: Workbench, is_state_lost: bool,
+) -> None:
+    """Somebody has filled it, or a state that was lost: to the ledger, a row without it is one that is NULL in it."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, note TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+    workbench.configure(TABLE)
+    workbench.sync()
+    if is_state_lost:
+        workbench.fill("ALTER TABLE t ADD COLUMN verdict TEXT DEFAULT 'good'")
+        workbench.sync()
+        workbench.fill("ALTER TABLE t DROP COLUMN verdict")
+        workbench.lose_state()
+        workbench.sync()
+    else:
+        workbench.query("ALTER TABLE {d}.t ADD COLUMN verdict STRING")
+        there = workbench.rest.get_table(f"{workbench.dataset}.t")
+        there.schema = [*there.schema, bigquery.SchemaField("verdict", "STRING")]
+        workbench.rest.update_table(there, ["schema"])
+        workbench.query("UPDATE {d}.t SET verdict = 'good' WHERE TRUE")
+    workbench.fill("ALTER TABLE t ADD COLUMN verdict TEXT; UPDATE t SET verdict = 'bad' WHERE id = 2")
+    assert workbench.sync()["t"].error is None
+    assert [row["verdict"] for row in workbench.rows("t", "id")] == [None, "bad"]
+    assert workbench.verify("t").rows_different == 0
+    assert workbench.sync()["t"].merges == 0
 
 
 def test_another_key_is_reconciled_with_the_target(workbench: Workbench) -> None:

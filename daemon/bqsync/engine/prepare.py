@@ -99,8 +99,10 @@ class TargetPreparation:
 
     def _distrust_what_is_added(self, spec: TableSpec, found: TargetState) -> None:
         """
-        A column that the target lacks though it was delivered before, under this or another name, holds nothing there.
+        See which columns of the target hold something else than the ledger believes.
 
+        One that the target lacks though it was delivered before, under this or another name, holds nothing there; one
+        that it has though it was never delivered holds what somebody else put there, or a state that was lost.
         No fingerprint tells: the rows are what they were. And a key that the target lacks can't be found in it.
         """
         delivered = self._state.target_names()
@@ -114,7 +116,9 @@ class TargetPreparation:
                 fix=f"rename the column there (ALTER TABLE {found.ref.sql} RENAME COLUMN …), or drop the table and "
                 "sync again",
             )
-        if any(column.source_name in delivered for column in lacking):
+        # And one that is new here, and there already: to the ledger, a row without it is one that is NULL in it.
+        is_filled = any(column.source_name not in delivered and column not in lacking for column in spec.columns)
+        if any(column.source_name in delivered for column in lacking) or (delivered and is_filled):
             self._state.distrust()
 
     def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
