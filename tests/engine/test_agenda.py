@@ -227,6 +227,8 @@ class NothingIsForgotten(RuleBasedStateMachine):
         self.keys = [A, B]
         self.agenda = Agenda({A: 0.0, B: 2.0})
         self.now_us, self.now_s = NOW_US, 0.0
+        self.latest_us = NOW_US
+        """However often the clock went back since."""
         self.version = 0
         self.seen = {A: -1, B: -1}
         """The version of the file that is delivered."""
@@ -241,6 +243,7 @@ class NothingIsForgotten(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([-3600.0, 0.1, 1.0, 10.0, 3600.0]))
     def tick(self, seconds: float) -> None:
         self.now_us += int(seconds * S)
+        self.latest_us = max(self.latest_us, self.now_us)
         self.now_s += max(seconds, 0.0)
 
     @rule(target=running, number=st.integers(0, 1))
@@ -291,7 +294,7 @@ class NothingIsForgotten(RuleBasedStateMachine):
                 continue
             if key in self.agenda.ready(self.now_us, self.now_s):
                 continue
-            later_us, later_s = self.now_us + 2 * 3600 * S, self.now_s + 2 * 3600
+            later_us, later_s = self.latest_us + 2 * 3600 * S, self.now_s + 2 * 3600
             assert key in self.agenda.ready(later_us, later_s), "a pause ends"
             wake_s = self.agenda.wake_s(self.now_us, self.now_s)
             assert wake_s is not None
