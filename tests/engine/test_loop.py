@@ -26,6 +26,7 @@ from bqsync.state.tables import TableState
 
 FLOOD = BqsyncError(ErrorKind.QUARANTINE_FLOOD, what="too many", why="wrong mapping", fix="mend it")
 DOWN = BqsyncError(ErrorKind.BIGQUERY_UNREACHABLE, what="nobody answers", why="refused", fix="wait")
+GONE = BqsyncError(ErrorKind.SOURCE_MISSING, what="there is no file", why="it was taken away", fix="put it back")
 IDLE = Outlook(as_of_us=0, due_us=None, change_us=0)
 OWING = Outlook(as_of_us=0, due_us=10**18, change_us=0, owes_sweep=True)
 
@@ -121,3 +122,31 @@ def test_in_an_outage_one_table_tries_and_the_others_wait_for_it(session: Sessio
     assert len(loop.agenda.running()) == 1, "the other one waits for what becomes of it"
     loop.begin_end()
     assert isinstance(inbox.get(timeout=60.0), Ended)
+
+
+@pytest.mark.parametrize("looks_first", [True, False])
+def test_a_file_that_is_lost_to_looks_and_cycles_alike_is_told_once(
+    session: Session, loop: Loop, *, looks_first: bool,
+) -> None:
+    """Two parts of the daemon meet one trouble, in either order."""
+    loop.take(Arrived(None))
+    away = session.source.path.rename(session.source.path.with_name("away.db"))
+    with capture_logs() as lines:
+        for turn in range(2):
+            if looks_first or turn:
+                loop.lookout.look(loop.lookout.next_s())
+            ended(loop, "a", failure=GONE)
+            ended(loop, "b", failure=GONE)
+        away.rename(session.source.path)
+        loop.lookout.look(loop.lookout.next_s())
+    assert told(lines) == [("source.unavailable", None), ("source.recovered", None)]
+    assert not loop.is_failing()
+
+
+def test_a_file_that_can_be_looked_at_and_not_read_is_told_by_the_cycles(loop: Loop) -> None:
+    with capture_logs() as lines:
+        ended(loop, "a", failure=GONE)
+        ended(loop, "b", failure=GONE)
+        loop.lookout.look(loop.lookout.next_s())
+    assert told(lines) == [("sync.failed", 1)]
+    assert loop.is_failing()

@@ -104,6 +104,15 @@ class Lookout:
         self._last = state
         return look
 
+    def has_lost(self, now_s: float) -> bool:
+        """Somebody could not read the file: whether there is none to look at either. It is told here then, once."""
+        if self._lost is None:
+            try:
+                self._source.file_state()
+            except BqsyncError as failure:
+                self._lose(failure, now_s)
+        return self._lost is not None
+
     def close(self) -> None:
         """Watch no longer."""
         self._watch.close()

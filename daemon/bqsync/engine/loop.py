@@ -23,7 +23,7 @@ from bqsync.engine.session import Session
 from bqsync.engine.setbacks import Setbacks
 from bqsync.engine.suspicion import hold_together
 from bqsync.engine.workers import ARRIVAL, Arrived, Ended, Workers
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, Scope
 from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -224,6 +224,10 @@ class Loop:
     def _note_failure(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
         if self._session.stop.is_set():
             self.agenda.fail(key, counts=False)
+        elif failure.rule.scope is Scope.SOURCE and self.lookout.has_lost(time.monotonic()):
+            # The look has told of it, and tells when the file is back; it says nothing of whatever was tried out.
+            self.agenda.fail(key, counts=False)
+            self.setbacks.found_nothing()
         elif failure.rule.concerns_all:
             self.agenda.fail(key, counts=False)
             self.setbacks.all_failed(failure, run)

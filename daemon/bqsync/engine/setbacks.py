@@ -128,13 +128,17 @@ class Setbacks:
                       duration_s=round(now_s - self._outage_since_s, 1))
             self._outage, self._outages, self.until_s, self._is_trying = None, 0, 0.0, False
             self._met_outage.clear()
-        elif self._is_trying:
-            # It has found out nothing: the next one may.
-            self.until_s = now_s
+        else:
+            self.found_nothing()
         since_s = self._since_s.pop(table, None) if table is not None else None
         if table is not None and since_s is not None:
             self._lines.forget(lambda key: isinstance(key, tuple) and key[0] == table)
             _log.info(Event.SYNC_RECOVERED, table=table, failures=failures, duration_s=round(now_s - since_s, 1))
+
+    def found_nothing(self) -> None:
+        """The cycle that was to try whether an outage is over has found out nothing: the next one may."""
+        if self._is_trying:
+            self.until_s = self._clock()
 
     def _tell(self, run: TableRun, key: Hashable, failures: int, wait_s: float) -> None:
         if self._lines.admit(key) is not None:
