@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -62,7 +63,7 @@ def file_state(path: Path) -> FileState:
     A look at the file now.
 
     Raises:
-        BqsyncError: SOURCE_EMPTY or SOURCE_NOT_A_DATABASE.
+        BqsyncError: SOURCE_EMPTY, SOURCE_NOT_A_DATABASE, or SOURCE_UNREADABLE where a side file is no file.
         OSError: the file is not there, is a directory, or may not be looked at.
     """
     real = real_path(path)
@@ -75,10 +76,24 @@ def file_state(path: Path) -> FileState:
     except FileNotFoundError:
         wal, stamps_ns = None, [main.st_mtime_ns]
     else:
+        _require_a_side_file(beside(real, "-wal"), log)
         wal, stamps_ns = (log.st_ino, log.st_size, log.st_mtime_ns), [main.st_mtime_ns, log.st_mtime_ns]
+    for suffix in ("-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            _require_a_side_file(beside(real, suffix), beside(real, suffix).stat())
     # Each of them: one that a clock left in the future must not hide that the other one is fresh.
     is_settled = all(abs(now_ns - stamp_ns) > _RACY_NS for stamp_ns in stamps_ns)
     return FileState(main.st_dev, main.st_ino, main.st_size, main.st_mtime_ns, wal, is_settled=is_settled)
+
+
+def _require_a_side_file(path: Path, found: os.stat_result) -> None:
+    """SQLite opens what stands there, and would wait at a pipe."""
+    if not stat.S_ISREG(found.st_mode):
+        raise BqsyncError(
+            ErrorKind.SOURCE_UNREADABLE, what=f"{path} is no regular file",
+            why="SQLite keeps a file of its own under that name beside the database, and would open whatever is there",
+            fix="find out who made it, and remove it",
+        )
 
 
 def _require_a_database(path: Path, main: os.stat_result) -> None:

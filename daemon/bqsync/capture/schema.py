@@ -42,13 +42,18 @@ def read_table(connection: Connection, name: str) -> SourceTable:
     The declaration of one table.
 
     Raises:
-        BqsyncError: SOURCE_TABLE_INVALID, where there is no such table.
+        BqsyncError: SOURCE_TABLE_INVALID, where there is no such table, or it is a virtual one.
     """
     found = connection.exec_driver_sql(
-        "SELECT name, type FROM sqlite_schema WHERE lower(name) = lower(?) AND type IN ('table', 'view')", (name,)
+        "SELECT name, type, rootpage FROM sqlite_schema WHERE lower(name) = lower(?) AND type IN ('table', 'view')",
+        (name,),
     ).fetchone()
     if found is None or found[1] != "table":
         raise _no_such_table(connection, name, is_view=found is not None)
+    if not found[2]:  # https://www.sqlite.org/schematab.html: only virtual tables have no pages of their own
+        raise BqsyncError(ErrorKind.SOURCE_TABLE_INVALID, what=f"{name} is a virtual table",
+                          why="a module of SQLite makes its rows up, and nothing says what identifies one for good",
+                          fix="name the table that it is made of, or copy its rows to a table with a key")
     columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(found[0])})").fetchall()
     # A name that is no UTF-8 stops here, before it is noted anywhere: see `faults.name_error`.
     "".join(row.name for row in columns).encode("utf-8")

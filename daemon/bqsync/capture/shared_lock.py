@@ -42,7 +42,7 @@ def shared_lock(real: Path) -> Iterator[int]:
             it to go keeps all new readers out, SQLite's connection of our own among them.
         OSError: the file can't be opened, or its file system knows no locks.
     """
-    descriptor = os.open(real, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         _take(descriptor)
         yield descriptor

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import open_regular
 
 _HEADER_BYTES = 32
 _SALTS = slice(16, 24)
@@ -54,7 +55,7 @@ class LogWatch:
 def _mark(log: Path) -> tuple[int, int, bytes] | None:
     """What tells one `-wal` from another; None where there is none, or no header yet, or none that we may read."""
     try:
-        with log.open("rb") as file:
+        with os.fdopen(open_regular(log), "rb") as file:
             header, stat = file.read(_HEADER_BYTES), os.fstat(file.fileno())
     except OSError:
         return None  # SQLite, which is asked next, has the better words

@@ -1,14 +1,16 @@
 """The environment variables that set a key, and the `.env` file beside the configuration."""
 
+import io
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bqsync.config.quantities import format_size
 from bqsync.errors import Problem
+from bqsync.regular_file import MIB, read_regular
 
-MAX_BYTES = 1 << 20
-"""A larger file is no configuration: reading /dev/zero would never end, and a parser takes its time."""
+MAX_BYTES = MIB
+"""A larger file is no configuration, and a parser takes its time."""
 
 VARIABLES: Mapping[str, str] = {
     "DB_FILE": "source.db",
@@ -49,18 +51,17 @@ def from_dotenv(folder: Path, problems: list[Problem]) -> Iterator[Setting]:
     Nothing is exported into `os.environ`: a child process or a client library sees what it saw before.
     """
     path = folder / ".env"
-    if not path.is_file():
+    if not os.path.lexists(path) or path.is_dir():  # some keep a virtual environment under that name
         return
     from dotenv import dotenv_values
 
     try:
-        if path.stat().st_size > MAX_BYTES:
-            problems.append(Problem(f"{path} is larger than {format_size(MAX_BYTES)}", "remove it"))
-            return
-        values = dotenv_values(path, encoding="utf-8-sig")
+        text = read_regular(path, MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(f"{path} can't be read: {error}", f"make {path} a readable UTF-8 text, or remove it"))
+        why = getattr(error, "strerror", None) or str(error)
+        problems.append(Problem(f"{path} can't be read: {why}", f"make {path} a readable UTF-8 text, or remove it"))
         return
+    values = dotenv_values(stream=io.StringIO(text, newline=None))
     for variable, key in VARIABLES.items():
         if value := values.get(variable):
             yield Setting(key, value, f".env {variable}", folder)

@@ -1,7 +1,6 @@
 """Reads the configuration: finds the file, layers the sources of values, collects every problem."""
 
 import re
-import stat
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +9,9 @@ from types import MappingProxyType
 from bqsync.config.collect import Collector
 from bqsync.config.environment import MAX_BYTES, Setting, from_dotenv, from_environment, from_overrides
 from bqsync.config.locate import Locator
-from bqsync.config.quantities import format_size
 from bqsync.config.schema import Config
 from bqsync.errors import BqsyncError, ConfigurationError, ErrorKind, Problem
+from bqsync.regular_file import read_regular
 
 DEFAULT_PATHS = (Path("config.toml"), Path("/etc/bqsync/config.toml"))
 """Where the configuration is looked for when no file is named, in this order."""
@@ -76,16 +75,8 @@ def _find(search: Sequence[Path]) -> Path:
 
 def _read(file: Path) -> str:
     try:
-        if stat.S_IFMT(file.stat().st_mode) not in {stat.S_IFREG, stat.S_IFDIR}:
-            # A pipe waits for somebody who writes into it, and a reload would find it empty.
-            raise _unreadable(file, "it is a pipe, a socket or a device")
-        with file.open("rb") as opened:
-            content = opened.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            problem = Problem(f"the file is larger than {format_size(MAX_BYTES)}", "name the right file with --config")
-            raise ConfigurationError(str(file), [problem])
         # Some editors begin UTF-8 with a mark, which TOML does not know.
-        return content.decode("utf-8-sig")
+        return read_regular(file, MAX_BYTES).decode("utf-8-sig")
     except (OSError, ValueError) as error:
         if not isinstance(error, UnicodeDecodeError):
             raise _unreadable(file, getattr(error, "strerror", None) or str(error)) from error

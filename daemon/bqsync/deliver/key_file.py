@@ -15,7 +15,9 @@ from google.auth.exceptions import GoogleAuthError, RefreshError
 from google.oauth2 import service_account
 
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import MIB, read_regular
 
+_MAX_BYTES = MIB
 SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
 
 
@@ -27,7 +29,7 @@ def load_key_file(file: Path) -> auth.Credentials:
         BqsyncError: BIGQUERY_CREDENTIALS.
     """
     try:
-        if '"service_account"' in (text := file.read_text(encoding="utf-8")):
+        if '"service_account"' in (text := _read(file)):
             return ServiceAccountFile(file, text)
         return cast("auth.Credentials", load_credentials_from_file(str(file), scopes=SCOPES)[0])
     except OSError as exc:
@@ -93,7 +95,7 @@ class ServiceAccountFile(auth.Credentials):
         """Take what the file holds; why that can't be done, '' if it can."""
         with self._lock:
             try:
-                text = self._file.read_text(encoding="utf-8")
+                text = _read(self._file)
                 if text != self._text:
                     self._account, self._text = _account(text), text
             except OSError as exc:
@@ -101,6 +103,10 @@ class ServiceAccountFile(auth.Credentials):
             except (ValueError, TypeError, AttributeError, LookupError, GoogleAuthError):
                 return "it holds no key"
         return ""
+
+
+def _read(file: Path) -> str:
+    return read_regular(file, _MAX_BYTES).decode("utf-8")
 
 
 def _account(text: str) -> service_account.Credentials:

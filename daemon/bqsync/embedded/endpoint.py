@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bqsync.regular_file import MIB, read_regular
+
 _PROBE_S = 2.0
 
 
@@ -71,7 +73,7 @@ def withdraw(folder: Path) -> None:
 def read(folder: Path) -> Endpoint | None:
     """What the file says; None if it is missing or was not written by `publish`."""
     try:
-        fields = json.loads((folder / "endpoint.json").read_text(encoding="utf-8"))
+        fields = json.loads(read_regular(folder / "endpoint.json", MIB))
         return Endpoint(**fields)
     except (OSError, ValueError, TypeError):
         return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from bqsync.embedded import endpoint
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,7 @@ class EmbeddedBigQuery:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
             # Private like the folder: an error of the emulator may quote a statement.
-            log = os.open(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            log = open_regular(self._log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             try:
                 if os.fstat(log).st_size > _LOG_MAX_BYTES:
                     os.ftruncate(log, 0)

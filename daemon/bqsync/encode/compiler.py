@@ -16,10 +16,19 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bqsync.encode.descriptors import MAX_SET_BYTES
+from bqsync.encode.proto_sources import require_sources
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import read_regular, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_COMPILER_S = 120.0
+"""Thousands of messages take a second."""
+_LINES = 20
+"""Of what the compiler says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,27 +101,42 @@ def shipped_protos() -> Path:
 
 def _compile(proto_files: Sequence[Path]) -> bytes:
     require_compiler()
-    files = [_existing(file) for file in proto_files]
+    files = [file.absolute() for file in proto_files]
     if not files:
         raise _invalid("there is no .proto file to compile", "none was named", "name at least one .proto file")
-    with tempfile.TemporaryDirectory(prefix="bqsync-protos-") as folder:
-        out = Path(folder, "descriptors.binpb")
-        _run_compiler(files, out)
-        return out.read_bytes()
-
-
-def _run_compiler(files: Sequence[Path], out: Path) -> None:
     folders = dict.fromkeys([*(file.parent for file in files), shipped_protos()])
+    require_sources(files, tuple(folders))
+    with tempfile.TemporaryDirectory(prefix="bqsync-protos-") as name:
+        out = Path(name, "descriptors.binpb")
+        # The compiler takes `a:b` for two folders and `a=b` for a mapping, so each folder goes by a link.
+        links = {folder: Path(name, str(number)) for number, folder in enumerate(folders)}
+        for folder, link in links.items():
+            link.symlink_to(folder)
+        said = _run_compiler([links[file.parent] / file.name for file in files], tuple(links.values()), out)
+        if said is None:
+            return out.read_bytes()
+    for folder, link in links.items():
+        said = said.replace(f"{link}{os.sep}", f"{folder}{os.sep}")
+    raise _invalid(f"{', '.join(map(str, files))} can't be compiled", said, "correct the line that the compiler names")
+
+
+def _run_compiler(files: Sequence[Path], folders: Sequence[Path], out: Path) -> str | None:
+    """What the compiler finds wrong; None where it has written `out`."""
     includes = [f"--proto_path={folder}" for folder in folders]
     # -P keeps the working folder off the import path: a folder `google` or `grpc` there must not shadow the packages.
     # The module itself adds the folder with google/protobuf/*.proto.
     command = [sys.executable, "-P", "-m", "grpc_tools.protoc", *includes, "--include_imports",
                f"--descriptor_set_out={out}", *map(str, files)]
-    finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-    if finished.returncode != 0:
-        names = ", ".join(map(str, files))
-        why = (finished.stderr or finished.stdout).strip() or f"protoc ended with code {finished.returncode}"
-        raise _invalid(f"{names} can't be compiled", why, "correct the line that the compiler names")
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False,
+                                  stdin=subprocess.DEVNULL, timeout=_COMPILER_S)
+    except subprocess.TimeoutExpired:
+        return f"protoc has not ended within {_COMPILER_S:.0f} s"
+    if finished.returncode == 0:
+        return None
+    lines = (finished.stderr or finished.stdout).strip().splitlines()
+    more = [f"… and {len(lines) - _LINES:,} more lines"] if len(lines) > _LINES else []
+    return "\n".join([*lines[:_LINES], *more]) or f"protoc ended with code {finished.returncode}"
 
 
 def require_compiler() -> None:
@@ -127,15 +151,11 @@ def require_compiler() -> None:
                        "pip install 'bqsync[embedded]'")
 
 
-def _existing(file: Path) -> Path:
-    if not file.is_file():
-        raise _invalid(f"{file} can't be read", "there is no such file", "name an existing .proto file")
-    return file.absolute()
 
 
 def _holds(path: Path, content: bytes) -> bool:
     try:
-        return path.read_bytes() == content
+        return read_regular(path, MAX_SET_BYTES) == content
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -143,12 +163,9 @@ def _holds(path: Path, content: bytes) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        replace_file(path, content)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise _invalid(f"{path} can't be written", str(error.strerror or error),
                        "make its folder exist and writable") from error
 

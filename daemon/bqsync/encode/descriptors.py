@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, ProtoScalar, TargetType
+from bqsync.regular_file import MIB, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor
     from google.protobuf.message import Message
 
+MAX_SET_BYTES = 64 * MIB
+"""Messages of some ten thousand tables."""
 _OPTION = "gen_bq_schema.bigquery"
 _OPTION_KINDS: Mapping[str, type] = {"require": bool, "ignore": bool, "name": str, "type_override": str,
                                     "description": str, "default_value_expression": str}
@@ -108,7 +111,7 @@ def _load(path: Path) -> _DescriptorSet:
 
 def _parse(path: Path) -> list[descriptor_pb2.FileDescriptorProto]:
     try:
-        files = list(descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes()).file)
+        files = list(descriptor_pb2.FileDescriptorSet.FromString(read_regular(path, MAX_SET_BYTES)).file)
     except OSError as error:
         raise _invalid(path, f"{path} can't be read", str(error.strerror or error)) from error
     except DecodeError as error:

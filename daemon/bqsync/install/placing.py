@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.install.unit import USER, ServiceSettings, folders_text, is_as_written, unit_text, user_text
+from bqsync.regular_file import MIB, read_regular
 
 UNITS = Path("/etc/systemd/system")
 USERS = Path("/etc/sysusers.d")
@@ -82,7 +83,7 @@ def placements(settings: ServiceSettings, group: str, root: Path) -> list[Placem
 
 def _look(path: Path, text: str) -> Placement:
     try:
-        before = path.read_text(encoding="utf-8", errors="replace")
+        before = read_regular(path, MIB).decode("utf-8", "replace")
     except FileNotFoundError:
         before = None
     except OSError as error:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import UnfitFileError, open_regular
 
 
 def make_folder(state_file: Path) -> None:
@@ -45,8 +46,11 @@ class StateLock:
             BqsyncError: STATE_LOCKED, where another process has it; STATE_UNWRITABLE, where the file can't be made.
         """
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # A link would be followed to a file of somebody else's, which is cut to nothing below.
+            descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
         except OSError as exc:
+            if self._path.is_symlink():
+                raise _unwritable(self._path, UnfitFileError(self._path, "it is a symbolic link")) from exc
             raise _unwritable(self._path, exc) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DatabaseError, MultipleResultsFound, NoResultFound
 from sqlalchemy.pool import StaticPool
 
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import open_regular, require_regular_if_there
 from bqsync.state.lock import make_folder
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
@@ -30,7 +31,7 @@ _STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
                  " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
 _PAGE_SIZE = slice(16, 18)
 """Source: https://www.sqlite.org/fileformat.html#the_database_header"""
-_SIDE_FILES = ("", "-wal", "-shm")
+_SIDE_FILES = ("", "-wal", "-shm", "-journal")
 _DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -157,14 +158,16 @@ class Store:
     def _create_private_file(self) -> None:
         make_folder(self.path)
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            os.close(open_regular(self.path, os.O_CREAT | os.O_RDWR))
         except OSError as exc:
             raise self._unwritable(exc) from exc
 
     def _check_size(self) -> None:
         """SQLite takes what is missing of the last page for zeros. Beside a -wal the file may be as it is."""
         try:
-            with self.path.open("rb") as file:
+            for suffix in _SIDE_FILES[1:]:
+                require_regular_if_there(Path(f"{self.path}{suffix}"))
+            with os.fdopen(open_regular(self.path), "rb") as file:
                 header = file.read(_PAGE_SIZE.stop)
                 size_bytes = os.fstat(file.fileno()).st_size
         except OSError as exc:
@@ -219,7 +222,8 @@ class Store:
                 "daemon does that by itself); nothing that was delivered is lost",
             )
         return BqsyncError(
-            ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}", why=str(cause),
+            ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}",
+            why=f"{cause.strerror}: {cause.filename}" if isinstance(cause, OSError) else str(cause),
             fix="check free space and permissions of its folder (mode 0700, owned by the user of bqsync); what was "
             "delivered stays delivered, and rows whose delivery could not be noted are sent again",
         )

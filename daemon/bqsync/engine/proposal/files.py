@@ -11,6 +11,7 @@ from bqsync.engine.proposal.config_text import config_text, relative_to
 from bqsync.engine.proposal.facts import Proposal
 from bqsync.engine.proposal.proto_text import proto_text
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.regular_file import replace_file
 
 
 def planned_files(db_name: str, out: Path) -> tuple[Path, Path, Path]:
@@ -49,11 +50,9 @@ def write_proposal(proposal: Proposal, out: Path) -> tuple[Path, Path, Path]:
 
 
 def _write(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
+        replace_file(file, text.encode("utf-8"))
     except OSError as error:
         raise BqsyncError(ErrorKind.CONFIG_INVALID, what=f"{file} can't be written", why=error.strerror or str(error),
                           fix="name a folder that may be written to with --out DIR") from error
