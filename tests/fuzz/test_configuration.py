@@ -85,7 +85,7 @@ def test_an_environment_file_that_is_too_large_is_refused(tmp_path: Path) -> Non
     (tmp_path / ".env").write_bytes(b"#" * (1 << 20) + b"\n")
     error = outcome(tmp_path / "config.toml")
     assert error is not None
-    assert ".env is larger than 1 MiB" in error.render()
+    assert ".env can't be read: it is larger than 1 MiB" in error.render()
 
 
 @examples(60)
