@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from string import ascii_lowercase, ascii_uppercase
 from typing import NamedTuple
 
 SqlValue = int | float | str | bytes | None
@@ -16,6 +17,20 @@ SqlValue = int | float | str | bytes | None
 
 WireValue = int | float | str | bytes | bool | None
 """A cell as it is set on a protobuf field; None is an absent field, which BigQuery stores as NULL."""
+
+
+_FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def folded(name: str) -> str:
+    """
+    A name or a type of SQLite's in the form by which SQLite compares it.
+
+    Only the letters of ASCII are the same in both cases: `É` and `é` are two columns.
+
+    Source: https://www.sqlite.org/c3ref/stricmp.html
+    """
+    return name.translate(_FOLDED)
 
 
 class TargetType(StrEnum):
@@ -140,7 +155,7 @@ class SourceTable:
 
     def column(self, name: str) -> SourceColumn | None:
         """The column of that name, compared as SQLite compares names: without regard to ASCII case."""
-        return next((column for column in self.columns if column.name.lower() == name.lower()), None)
+        return next((column for column in self.columns if folded(column.name) == folded(name)), None)
 
 
 class ProtoScalar(StrEnum):

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bqsync.capture.page_sql import OrderTerm, lookup_query, plan_query, quote
+from bqsync.model import folded
 
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 """Each may be taken by a column. Source: https://www.sqlite.org/lang_createtable.html#rowid"""
@@ -65,12 +66,12 @@ def page_order(connection: Connection, table: str, key: Sequence[str]) -> Order:
 
 def unique_key_order(connection: Connection, table: str, key: Sequence[str]) -> Order | None:
     """The order of the key, by the index that keeps it unique; None where nothing does."""
-    wanted = {name.lower() for name in key}
+    wanted = {folded(name) for name in key}
     for order in _unique_orders(connection, table):
-        if {term.name.lower() for term in order} == wanted:
+        if {folded(term.name) for term in order} == wanted:
             return order
     alias = _rowid_column(connection, table)
-    return (OrderTerm(alias, is_rowid=True),) if alias is not None and {alias.lower()} == wanted else None
+    return (OrderTerm(alias, is_rowid=True),) if alias is not None and {folded(alias)} == wanted else None
 
 
 def physical_order(connection: Connection, table: str) -> Order | None:
@@ -80,13 +81,13 @@ def physical_order(connection: Connection, table: str) -> Order | None:
     By rowid, or by primary key where there is none; None where all names of the rowid are taken by columns.
     """
     if _is_without_rowid(connection, table):
-        names = [row.name.lower() for row in _primary_columns(connection, table)]
+        names = [folded(row.name) for row in _primary_columns(connection, table)]
         return next(order for order in _unique_orders(connection, table)
-                    if [term.name.lower() for term in order] == names)
+                    if [folded(term.name) for term in order] == names)
     alias = _rowid_column(connection, table)
     if alias is not None:
         return (OrderTerm(alias, is_rowid=True),)
-    taken = {row.name.lower() for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})")}
+    taken = {folded(row.name) for row in connection.exec_driver_sql(f"PRAGMA table_xinfo({quote(table)})")}
     free = next((name for name in _ROWID_NAMES if name not in taken), None)
     return None if free is None else (OrderTerm(free, is_rowid=True),)
 
@@ -98,7 +99,7 @@ def _rowid_column(connection: Connection, table: str) -> str | None:
     A primary key that has an index is another thing, whatever its type: so is `INTEGER PRIMARY KEY DESC`.
     """
     primary = _primary_columns(connection, table)
-    if len(primary) != 1 or primary[0].type.upper() != "INTEGER" or _is_without_rowid(connection, table):
+    if len(primary) != 1 or folded(primary[0].type) != "integer" or _is_without_rowid(connection, table):
         return None
     indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
     return None if any(row.origin == "pk" for row in indexes) else str(primary[0].name)
@@ -107,7 +108,7 @@ def _rowid_column(connection: Connection, table: str) -> str | None:
 def is_rowid(connection: Connection, table: str, column: str) -> bool:
     """Whether a column is the rowid itself, so that its values are found and read in order without any index."""
     alias = _rowid_column(connection, table)
-    return alias is not None and alias.lower() == column.lower()
+    return alias is not None and folded(alias) == folded(column)
 
 
 def is_counted(connection: Connection, table: str, column: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bqsync.capture.page_sql import quote
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import Affinity, SourceColumn, SourceTable
+from bqsync.model import Affinity, SourceColumn, SourceTable, folded
 
 _HIDDEN_IN_VIRTUAL_TABLE = 1
 _GENERATED = (2, 3)
@@ -69,19 +69,19 @@ def index_starting_with(connection: Connection, table: str, column: str) -> bool
     """Whether an index over all rows has that column first."""
     indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
     first = [_index_columns(connection, row.name)[:1] for row in indexes if not row.partial]
-    return any(names and names[0].lower() == column.lower() for names in first)
+    return any(names and folded(names[0]) == folded(column) for names in first)
 
 
 def affinity(declared_type: str) -> Affinity:
     """SQLite's own rules, in their order. Source: https://www.sqlite.org/datatype3.html#determination_of_column_affinity"""
-    declared = declared_type.upper()
-    if "INT" in declared:
+    declared = folded(declared_type)
+    if "int" in declared:
         return Affinity.INTEGER
-    if any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
+    if any(word in declared for word in ("char", "clob", "text")):
         return Affinity.TEXT
-    if not declared or "BLOB" in declared:
+    if not declared or "blob" in declared:
         return Affinity.BLOB
-    if any(word in declared for word in ("REAL", "FLOA", "DOUB")):
+    if any(word in declared for word in ("real", "floa", "doub")):
         return Affinity.REAL
     return Affinity.NUMERIC
 

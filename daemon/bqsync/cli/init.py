@@ -82,13 +82,14 @@ def _progress() -> Callable[[str, int, int], None]:
 
 
 def _show(proposal: Proposal, files: tuple[Path, ...], out: Path) -> None:
+    from bqsync.engine.proposal.config_text import by_refusal
+
     print_table(["table", "rows", "key", "watermark", "not as declared", "values in quarantine"],
                 [[table.name, table.rows, ", ".join(table.key), ", ".join(table.watermark) or "-",
                   sum(column.configured for column in table.columns), _misfits(table)]
                  for table in proposal.accepted])
-    for reason in dict.fromkeys(table.refused for table in proposal.tables if table.refused):
-        names = ", ".join(table.name for table in proposal.tables if table.refused == reason)
-        say(f"left out  {names}: {reason}")
+    for reason, tables in by_refusal(proposal.tables).items():
+        say(f"left out  {', '.join(table.name for table in tables)}: {reason}")
     for table in proposal.tables:
         for remark in table.remarks:
             say(f"note      {table.name}: {remark}")

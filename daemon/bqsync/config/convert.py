@@ -18,6 +18,7 @@ from bqsync.config.quantities import (
     parse_duration,
     parse_size,
 )
+from bqsync.model import folded
 
 _TYPE_NAMES = {
     "str": "a string",
@@ -165,7 +166,7 @@ def _names(value: object, _folder: Path) -> tuple[str, ...]:
     names = tuple(str(_typed(item, str)) for item in value)
     if "" in names:
         raise UnfitValueError("holds an empty name", "name a column of the table")
-    if len({name.lower() for name in names}) < len(names):
+    if len({folded(name) for name in names}) < len(names):
         raise UnfitValueError("names a column twice", "name each column once; upper and lower case are the same")
     return names
 

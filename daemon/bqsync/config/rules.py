@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bqsync.errors import Problem
-from bqsync.model import DeletePolicy, SweepPolicy, TableMode, TargetType
+from bqsync.model import DeletePolicy, SweepPolicy, TableMode, TargetType, folded
 
 _Values = Mapping[str, Any]
 _Line = Callable[..., int | None]
@@ -67,8 +67,8 @@ def _check_repetition(tables: Sequence[_Values], line: _Line, key: str) -> Itera
         name = table.get(key)
         if name is None:
             continue
-        first = seen.setdefault(name.lower(), index)
-        same_name = tables[first].get("name", "").lower() == table.get("name", "").lower()
+        first = seen.setdefault(folded(name), index)
+        same_name = folded(tables[first].get("name", "")) == folded(table.get("name", ""))
         # A table that stands twice has the same target by default: once is enough to say it.
         if first == index or (key == "target" and same_name):
             continue
@@ -114,16 +114,16 @@ def _check_columns(index: int, table: _Values, line: _Line) -> Iterator[Problem]
     for key, columns in (("types", types), ("timestamps", timestamps)):
         lowered: set[str] = set()
         for column in columns:
-            if column.lower() in lowered:
+            if folded(column) in lowered:
                 place = line("tables", index, key, column)
                 message = f'tables[{index}].{key}: column "{column}" stands twice'
                 yield Problem(message, "upper and lower case are the same column: remove one", place)
-            lowered.add(column.lower())
-    typed = {column.lower(): target for column, target in types.items()}
+            lowered.add(folded(column))
+    typed = {folded(column): target for column, target in types.items()}
     for column in timestamps:
-        if typed.get(column.lower(), TargetType.TIMESTAMP) is not TargetType.TIMESTAMP:
+        if typed.get(folded(column), TargetType.TIMESTAMP) is not TargetType.TIMESTAMP:
             yield Problem(
-                f'tables[{index}].timestamps: column "{column}" is a {typed[column.lower()]} by types',
+                f'tables[{index}].timestamps: column "{column}" is a {typed[folded(column)]} by types',
                 "remove the column from timestamps, or make its type TIMESTAMP",
                 line("tables", index, "timestamps", column),
             )

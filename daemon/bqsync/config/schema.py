@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TableMode, TargetType, TimestampFormat
+from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TableMode, TargetType, TimestampFormat, folded
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -227,7 +227,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     def table(self, name: str) -> TableSection | None:
         """The table of that name, compared as SQLite compares names: without regard to ASCII case."""
-        return next((table for table in self.tables if table.name.lower() == name.lower()), None)
+        return next((table for table in self.tables if folded(table.name) == folded(name)), None)
 
     def sweep_interval_s(self, table: TableSection) -> float:
         """Seconds between two sweeps of a table that has a watermark."""

@@ -34,6 +34,7 @@ from bqsync.model import (
     TableSpec,
     TargetType,
     TimestampFormat,
+    folded,
 )
 
 T = TypeVar("T")
@@ -124,8 +125,8 @@ def draft(source: SourceTable, section: TableSection, message: Sequence[ProtoFie
     _check_names(source, section)
     fields = _fields_by_column(source, message or ())
     ignored = {name for name, field in fields.items() if field.ignored}
-    kept = [column for column in source.columns if column.name.lower() not in ignored]
-    columns = tuple(_draft_column(column, section, fields.get(column.name.lower()), message) for column in kept)
+    kept = [column for column in source.columns if folded(column.name) not in ignored]
+    columns = tuple(_draft_column(column, section, fields.get(folded(column.name)), message) for column in kept)
     _check_target_names(source, columns)
     key = _choose_key(source, section)
     if key == _BY_CONTENTS:
@@ -239,15 +240,15 @@ def _fields_by_column(source: SourceTable, message: Sequence[ProtoField]) -> dic
 
     A field may give, as its JSON name, a column whose own name can't be that of a field.
     """
-    by_json_name = {field.json_name.lower(): field for field in message
+    by_json_name = {folded(field.json_name): field for field in message
                     if field.json_name is not None and source.column(field.name) is None}
-    by_name = {field.name.lower(): field for field in message}
-    names = (column.name.lower() for column in source.columns)
+    by_name = {folded(field.name): field for field in message}
+    names = (folded(column.name) for column in source.columns)
     return {name: field for name in names if (field := by_name.get(name) or by_json_name.get(name))}
 
 
 def _lookup(settings: Mapping[str, T], column: str) -> T | None:
-    return next((value for name, value in settings.items() if name.lower() == column.lower()), None)
+    return next((value for name, value in settings.items() if folded(name) == folded(column)), None)
 
 
 def named_as_instant(column: SourceColumn) -> bool:
@@ -361,7 +362,7 @@ def _warnings(
     if message is None:
         return ()
     fields = _fields_by_column(source, message)
-    lacking = [column.name for column in source.columns if column.name.lower() not in fields]
+    lacking = [column.name for column in source.columns if folded(column.name) not in fields]
     used = {field.name for field in fields.values()}
     extra = [field.name for field in message if field.name not in used and not field.ignored]
     return tuple(

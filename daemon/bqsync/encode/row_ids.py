@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from bqsync.encode.keys import encode_key
-from bqsync.model import SourceColumn, SqlValue
+from bqsync.model import SourceColumn, SqlValue, folded
 
 _DIGEST_BYTES = 16
 _SIGNATURE_BYTES = 8
@@ -21,7 +21,7 @@ _SIGNATURE_BYTES = 8
 
 def contents_of(columns: Sequence[SourceColumn]) -> tuple[str, ...]:
     """What each column is, as far as the ids of rows depend on it: its name, and what SQLite makes of its values."""
-    return tuple(f"{column.name.lower()} {column.affinity.value}" for column in columns)
+    return tuple(f"{folded(column.name)} {column.affinity.value}" for column in columns)
 
 
 def signature(contents: Sequence[str]) -> str:

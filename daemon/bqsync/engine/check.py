@@ -22,7 +22,7 @@ from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
-from bqsync.model import ProtoField, TableSpec
+from bqsync.model import ProtoField, TableSpec, folded
 from bqsync.state.store import Store
 
 Messages = Mapping[str, tuple[ProtoField, ...]]
@@ -139,8 +139,8 @@ def _watermarks(
         yield Finding(level="warning", subject=subject, what="its watermark is not used: SQLite does not keep the key "
                       f"({', '.join(spec.key)}) unique, so that a pass could meet one of two rows",
                       fix=f"create a UNIQUE index over the key; {sweeps_help}")
-    wanted = {name.lower() for name in section.watermark}
-    for name in (column.source_name for column in spec.columns if column.source_name.lower() in wanted):
+    wanted = {folded(name) for name in section.watermark}
+    for name in (column.source_name for column in spec.columns if folded(column.source_name) in wanted):
         if not _is_indexed(source, spec.source_name, name):
             yield Finding(level="warning", subject=subject, what=f"no index starts with the watermark column {name}",
                           fix=f'consider CREATE INDEX "{spec.source_name}_{name}" ON "{spec.source_name}" ("{name}")')

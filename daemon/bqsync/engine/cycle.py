@@ -23,7 +23,7 @@ from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, SweepPolicy, TableSpec
+from bqsync.model import CycleOutcome, SweepPolicy, TableSpec, folded
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -154,8 +154,8 @@ class TableCycle:
         """Watermark columns by which rows are not known: a range of one may hold one of two rows that are alike."""
         if not isinstance(self._reader, ContentReader):
             return []
-        known = {column.source_name.lower() for column in spec.columns[: self._reader.known_by]}
-        return [name for name in self._section.watermark if name.lower() not in known]
+        known = {folded(column.source_name) for column in spec.columns[: self._reader.known_by]}
+        return [name for name in self._section.watermark if folded(name) not in known]
 
     def _prepared(self, spec: TableSpec) -> PreparedTarget:
         """

@@ -20,7 +20,7 @@ from bqsync.encode.instants import form_of, look_of, value_from, value_until
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.timestamps import timestamp_converter
 from bqsync.engine.watermark_verdict import judge_column
-from bqsync.model import SqlValue, TableMode, TableSpec, TimestampFormat, Watermark
+from bqsync.model import SqlValue, TableMode, TableSpec, TimestampFormat, Watermark, folded
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.tables import TableState
@@ -264,7 +264,7 @@ class WatermarkBook:
                 yield column.source_name
 
     def _is_named(self, column: str) -> bool:
-        return column.lower() in {name.lower() for name in self._names}
+        return folded(column) in {folded(name) for name in self._names}
 
     def _is_indexed(self, column: str, *, is_text: bool) -> bool:
         return self._reader.is_indexed(

@@ -151,15 +151,22 @@ def _settings(section: str, columns: Sequence[ColumnProposal]) -> Iterator[str]:
 
 def _left_out(tables: Sequence[TableProposal]) -> Iterator[str]:
     """Tables that are left out for the same reason share a comment."""
-    reasons = dict.fromkeys(table.refused for table in tables if table.refused)
-    for reason in reasons:
-        names = ", ".join(table.name for table in tables if table.refused == reason)
+    for reason, alike in by_refusal(tables).items():
         yield ""
-        yield from _comment(f"Left out: {names}: {reason}.")
-        for table in tables:
-            if table.refused == reason and table.wants_key:
+        yield from _comment(f"Left out: {', '.join(table.name for table in alike)}: {reason}.")
+        for table in alike:
+            if table.wants_key:
                 yield from ("# [[tables]]", f"# name = {comment(quoted(table.name))}",
                             '# key = ["…"]  # or, if rows are only ever added to it: mode = "append"')
+
+
+def by_refusal(tables: Sequence[TableProposal]) -> dict[str, list[TableProposal]]:
+    """The tables that are left out, by the reason."""
+    found: dict[str, list[TableProposal]] = {}
+    for table in tables:
+        if table.refused:
+            found.setdefault(table.refused, []).append(table)
+    return found
 
 
 def _comment(text: str) -> Iterator[str]:

@@ -83,7 +83,7 @@ class ColumnProposal:
 
     name: str
     field_name: str
-    """Of the proto field."""
+    """Of the proto field; empty where none can stand for the column, whose type stands in `types` then."""
     target_name: str | None
     """In BigQuery, where it is not the name with `_` for what BigQuery refuses."""
     declared_type: str

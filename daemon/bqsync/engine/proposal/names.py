@@ -20,7 +20,7 @@ class ColumnNames:
     """How one column is called elsewhere."""
 
     field: str
-    """In the proto message."""
+    """In the proto message; empty where no field can stand for it."""
     target: str | None
     """In BigQuery, where it is not what becomes of its name by itself."""
 
@@ -28,28 +28,30 @@ class ColumnNames:
 def column_names(columns: Sequence[str]) -> dict[str, ColumnNames]:
     """The names of the columns of one table, by source name."""
     own = [name for name in columns if _FIELD.fullmatch(name)]
-    others = [name for name in columns if name not in own]
-    taken_fields: set[str] = set()
-    taken_targets = {str(name) for name in (*StagingColumn, MARK_COLUMN)}
+    others = [name for name in columns if not _FIELD.fullmatch(name)]
+    places = {name: number for number, name in enumerate(columns, 1)}
+    taken_fields: dict[str, int] = {}
+    taken_targets = {str(name): 1 for name in (*StagingColumn, MARK_COLUMN)}
     found: dict[str, ColumnNames] = {}
     # Names that need no change keep theirs, whatever the others become.
     for name in (*own, *others):
-        otherwise = f"column_{columns.index(name) + 1}"
+        otherwise = f"column_{places[name]}"
         target = _free(_acceptable(name, otherwise), taken_targets)
-        field = _free(name if name in own else _field(name, otherwise), taken_fields, spelled=_without_underscores)
+        field = "" if _is_refused_in_json(name) else _free(
+            name if _FIELD.fullmatch(name) else _field(name, otherwise), taken_fields, spelled=_without_underscores)
         found[name] = ColumnNames(field, None if target == legal_name(name) else target)
     return found
 
 
 def table_targets(tables: Sequence[str]) -> dict[str, str | None]:
     """The target of each table, where it is not what becomes of its name by itself."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     found: dict[str, str | None] = {}
-    plain = [name for name in tables if plain_table_name(name) == name]
-    for name in (*plain, *(name for name in tables if name not in plain)):
+    places = {name: number for number, name in enumerate(tables, 1)}
+    for name in sorted(tables, key=lambda name: plain_table_name(name) != name):
         wanted = plain_table_name(name)
         if not re.search(r"[A-Za-z0-9]", wanted):
-            wanted = f"table_{tables.index(name) + 1}"
+            wanted = f"table_{places[name]}"
         if wanted.lower().startswith(_OWN_PREFIX):
             wanted = f"table{wanted}"
         free = _free(wanted[: 1024 - _ROOM_FOR_NUMBER], taken)
@@ -59,7 +61,7 @@ def table_targets(tables: Sequence[str]) -> dict[str, str | None]:
 
 def message_names(tables: Sequence[str]) -> dict[str, str]:
     """A message for each table: OrderDetails for `order details`."""
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     found = {}
     for position, name in enumerate(tables, 1):
         words = re.findall(r"[A-Za-z0-9]+", name)
@@ -86,6 +88,15 @@ def meeting_names(columns: Sequence[str]) -> set[str]:
     return {name for group in seen.values() if len(group) > 1 for name in group}
 
 
+def _is_refused_in_json(name: str) -> bool:
+    """
+    Whether protoc refuses the name as a `json_name`, as that of an extension.
+
+    Source: https://protobuf.dev/programming-guides/json (`[pkg.ext]` names an extension)
+    """
+    return name.startswith("[") and name.endswith("]")
+
+
 def _acceptable(name: str, otherwise: str) -> str:
     legal = (name if _FIELD.fullmatch(name) else _readable(name, otherwise))[: MAX_NAME_LENGTH - _ROOM_FOR_NUMBER]
     return f"column{legal}" if is_reserved(legal) or legal.lower().startswith(_OWN_PREFIX) else legal
@@ -106,11 +117,19 @@ def _without_underscores(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _free(wanted: str, taken: set[str], *, spelled: Callable[[str], str] = str.lower) -> str:
-    """The name, with a number where another has it already; names that are spelled the same are the same."""
-    found, number = wanted, 1
+def _free(wanted: str, taken: dict[str, int], *, spelled: Callable[[str], str] = str.lower) -> str:
+    """
+    The name, with a number where another has it already; names that are spelled the same are the same.
+
+    Args:
+        wanted: the name.
+        taken: the names that are given, each with the last number that was tried for it.
+        spelled: what is compared.
+    """
+    found, number = wanted, taken.get(spelled(wanted), 1)
     while spelled(found) in taken:
         number += 1
         found = f"{wanted}_{number}"
-    taken.add(spelled(found))
+    taken[spelled(wanted)] = number
+    taken.setdefault(spelled(found), 1)
     return found

@@ -152,7 +152,7 @@ def _column(facts: ColumnFacts, names: ColumnNames, *, plain: bool) -> ColumnPro
     return ColumnProposal(
         name=declared.name, field_name=names.field, target_name=names.target, declared_type=declared.declared_type,
         choice=choice, undecided=choice.target_type is TargetType.TIMESTAMP and choice.timestamp_format is None,
-        configured=_has_to_be_said(choice, named=named_as_instant(declared)), remark=remark,
+        configured=_has_to_be_said(choice, named=not names.field or named_as_instant(declared)), remark=remark,
         misfits=facts.misfits(choice) if facts.values else 0,
     )
 
@@ -185,7 +185,7 @@ def _spec(declared: SourceTable, table: TableProposal) -> TableSpec:
         watermark=table.watermark, types=types_of(table.columns), timestamps=timestamps_of(table.columns))
     fields = tuple(ProtoField(name=column.field_name, scalar=scalar_of(column.choice), target_name=column.target_name,
                               json_name=None if column.field_name == column.name else column.name)
-                   for column in table.columns)
+                   for column in table.columns if column.field_name)
     return finish(draft(declared, section, fields), {}, lambda columns: range(16, 16 + len(columns)))
 
 

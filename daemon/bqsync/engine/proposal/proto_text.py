@@ -50,6 +50,9 @@ def _message(table: TableProposal) -> Iterator[str]:
     yield f"// Table {comment(table.name)}. Key: {comment(', '.join(table.key))}."
     yield f"message {table.message} {{"
     for number, column in enumerate(table.columns, 1):
+        if not column.field_name:
+            yield f"  // Column {comment(column.name)}: no field can have that name; config.toml has its type."
+            continue
         wire_number = number if number < _FIRST_RESERVED else number + _LAST_RESERVED - _FIRST_RESERVED + 1
         options = list(_options(column, names_meet=column.name in meeting))
         written = f" [{', '.join(options)}]" if options else ""
