@@ -25,6 +25,9 @@ from bqsync.model import folded
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 """Each may be taken by a column. Source: https://www.sqlite.org/lang_createtable.html#rowid"""
 
+_ROWID = -1
+"""Its number among the columns."""
+
 Order = tuple[OrderTerm, ...]
 
 
@@ -134,18 +137,29 @@ def _primary_columns(connection: Connection, table: str) -> list[Any]:
 
 
 def _is_without_rowid(connection: Connection, table: str) -> bool:
-    return bool(connection.exec_driver_sql(f"PRAGMA table_list({quote(table)})").one().wr)
+    """
+    Its primary key is the table: the index of that key leads to no rowid.
+
+    PRAGMA table_list has the very word, and goes through all tables for it.
+    Source: https://www.sqlite.org/pragma.html#pragma_index_xinfo
+    """
+    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+    primary = next((row.name for row in indexes if row.origin == "pk"), None)
+    if primary is None:
+        return False
+    return all(row.cid != _ROWID for row in connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(primary)})"))
 
 
 def _unique_orders(connection: Connection, table: str) -> list[Order]:
     """The orders of all unique indexes over whole rows of the table; those over expressions are left out."""
-    indexes = connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+    indexes = [index for index in connection.exec_driver_sql(f"PRAGMA index_list({quote(table)})").fetchall()
+               if index.unique and not index.partial]
+    if not indexes:
+        return []  # the look at the whole schema takes a while where it is large
     statement = "SELECT group_concat(sql) FROM sqlite_schema WHERE lower(tbl_name) = lower(?)"
     has_collations = "collate" in str(connection.exec_driver_sql(statement, (table,)).scalar()).lower()
     orders = []
     for index in indexes:
-        if not index.unique or index.partial:
-            continue
         rows = [row for row in connection.exec_driver_sql(f"PRAGMA index_xinfo({quote(index.name)})") if row.key]
         if all(row.name is not None for row in rows):
             orders.append(tuple(OrderTerm(row.name, row.coll if has_collations else None) for row in rows))

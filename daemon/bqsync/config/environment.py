@@ -10,7 +10,7 @@ from bqsync.errors import Problem
 from bqsync.regular_file import MIB, read_regular
 
 MAX_BYTES = MIB
-"""A larger file is no configuration, and a parser takes its time."""
+"""A larger file is no environment, and a parser takes its time."""
 
 VARIABLES: Mapping[str, str] = {
     "DB_FILE": "source.db",

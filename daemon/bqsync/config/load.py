@@ -7,15 +7,17 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bqsync.config.collect import Collector
-from bqsync.config.environment import MAX_BYTES, Setting, from_dotenv, from_environment, from_overrides
+from bqsync.config.environment import Setting, from_dotenv, from_environment, from_overrides
 from bqsync.config.locate import Locator
 from bqsync.config.schema import Config
 from bqsync.errors import BqsyncError, ConfigurationError, ErrorKind, Problem
-from bqsync.regular_file import read_regular
+from bqsync.regular_file import MIB, read_regular
 
 DEFAULT_PATHS = (Path("config.toml"), Path("/etc/bqsync/config.toml"))
 """Where the configuration is looked for when no file is named, in this order."""
 
+MAX_BYTES = 16 * MIB
+"""The configuration of ten thousand tables, as `bqsync init` writes it, has seven."""
 _MAX_LINE = 1 << 15
 """The time that a dotted key takes grows with the square of its length."""
 _MAX_DEPTH = 50

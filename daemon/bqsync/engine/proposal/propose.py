@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bqsync.capture.schema import table_names, virtual_tables
 from bqsync.capture.source import Source
+from bqsync.capture.together import read_small_tables
 from bqsync.config import TableSection, plain_table_name
 from bqsync.encode.mapping import draft, finish, named_as_instant
 from bqsync.encode.rows import RowEncoder
@@ -60,9 +61,12 @@ def propose(
     names = source.read(table_names)
     virtual = source.read(virtual_tables)
     targets, messages = table_targets(names), message_names(names)
+    small = read_small_tables(source, [name for name in names if name not in virtual],
+                              lambda reads, name: gather(reads, name, zone, progress))
     tables = tuple(
         TableProposal(name=name, refused=_VIRTUAL) if name in virtual
-        else _propose_table(source, _Names(name, targets[name], messages[name]), zone, progress) for name in names)
+        else _propose_table(source, _Names(name, targets[name], messages[name]), zone, progress, small.pop(name, None))
+        for name in names)
     proposal = Proposal(db=db, project=project, dataset=dataset or file_name(db.stem), name=file_name(db.stem),
                         tables=tables)
     if not proposal.accepted:
@@ -89,9 +93,11 @@ class _Names(NamedTuple):
     message: str
 
 
-def _propose_table(source: Source, names: _Names, zone: tzinfo, progress: Progress) -> TableProposal:
+def _propose_table(
+    source: Source, names: _Names, zone: tzinfo, progress: Progress, known: TableFacts | SourceTable | None
+) -> TableProposal:
     try:
-        found = gather(source, names.table, zone, progress)
+        found = known or gather(source, names.table, zone, progress)
         if isinstance(found, SourceTable):
             return TableProposal(name=names.table, refused=_NO_KEY, wants_key=True)
         return _judge(source, found, names, zone)
