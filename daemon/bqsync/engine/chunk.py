@@ -19,13 +19,18 @@ from bqsync.deliver.clients import Destination
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, EncodedRow, RejectedRow, TargetRef, Watermark
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
 from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.tables import TableState
+
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Lane:
     append_bytes: int
     """Bytes in one append request, about; a larger row travels alone."""
     stopwatch: Stopwatch
+    budget: TableBudget
 
 
 class RefusedKeysError(Exception):
@@ -171,6 +177,7 @@ class Chunk:
 
     def _open_stream(self) -> AppendStream:
         lane = self._lane
+        lane.budget.require()
         with lane.stopwatch.stage("stage"):
             self._staging = staging.create(lane.destination, lane.encoder.spec, lane.target,
                                            lane.state.store.instance)
@@ -200,7 +207,10 @@ class Chunk:
             statement = merge_statement(lane.encoder.spec, lane.target, source)
             result = jobs.run_merge(lane.destination, statement, source, lane.state)
         reached("merge.ended")
+        _log.debug(Event.MERGE_COMPLETED, table=lane.encoder.spec.source_name, job_id=result.job_id,
+                   rows_affected=result.affected_rows, bytes_billed=result.bytes_billed)
         self._commit.job_created_us = result.created_us
+        self._commit.bill = lane.budget.bill(result.bytes_billed, merges=1)
         upserts = len(self._commit.delivered) if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
             # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the

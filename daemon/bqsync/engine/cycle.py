@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.absence import DeleteLimits, FileWatch
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.chunk import Lane, RefusedKeysError
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.identity import watch_identity
@@ -80,19 +81,20 @@ class TableCycle:
     def __init__(
         self, session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
     ) -> None:
-        self._session = session
+        self.outcome = CycleOutcome(table=section.name, target=section.target)
+        """What was done so far: of a cycle that fails, too."""
         self._section = section
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch()
         self._next_look_s = 0.0
         self._state = TableState(session.store, session.source_id, section.name)
+        self.budget = TableBudget(session, section, self._state.table_id, self.outcome)
+        self._session = replace(session, destination=replace(session.destination, meter=self.budget))
         self._ledger = Ledger(session.store, self._state.table_id)
         self._quarantine = Quarantine(session.store, self._state.table_id)
         self._overlap_us = int(session.config.sync.overlap_s * 1_000_000)
         self._bounds = ChunkBounds(rows=session.config.sync.chunk_rows, size_bytes=session.config.sync.chunk_bytes)
-        self.outcome = CycleOutcome(table=section.name, target=section.target)
-        """What was done so far: of a cycle that fails, too."""
 
     def run(self) -> CycleOutcome:
         """
@@ -113,6 +115,7 @@ class TableCycle:
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
+                budget=self.budget,
             )
             self._reader = plan.reader
             if isinstance(self._reader, ContentReader):

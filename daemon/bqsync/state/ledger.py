@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
 from bqsync.state import quarantine, slots, watermarks
+from bqsync.state.billing import Bill, note_bill
 from bqsync.state.job_history import note_job
 from bqsync.state.store import Store, driver_cursor
 from bqsync.state.tables import TrustedTarget
@@ -52,6 +53,8 @@ class ChunkCommit:
     """By column."""
     job_created_us: int | None = None
     """When BigQuery took the MERGE of this chunk."""
+    bill: Bill | None = None
+    """What that has cost."""
     forget_before_us: int | None = None
     """Where only the overlap is kept: rows of earlier instants leave the ledger."""
 
@@ -166,6 +169,7 @@ class Ledger:
                                (self._table_id, chunk.forget_before_us))
             cursor.execute("DELETE FROM intents WHERE table_id = ?", (self._table_id,))
             note_job(connection, self._table_id, chunk.job_created_us)
+            note_bill(connection, self._table_id, chunk.bill)
             reached("commit.written")
         reached("commit.done")
         return places
