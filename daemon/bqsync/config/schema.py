@@ -13,7 +13,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TableMode, TargetType, TimestampFormat
+from bqsync.model import DeletePolicy, NullValues, PartitionUnit, SweepPolicy, TableMode, TargetType, TimestampFormat
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -210,6 +210,10 @@ class TableSection(Section, frozen=True, kw_only=True):
     """Of this table; None takes that of `[sync]`."""
     daily_bytes_billed_limit: BilledLimit = None
     """Bytes that BigQuery may bill in a UTC day for this table alone; None: no limit but that of `[sync]`."""
+    partition_by: Annotated[str | None, Meta(min_length=1)] = None
+    """TIMESTAMP, DATETIME or DATE column by which a target is partitioned that is created; None: not partitioned."""
+    partition_unit: PartitionUnit = PartitionUnit.DAY
+    """How much time one partition holds."""
     null_values: NullValues = NullValues.NULL
     types: Mapping[str, TargetType] = field(default_factory=dict)
     """BigQuery type by column, where the mapping's own choice is not wanted."""

@@ -24,7 +24,7 @@ from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, SweepPolicy, TableSpec
+from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -109,13 +109,15 @@ class TableCycle:
                 self._warn_once(warning)
         with self._stopwatch.stage("target"):
             prepared = self._prepared(plan.spec)
+            for warning in prepared.warnings:
+                self._warn_once(warning)
         with self._stopwatch.stage("plan"):
             self._lane = Lane(
                 destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
-                budget=self.budget,
+                budget=self.budget, ledger_is_whole=self._ledger_is_whole(prepared.encoder.spec),
             )
             self._reader = plan.reader
             if isinstance(self._reader, ContentReader):
@@ -142,6 +144,10 @@ class TableCycle:
 
     def _append_rows(self) -> int:
         return FIRST_COPY_APPEND_ROWS if self._ledger.is_empty() else self._session.config.sync.batch_rows
+
+    def _ledger_is_whole(self, spec: TableSpec) -> bool:
+        """Whether what the ledger does not have is not in the target."""
+        return not self._sweeps_off and spec.deletes is not DeletePolicy.MARK
 
     def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
         # Two rows of one key can't be told apart by a pass, which may read one of them alone.

@@ -95,6 +95,8 @@ ledger = Table(
     Column("source_print", Integer),
     Column("source_key", LargeBinary),
     Column("instant_us", Integer),
+    # Of the target, as `Partitioning` counts them; NULL: it has none, or it is not known in which the row stands.
+    Column("partition", Integer),
     sqlite_with_rowid=False,
 )
 
