@@ -15,6 +15,7 @@ from tests.properties import COSTLY
 from bqsync.config import TableSection
 from bqsync.deliver import merge_sql, schema
 from bqsync.encode.mapping import draft, finish, legal_name
+from bqsync.engine.spread import MAX_PARTITIONS
 from bqsync.errors import BqsyncError
 from bqsync.model import (
     MARK_COLUMN,
@@ -44,8 +45,9 @@ NEVER_CLUSTERED = {TargetType.FLOAT64, TargetType.BYTES, TargetType.TIME, Target
 """Source: https://cloud.google.com/bigquery/docs/clustered-tables#cluster_column_types"""
 PARTITIONING_TYPES = (TargetType.TIMESTAMP, TargetType.DATETIME, TargetType.DATE, TargetType.INT64)
 RANGE = IntegerRange(start=-100, end=100_000, interval=7)
-PARTITIONS = (NULL_PARTITION, OUTSIDE_PARTITION, *range(1_000, 9_000, 4))
-"""As many as one MERGE may have, and none beside another."""
+PARTITIONS = (NULL_PARTITION, OUTSIDE_PARTITION, 1_000, 2_024, 2_025, 9_999)
+MAX_STATEMENT_BYTES = 1_024 * 1_024
+"""Source: https://cloud.google.com/bigquery/quotas#query_jobs"""
 KEY_TYPES = sorted(set(TargetType) - {TargetType.JSON})
 ODD_NAMES = (
     "select", "FROM", "order", "Group", "merge", "qualify", "when", "matched", "T", "t", "S", "t_", "T__", "present",
@@ -174,6 +176,16 @@ def test_json_is_never_a_key() -> None:
 
 def test_no_statement_of_the_generator_is_left_out() -> None:
     assert set(statements(ALL_TYPES)) == {name for name in vars(merge_sql) if name.endswith("_statement")}
+
+
+def test_a_merge_of_as_many_partitions_as_it_may_have_is_accepted(analyzer: Analyzer) -> None:
+    """None of them beside another: so many conditions, in a text that is short enough."""
+    spec = replace(ALL_TYPES, partitioning=Partitioning(
+        column="timestamp", column_type=TargetType.TIMESTAMP, unit=PartitionUnit.HOUR))
+    numbers = range(500_000, 500_000 + 4 * MAX_PARTITIONS, 4)
+    statement = merge_sql.merge_statement(spec, target_of(spec), STAGING, numbers)
+    assert len(statement) < MAX_STATEMENT_BYTES / 2
+    assert analyzer.resolve(statement, tables(spec)).kind == "merge"
 
 
 def test_the_statement_that_burns_a_job_id_is_accepted(analyzer: Analyzer) -> None:

@@ -75,7 +75,7 @@ def as_stored(moment: datetime, column_type: TargetType) -> Moment:
     return moment if column_type is TargetType.TIMESTAMP else moment.replace(tzinfo=None)
 
 
-MOMENTS = st.datetimes(datetime(1, 1, 1), datetime.max, timezones=st.just(UTC))  # noqa: DTZ001
+MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), timezones=st.just(UTC))  # noqa: DTZ001
 TYPES = st.sampled_from([TargetType.TIMESTAMP, TargetType.DATETIME, TargetType.DATE])
 
 

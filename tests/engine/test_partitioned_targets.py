@@ -1,4 +1,4 @@
-"""Partitioned targets: a MERGE reads the partitions of its rows alone, and rows that move between them stand there once."""
+"""A MERGE reads the partitions of its rows alone, and rows that move between partitions stand in the target once."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_without_sweeps_a_forgotten_row_is_met_wherever_it_stands(workbench: Wor
     bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, at INTEGER, v TEXT, ts INTEGER); CREATE INDEX t_ts ON t (ts)",
                ("INSERT INTO t VALUES (?, ?, ?, ?)", [(1, day(1), "a", JANUARY_S), (2, day(2), "a", day(20))]))
     settings = 'watermark = ["ts"]\nsweep = "off"\n'
-    bench.configure(TABLE.replace("at = \"unix", 'at = "unix_seconds", ts = "unix').format(settings))
+    bench.configure(TABLE.replace('at = "unix', 'at = "unix_seconds", ts = "unix').format(settings))
     assert merged(bench) == [None]
     # Row 1 is older than the overlap: the ledger has forgotten it.
     assert step(bench, f"UPDATE t SET at = {day(9)}, ts = {day(21)} WHERE id = 1") is None
@@ -151,7 +151,7 @@ def test_a_key_that_tells_the_partition_needs_no_ledger(workbench: Workbench) ->
                "CREATE INDEX t_ts ON t (ts)",
                ("INSERT INTO t VALUES (?, ?, ?, ?)", [(1, day(1), "a", JANUARY_S), (2, day(2), "a", day(20))]))
     settings = 'watermark = ["ts"]\nsweep = "off"\n'
-    bench.configure(TABLE.replace("at = \"unix", 'at = "unix_seconds", ts = "unix').format(settings))
+    bench.configure(TABLE.replace('at = "unix', 'at = "unix_seconds", ts = "unix').format(settings))
     assert merged(bench) == [["1", "2"]]
     assert step(bench, f"UPDATE t SET v = 'b', ts = {day(21)} WHERE id = 1") == ["1"]
 
