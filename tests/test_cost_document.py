@@ -47,7 +47,7 @@ def test_the_other_figures_are_computed() -> None:
     assert f"a table of 1 TiB costs ${30 * price('bytes billed'):,.2f} a month" in TEXT
     assert f"it would be ${1_024 * price('Storage Write API'):,.2f}" in TEXT
     slots = 50 * price("slots")
-    assert f"50 × ${price('slots'):.2f} = ${slots:,.2f} for each hour" in TEXT
+    assert f"50 \N{MULTIPLICATION SIGN} ${price('slots'):.2f} = ${slots:,.2f} for each hour" in TEXT
     assert f"${slots * 24 * 30:,.2f} a month if it is always" in TEXT
 
 

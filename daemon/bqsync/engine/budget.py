@@ -44,7 +44,8 @@ class Limit:
         """
         How far apart the cycles of each table have to begin so that the rest of the limit lasts. Pure.
 
-        A power of two, so that it changes seldom; never past the end of the day; 0 below `SLOWED_FROM`.
+        A power of two, so that it changes seldom, or half of what is left of the day. 0 below `SLOWED_FROM`, and at the
+        limit: there the next cycle that has something to send tells that it waits.
 
         Args:
             left_s: seconds until the day ends.
@@ -53,10 +54,10 @@ class Limit:
             return 0.0
         left_bytes = self.limit_bytes - self.bill.size_bytes
         if left_bytes <= 0:
-            return left_s
+            return 0.0
         merge_bytes = self.bill.size_bytes / self.bill.merges
         wanted_s = left_s * self.bill.tables * merge_bytes / left_bytes
-        return float(min(left_s, 2.0 ** math.ceil(math.log2(wanted_s)))) if wanted_s > 1 else 0.0
+        return float(min(left_s / 2, 2.0 ** math.ceil(math.log2(wanted_s)))) if wanted_s > 1 else 0.0
 
 
 class LimitReachedError(BqsyncError):
