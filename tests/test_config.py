@@ -48,6 +48,7 @@ KEYS: list[tuple[str, str, str, Any, str, Any]] = [
     ("sync", "sweep_interval", "sweep_interval_s", 3600.0, '"1 s"', 1.0),
     ("sync", "sweep_duty", "sweep_duty", 0.05, "1", 1.0),
     ("sync", "merge_interval", "merge_interval_s", 0.0, '"24 h"', 86_400.0),
+    ("sync", "daily_bytes_billed_limit", "daily_bytes_billed_limit", None, '"1.5 TiB"', 1536 * 1024 * MIB),
     ("log", "heartbeat_interval", "heartbeat_interval_s", 300.0, '"1 s"', 1.0),
     ("log", "level", "level", "info", '"debug"', "debug"),
     ("log", "format", "format", "auto", '"text"', "text"),
@@ -59,12 +60,15 @@ KEYS: list[tuple[str, str, str, Any, str, Any]] = [
     ("tables", "deletes", "deletes", "delete", '"mark"', "mark"),
     ("tables", "sweep_interval", "sweep_interval_s", None, '"1 s"', 1.0),
     ("tables", "merge_interval", "merge_interval_s", None, '"0s"', 0.0),
+    ("tables", "daily_bytes_billed_limit", "daily_bytes_billed_limit", None, '"2 TB"', 2 * 10**12),
+    ("tables", "partition_by", "partition_by", None, '"at"', "at"),
     ("tables", "null_values", "null_values", "null", '"zero"', "zero"),
     ("tables", "types", "types", {}, '{ price = "NUMERIC" }', {"price": TargetType.NUMERIC}),
     ("tables", "timestamps", "timestamps", {}, '{ at = "iso8601" }', {"at": TimestampFormat.ISO8601}),
 ]
 # These need a companion and have tests of their own below.
-PAIRED = {("bigquery", "rest_endpoint"), ("bigquery", "grpc_endpoint"), ("tables", "message"), ("tables", "sweep")}
+PAIRED = {("bigquery", "rest_endpoint"), ("bigquery", "grpc_endpoint"), ("tables", "message"), ("tables", "sweep"),
+          ("tables", "partition_unit")}
 
 REFUSED: list[tuple[str, str, str, str]] = [
     ("source", "db", "5", "source.db: expected a string, found an integer"),
@@ -131,6 +135,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("sync", "sweep_duty", "1.5", "sync.sweep_duty: 1.5 is out of range"),
     ("sync", "sweep_duty", '"5%"', "sync.sweep_duty: expected a number, found a string"),
     ("sync", "merge_interval", '"25 h"', "sync.merge_interval: 25 h is out of range"),
+    ("sync", "daily_bytes_billed_limit", '"9 MiB"', "sync.daily_bytes_billed_limit: 9 MiB is out of range"),
     ("log", "heartbeat_interval", "0", "log.heartbeat_interval: 0 s is out of range"),
     ("log", "level", '"verbose"', 'log.level: "verbose" is not one of its values'),
     ("log", "level", "1", "log.level: expected a string, found an integer"),
@@ -157,6 +162,12 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("tables", "sweep", '"off"', 'tables[0].sweep is "off" and the table has no watermark'),
     ("tables", "sweep_interval", "0.5", "tables[0].sweep_interval: 500 ms is out of range"),
     ("tables", "merge_interval", "true", "tables[0].merge_interval: expected a duration, found true or false"),
+    ("tables", "daily_bytes_billed_limit", '"2 PB"',
+     'tables[0].daily_bytes_billed_limit: expected a size, found "2 PB"'),
+    ("tables", "partition_by", '""', "tables[0].partition_by: is an empty string"),
+    ("tables", "partition_by", '["at"]', "tables[0].partition_by: expected a string, found a list"),
+    ("tables", "partition_unit", '"week"', 'tables[0].partition_unit: "week" is not one of its values'),
+    ("tables", "partition_unit", '"day"', "tables[0].partition_unit is set without partition_by"),
     ("tables", "null_values", '"none"', 'tables[0].null_values: "none" is not one of its values'),
     ("tables", "mode", '"insert"', 'tables[0].mode: "insert" is not one of its values'),
     ("tables", "null_values", "0", "tables[0].null_values: expected a string, found an integer"),

@@ -114,6 +114,47 @@ ROW_ID_COLUMN = "_bqsync_row_id"
 """BYTES column of the target of a table without a key: a digest of the row's contents, and which of its likes it is."""
 
 
+class PartitionUnit(StrEnum):
+    """How much time one partition of a target holds."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerRange:
+    """The partitions of a target that goes by an integer: from `start` up to before `end`, `interval` in each."""
+
+    start: int
+    end: int
+    interval: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitioning:
+    """
+    How a target is partitioned.
+
+    Partitions are numbered: hours or days since 1970-01-01 (UTC), months and years since year 0, ranges from 0 on.
+    """
+
+    column: str
+    """Of the target; BigQuery's pseudocolumn where rows are partitioned by the time of their arrival."""
+    column_type: TargetType
+    unit: PartitionUnit | IntegerRange | None
+    """None: by the time of arrival, which no row tells."""
+    is_filter_required: bool = False
+    """A statement has to say which partitions it reads."""
+
+
+NULL_PARTITION = -(1 << 62)
+"""The number of the partition of the rows whose column is NULL."""
+OUTSIDE_PARTITION = NULL_PARTITION + 1
+"""The number of the partition of the integers that are in no range."""
+
+
 class NullValues(StrEnum):
     """Whether NULL stays NULL, or becomes 0 and '' as the reference script meant it."""
 
@@ -217,6 +258,8 @@ class TableSpec:
     mode: TableMode = TableMode.UPSERT
     contents: tuple[str, ...] = ()
     """Of a table without a key: what each column is that tells its rows apart. Empty where a key does."""
+    partitioning: Partitioning | None = None
+    """Of the target: as it is, or as it is to be created."""
 
     @property
     def key_columns(self) -> tuple[ColumnSpec, ...]:
@@ -269,6 +312,8 @@ class EncodedRow(NamedTuple):
     """Signed 64-bit xxh3 of `row`, so that SQLite stores it as an INTEGER."""
     source_key: bytes | None = None
     """Encoded source key, only where `key` does not lead back to it."""
+    partition: int | None = None
+    """Of the target, into which it goes; None where it has none, or the row does not tell."""
 
     @property
     def owner(self) -> bytes:
@@ -322,11 +367,21 @@ class Delivery(NamedTuple):
     source_print: int
     instant_us: int | None = None
     """Unix microseconds of its watermark, where the ledger keeps only rows of the overlap."""
+    partition: int | None = None
+    """As in `EncodedRow`."""
 
     @property
     def owner(self) -> bytes:
         """The encoded source key of the row."""
         return self.key if self.source_key is None else self.source_key
+
+
+class TargetKey(NamedTuple):
+    """A key that a target holds."""
+
+    key: bytes
+    partition: int | None = None
+    """As in `EncodedRow`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

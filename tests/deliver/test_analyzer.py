@@ -15,11 +15,17 @@ from tests.properties import COSTLY
 from bqsync.config import TableSection
 from bqsync.deliver import merge_sql, schema
 from bqsync.encode.mapping import draft, finish, legal_name
+from bqsync.engine.spread import MAX_PARTITIONS
 from bqsync.errors import BqsyncError
 from bqsync.model import (
     MARK_COLUMN,
+    NULL_PARTITION,
+    OUTSIDE_PARTITION,
     Affinity,
     DeletePolicy,
+    IntegerRange,
+    Partitioning,
+    PartitionUnit,
     SourceColumn,
     SourceTable,
     StagingColumn,
@@ -37,6 +43,11 @@ WIRE_TYPES = {
 """What the values of a column are on the wire, where it is not their own type."""
 NEVER_CLUSTERED = {TargetType.FLOAT64, TargetType.BYTES, TargetType.TIME, TargetType.JSON}
 """Source: https://cloud.google.com/bigquery/docs/clustered-tables#cluster_column_types"""
+PARTITIONING_TYPES = (TargetType.TIMESTAMP, TargetType.DATETIME, TargetType.DATE, TargetType.INT64)
+RANGE = IntegerRange(start=-100, end=100_000, interval=7)
+PARTITIONS = (NULL_PARTITION, OUTSIDE_PARTITION, 1_000, 2_024, 2_025, 9_999)
+MAX_STATEMENT_BYTES = 1_024 * 1_024
+"""Source: https://cloud.google.com/bigquery/quotas#query_jobs"""
 KEY_TYPES = sorted(set(TargetType) - {TargetType.JSON})
 ODD_NAMES = (
     "select", "FROM", "order", "Group", "merge", "qualify", "when", "matched", "T", "t", "S", "t_", "T__", "present",
@@ -65,8 +76,22 @@ def specs(draw: st.DrawFn) -> TableSpec:
     target = draw(st.sampled_from(["things", "T", "select", "Ä ö-1", "2024", *map(legal_name, names)]))
     taken = {legal_name(name).lower() for name in names}
     gone = draw(st.lists(st.sampled_from(["T", "s", "left", "gone"]), max_size=2, unique=True))
-    return replace(spec_of(columns, tuple(key), target), gone=tuple(name for name in gone if name.lower() not in taken),
+    spec = replace(spec_of(columns, tuple(key), target), gone=tuple(name for name in gone if name.lower() not in taken),
                    deletes=draw(st.sampled_from(DeletePolicy)))
+    return replace(spec, partitioning=draw(st.none() | partitionings(spec)))
+
+
+def partitionings(spec: TableSpec) -> st.SearchStrategy[Partitioning | None]:
+    """All that its target may be partitioned by."""
+    possible = [one for one in spec.columns if one.target_type in PARTITIONING_TYPES]
+    if not possible:
+        return st.none()
+    return st.builds(
+        lambda column, unit, is_filter_required: Partitioning(
+            column=column.target_name, column_type=column.target_type, is_filter_required=is_filter_required,
+            unit=RANGE if column.target_type is TargetType.INT64 else
+            PartitionUnit.DAY if column.target_type is TargetType.DATE else unit),
+        st.sampled_from(possible), st.sampled_from(PartitionUnit), st.booleans())
 
 
 def target_of(spec: TableSpec) -> TargetRef:
@@ -87,15 +112,17 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
     read = tuple((one.target_name, WIRE_TYPES.get(one.target_type, one.target_type.value)) for one in spec.columns)
     added = [(f"{one.target_name}_new", one.target_type.value) for one in spec.columns]
     unmarked_only = spec.deletes is DeletePolicy.MARK
+    partitions = None if spec.partitioning is None or spec.partitioning.is_filter_required else PARTITIONS
     return {
-        "merge_statement": (merge_sql.merge_statement(spec, target, STAGING), Resolved("merge")),
+        "merge_statement": (merge_sql.merge_statement(spec, target, STAGING, partitions), Resolved("merge")),
         "add_column_statement": (merge_sql.add_column_statement(target, *added[0]), Resolved("alter_table")),
         "staged_operations_statement": (merge_sql.staged_operations_statement(STAGING), Resolved("query", STAGED)),
         "select_statement": (
-            merge_sql.select_statement(target, schema.wire_expressions(spec.columns), unmarked_only=unmarked_only),
+            merge_sql.select_statement(target, schema.wire_expressions(spec.columns), unmarked_only=unmarked_only,
+                                       partitioning=spec.partitioning),
             Resolved("query", read)),
         "any_row_statement": (
-            merge_sql.any_row_statement(target), Resolved("query", (("present", "INT64"),))),
+            merge_sql.any_row_statement(target, spec.partitioning), Resolved("query", (("present", "INT64"),))),
     }
 
 
@@ -118,6 +145,10 @@ ALL_TYPES = spec_of({kind.value.lower(): kind for kind in TargetType}, ("int64",
 @example(spec=replace(spec_of({"things": TargetType.FLOAT64}, ("things",)), gone=("T",)))
 @example(spec=replace(spec_of({"T": TargetType.INT64, "s": TargetType.STRING}, ("T",)), deletes=DeletePolicy.MARK))
 @example(spec=replace(spec_of({"id": TargetType.STRING}, ("id",)), deletes=DeletePolicy.MARK))
+@example(spec=replace(ALL_TYPES, partitioning=Partitioning(
+    column="timestamp", column_type=TargetType.TIMESTAMP, unit=PartitionUnit.HOUR)))
+@example(spec=replace(ALL_TYPES, partitioning=Partitioning(
+    column="int64", column_type=TargetType.INT64, unit=RANGE, is_filter_required=True)))
 def test_every_statement_of_every_mapping_is_accepted_and_reads_what_was_sent(
     analyzer: Analyzer, spec: TableSpec,
 ) -> None:
@@ -145,6 +176,16 @@ def test_json_is_never_a_key() -> None:
 
 def test_no_statement_of_the_generator_is_left_out() -> None:
     assert set(statements(ALL_TYPES)) == {name for name in vars(merge_sql) if name.endswith("_statement")}
+
+
+def test_a_merge_of_as_many_partitions_as_it_may_have_is_accepted(analyzer: Analyzer) -> None:
+    """None of them beside another: so many conditions, in a text that is short enough."""
+    spec = replace(ALL_TYPES, partitioning=Partitioning(
+        column="timestamp", column_type=TargetType.TIMESTAMP, unit=PartitionUnit.HOUR))
+    numbers = range(500_000, 500_000 + 4 * MAX_PARTITIONS, 4)
+    statement = merge_sql.merge_statement(spec, target_of(spec), STAGING, numbers)
+    assert len(statement) < MAX_STATEMENT_BYTES / 2
+    assert analyzer.resolve(statement, tables(spec)).kind == "merge"
 
 
 def test_the_statement_that_burns_a_job_id_is_accepted(analyzer: Analyzer) -> None:

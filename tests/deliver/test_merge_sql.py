@@ -163,7 +163,9 @@ def test_a_target_is_read_whole_or_for_one_row() -> None:
     assert select_statement(TARGET, ["T.`a`"], unmarked_only=True) == (
         "SELECT T.`a` FROM `acme-prod`.`mirror`.`things` AS T WHERE T.`_bqsync_deleted_at` IS NULL"
     )
-    assert any_row_statement(TARGET) == "SELECT 1 AS present FROM `acme-prod`.`mirror`.`things` LIMIT 1"
+    assert any_row_statement(TARGET) == (
+        "SELECT 1 AS present FROM `acme-prod`.`mirror`.`things` AS T LIMIT 1"
+    )
 
 
 def test_a_column_with_the_name_of_the_alias_is_not_taken_for_the_row() -> None:

@@ -185,9 +185,17 @@ class FailJob:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A job runs, and its resource says that it was billed with so many bytes: the emulator says none."""
+
+    methods: ClassVar = frozenset({Method.JOBS_INSERT})
+    size_bytes: int
+
+
 Action: TypeAlias = (
     RestFailure | StorageFailure | Delay | Reset | Truncate | Duplicate | RefuseRows | UnknownFor | RunLate | RunTwice
-    | FailJob
+    | FailJob | Billed
 )
 
 

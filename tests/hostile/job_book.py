@@ -51,6 +51,7 @@ class JobBook:
         self._used: set[str] = set()
         self._held: list[Held] = []
         self._failed: dict[str, tuple[RestRequest, FailJob]] = {}
+        self._billed: dict[str, int] = {}
 
     def claim(self, job_id: str) -> bool:
         """Use an id; False if it is used already. No id is one that BigQuery makes up."""
@@ -78,6 +79,16 @@ class JobBook:
         with self._lock:
             return self._failed.get(job_id)
 
+    def bill(self, job_id: str, size_bytes: int) -> None:
+        """Have the resource of a job say that it was billed with so many bytes."""
+        with self._lock:
+            self._billed[job_id] = size_bytes
+
+    def billed(self, job_id: str) -> int | None:
+        """With how many bytes a job was billed; None where nobody has said so."""
+        with self._lock:
+            return self._billed.get(job_id)
+
     @property
     def held(self) -> list[Held]:
         """In the order in which they came."""
@@ -100,6 +111,7 @@ class JobBook:
             self._used.clear()
             self._held.clear()
             self._failed.clear()
+            self._billed.clear()
 
     def _claim(self, job_id: str) -> bool:
         if job_id and job_id in self._used and self._strict:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.hostile.actions import (
     Action,
+    Billed,
     Delay,
     FailJob,
     Method,
@@ -97,6 +98,8 @@ class RestSide:
             return Answer(200, _failed_job(request, action)) if taken else _already_exists(request)
         if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
             return None
+        if isinstance(action, Billed):
+            self.book.bill(request.job_id, action.size_bytes)
         answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
         if action == Reset(When.AFTER):
             return None
@@ -111,7 +114,17 @@ class RestSide:
             submission = self.book.running(request.job_id)
             if submission is not None and not self._await_end(request):
                 return _running(request, submission)
-        return upstream.ask(request)
+        answer = upstream.ask(request)
+        return self._billed(request, answer) if request.method is Method.JOBS_GET else answer
+
+    def _billed(self, request: RestRequest, answer: Answer) -> Answer:
+        """The resource of a job, with what it was said to have cost."""
+        size_bytes = self.book.billed(request.job_id)
+        if size_bytes is None or answer.status != 200:
+            return answer
+        resource = json.loads(answer.body)
+        resource.setdefault("statistics", {}).setdefault("query", {})["totalBytesBilled"] = str(size_bytes)
+        return Answer(answer.status, json.dumps(resource).encode(), answer.kind)
 
     def _claim(self, request: RestRequest) -> bool:
         dry = request.resource.get("configuration", {}).get("dryRun", False)
@@ -119,7 +132,7 @@ class RestSide:
 
     def _submit(self, request: RestRequest, upstream: HttpUpstream, times: int) -> Answer:
         """Run a job so many times; its first answer."""
-        answers = [upstream.ask(request) for _ in range(times)]
+        answers = [self._billed(request, upstream.ask(request)) for _ in range(times)]
         for answer in answers:
             if request.statement.startswith("MERGE") and answer.is_job_done:
                 self._control.note_merge(request.statement)

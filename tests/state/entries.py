@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bqsync.model import Delivery, LedgerEntry, Reason, RejectedRow
+from bqsync.model import Delivery, LedgerEntry, Reason, RejectedRow, TargetKey
 from bqsync.state.ledger import ChunkCommit, Ledger
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ def known(ledger: Ledger, keys: Iterable[bytes | None]) -> dict[bytes, LedgerEnt
     wanted = list(keys)
     return {key: LedgerEntry._make(raw) for key, raw in ledger.lookup(wanted).items()
             if key is not None and key in wanted}
+
+
+def seen(*keys: bytes) -> list[TargetKey]:
+    """A portion of the keys of a target."""
+    return [TargetKey(key) for key in keys]
 
 
 def keys(ledger: Ledger) -> list[bytes]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
-from tests.state.entries import delivering, delivery, keys, known, put, rejected, rejecting
+from tests.state.entries import delivering, delivery, keys, known, put, rejected, rejecting, seen
 from tests.state.targets import target_of
 
 from bqsync import failpoints
@@ -164,10 +164,10 @@ def test_slots_below_a_limit_are_those_that_were_given_before(ledger: Ledger) ->
 
 
 def test_a_target_with_repeated_keys_is_not_trusted(ledger: Ledger, table: TableState) -> None:
-    assert ledger.reconcile(target_of(5), [[b"a", b"b"], [b"b", b"c", b"c"]]) == 2
+    assert ledger.reconcile(target_of(5), [seen(b"a", b"b"), seen(b"b", b"c", b"c")]) == 2
     assert table.trusted() is None
-    assert ledger.reconcile(target_of(5), [[b"a", b"a"]]) == 1
-    assert ledger.reconcile(target_of(5), [[b"a"]]) == 0
+    assert ledger.reconcile(target_of(5), [seen(b"a", b"a")]) == 1
+    assert ledger.reconcile(target_of(5), [seen(b"a")]) == 0
     assert table.trusted() == target_of(5)
 
 
@@ -178,16 +178,16 @@ def test_reconciling_that_dies_is_begun_again_or_done(
     ledger.reconcile(target_of(4), [])
     dying.append(place)
     with pytest.raises(DeathError):
-        ledger.reconcile(target_of(5), [[b"a"]])
+        ledger.reconcile(target_of(5), [seen(b"a")])
     dying.clear()
     assert table.trusted() == (target_of(5) if place == "reconcile.done" else None)
-    assert ledger.reconcile(target_of(5), [[b"a"]]) == 0
+    assert ledger.reconcile(target_of(5), [seen(b"a")]) == 0
     assert keys(ledger) == [b"a"]
 
 
 def test_a_reconciled_ledger_asks_for_a_sweep(ledger: Ledger, table: TableState) -> None:
     before = table.sweep_request()
-    ledger.reconcile(target_of(5), [[b"a"]])
+    ledger.reconcile(target_of(5), [seen(b"a")])
     after = table.sweep_request()
     assert (after.is_due, after.reason, after.number) == (True, "reconciled", before.number + 1)
 

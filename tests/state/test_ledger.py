@@ -17,11 +17,12 @@ from tests.state.entries import (
     put,
     rejected,
     rejecting,
+    seen,
 )
 from tests.state.targets import target_of
 
 from bqsync.errors import BqsyncError
-from bqsync.model import Intent, LedgerEntry, Reason, RejectedRow, Watermark
+from bqsync.model import Intent, LedgerEntry, Reason, RejectedRow, TargetKey, Watermark
 from bqsync.state.ledger import ChunkCommit, Ledger, LedgerRow
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.store import Store
@@ -182,7 +183,7 @@ def test_reconciling_takes_the_keys_of_the_target_and_knows_nothing_of_their_row
     ledger: Ledger, table: TableState,
 ) -> None:
     put(ledger, (b"gone", 1), (b"b", 1))
-    assert ledger.reconcile(target_of(77), [[b"a", b"b"], [b"c"]]) == 0
+    assert ledger.reconcile(target_of(77), [seen(b"a", b"b"), seen(b"c")]) == 0
     assert keys(ledger) == [b"a", b"b", b"c"]
     entries = known(ledger, [b"a", b"b", b"c"])
     assert {entry.fingerprint for entry in entries.values()} == {None}
@@ -199,16 +200,16 @@ def test_reconciling_with_an_empty_target_empties_the_ledger(ledger: Ledger) -> 
 
 
 def test_reconciling_that_breaks_off_is_done_again(ledger: Ledger, table: TableState) -> None:
-    def breaking() -> Iterator[list[bytes]]:
-        yield [b"a"]
+    def breaking() -> Iterator[list[TargetKey]]:
+        yield seen(b"a")
         raise ConnectionError
 
-    ledger.reconcile(target_of(77), [[b"old"]])
+    ledger.reconcile(target_of(77), [seen(b"old")])
     assert table.trusted() is not None
     with pytest.raises(ConnectionError):
         ledger.reconcile(target_of(78), breaking())
     assert table.trusted() is None, "what is in the ledger now is half of the target's keys"
-    assert ledger.reconcile(target_of(78), [[b"a", b"b"]]) == 0
+    assert ledger.reconcile(target_of(78), [seen(b"a", b"b")]) == 0
     assert table.trusted() == target_of(78)
     assert keys(ledger) == [b"a", b"b"]
 

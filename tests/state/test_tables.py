@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
-from tests.state.entries import rejecting
+from tests.state.entries import rejecting, seen
 from tests.state.targets import target_of
 
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, Reason, RejectedRow, TargetType, TimestampFormat
@@ -92,7 +92,7 @@ def test_a_ledger_is_not_trusted_before_it_was_reconciled_nor_after_doubts(table
 
 def test_health_is_what_happened_last(store: Store, table: TableState, ledger: Ledger) -> None:
     before = now_us()
-    ledger.reconcile(target_of(5), [[b"a", b"b"]])
+    ledger.reconcile(target_of(5), [seen(b"a", b"b")])
     ledger.commit(rejecting(RejectedRow(b"q", None, "x", Reason.NULL_KEY, 1)), "v1")
     table.record_attempt(None, now_us())
     (good,) = table_health(store, "app", NAMES)

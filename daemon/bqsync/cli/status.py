@@ -32,6 +32,7 @@ def status(*, as_json: bool, config: Config) -> int:
         store.close()
     if as_json:
         print_json({"source": config.source.name, "db": str(config.source.db),
+                    "daily_bytes_billed_limit": config.sync.daily_bytes_billed_limit,
                     "tables": [asdict(table) for table in tables]})
     else:
         _show(tables)
@@ -40,9 +41,9 @@ def status(*, as_json: bool, config: Config) -> int:
 
 def _show(tables: list[TableHealth]) -> None:
     print_table(
-        ["table", "target", "rows", "quarantine", "last success", "last sweep", ""],
+        ["table", "target", "rows", "quarantine", "last success", "last sweep", "billed today", ""],
         [[table.name, table.target or "-", table.rows, table.quarantined, _ago(table.last_success_us),
-          _ago(table.last_sweep_us), _word(table)] for table in tables],
+          _ago(table.last_sweep_us), _megabytes(table.bytes_billed_today), _word(table)] for table in tables],
     )
     for table in tables:
         if table.last_error:
@@ -58,6 +59,10 @@ def _word(table: TableHealth) -> str:
     if table.reconcile_pending:
         return "to be reconciled"
     return f"sweep due: {table.sweep_due}" if table.sweep_due else "ok"
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:,.0f} MiB"
 
 
 def _ago(moment_us: int | None) -> str:

@@ -8,9 +8,11 @@ _BYTES = {
     "kb": 10**3,
     "mb": 10**6,
     "gb": 10**9,
+    "tb": 10**12,
     "kib": 2**10,
     "mib": 2**20,
     "gib": 2**30,
+    "tib": 2**40,
 }
 _QUANTITY = re.compile(r"\s*(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[A-Za-z]+)\s*", re.ASCII)
 
@@ -53,7 +55,7 @@ def format_duration(seconds: float) -> str:
 
 def format_size(count: float) -> str:
     """The shortest spelling that `parse_size` reads back."""
-    for unit, name in (("gib", "GiB"), ("mib", "MiB"), ("kib", "KiB")):
+    for unit, name in (("tib", "TiB"), ("gib", "GiB"), ("mib", "MiB"), ("kib", "KiB")):
         if count and count % _BYTES[unit] == 0:
             return f"{count / _BYTES[unit]:.15g} {name}"
     return f"{count:.15g} B"

@@ -26,6 +26,7 @@ def check(sections: Mapping[str, _Values], tables: Sequence[_Values], line: _Lin
         yield from _check_columns(index, table, line)
         yield from _check_sweep(index, table, line)
         yield from _check_mode(index, table, line)
+        yield from _check_partitions(index, table, line)
 
 
 def _check_files(source: _Values, state: _Values, line: _Line) -> Iterator[Problem]:
@@ -106,6 +107,15 @@ def _check_mode(index: int, table: _Values, line: _Line) -> Iterator[Problem]:
             f'tables[{index}].deletes is "{deletes}" and mode is "append", in which no row is ever gone',
             "remove deletes, or mode",
             line("tables", index, "deletes"),
+        )
+
+
+def _check_partitions(index: int, table: _Values, line: _Line) -> Iterator[Problem]:
+    if "partition_unit" in table and not table.get("partition_by"):
+        yield Problem(
+            f"tables[{index}].partition_unit is set without partition_by: nothing would be partitioned",
+            "name the column in partition_by, or remove partition_unit",
+            line("tables", index, "partition_unit"),
         )
 
 

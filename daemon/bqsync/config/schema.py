@@ -13,10 +13,20 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from bqsync.model import DeletePolicy, NullValues, SweepPolicy, TableMode, TargetType, TimestampFormat, folded
+from bqsync.model import (
+    DeletePolicy,
+    NullValues,
+    PartitionUnit,
+    SweepPolicy,
+    TableMode,
+    TargetType,
+    TimestampFormat,
+    folded,
+)
 
 KIB = 1024
 MIB = 1024 * KIB
+TIB = 1024 * 1024 * MIB
 
 Name = Annotated[str, Meta(min_length=1)]
 Names = Annotated[tuple[str, ...], Meta(extra={"kind": "names"})]
@@ -42,6 +52,9 @@ MessageName = Annotated[
     str | None,
     Meta(pattern=r"^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", description="a message of the .proto files, such as JobRuns"),
 ]
+# The least that a statement is billed for is 10 MiB for each table that it reads.
+# Source: https://cloud.google.com/bigquery/pricing#on_demand_pricing
+BilledLimit = Annotated[int | None, Meta(ge=10 * MIB, le=1024 * TIB, extra={"kind": "size"})]
 RestEndpoint = Annotated[str | None, Meta(extra={"kind": "rest_endpoint"})]
 GrpcEndpoint = Annotated[str | None, Meta(extra={"kind": "grpc_endpoint"})]
 
@@ -161,6 +174,8 @@ class SyncSection(Section, frozen=True, kw_only=True):
         default=0.0, name="merge_interval"
     )
     """Seconds at least between the beginnings of two cycles of a table in the daemon: fewer MERGEs, each with more."""
+    daily_bytes_billed_limit: BilledLimit = None
+    """Bytes that BigQuery may bill in a UTC day for all tables together; None: no limit."""
 
 
 class LogSection(Section, frozen=True, kw_only=True):
@@ -202,6 +217,12 @@ class TableSection(Section, frozen=True, kw_only=True):
         default=None, name="merge_interval"
     )
     """Of this table; None takes that of `[sync]`."""
+    daily_bytes_billed_limit: BilledLimit = None
+    """Bytes that BigQuery may bill in a UTC day for this table alone; None: no limit but that of `[sync]`."""
+    partition_by: Annotated[str | None, Meta(min_length=1)] = None
+    """TIMESTAMP, DATETIME or DATE column by which a target is partitioned that is created; None: not partitioned."""
+    partition_unit: PartitionUnit = PartitionUnit.DAY
+    """How much time one partition holds."""
     null_values: NullValues = NullValues.NULL
     types: Mapping[str, TargetType] = field(default_factory=dict)
     """BigQuery type by column, where the mapping's own choice is not wanted."""

@@ -8,7 +8,7 @@ plain HTTP, and no credentials are looked for.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +28,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from bqsync.config import BigQuerySection
 from bqsync.deliver.append import CHANNEL_OPTIONS
 from bqsync.deliver.key_file import SCOPES, load_key_file
+from bqsync.deliver.meter import Meter, Unmetered
 from bqsync.deliver.retry import Policy
 from bqsync.errors import BqsyncError, ErrorKind
 
@@ -58,6 +59,7 @@ class Destination:
         dataset: of the targets.
         staging_dataset: of the staging tables.
         location: where jobs run.
+        meter: is told what statements cost, and may refuse them.
     """
 
     rest: bigquery.Client
@@ -67,6 +69,7 @@ class Destination:
     dataset: str
     staging_dataset: str
     location: str
+    meter: Meter = field(default_factory=Unmetered)
 
     def close(self) -> None:
         """Close the connections of both clients."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import time
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
@@ -78,12 +79,19 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         raise unsettled.error from unsettled
 
 
-def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of a job that a crash or a time-out left behind."""
+
+    outcome: Literal["done", "failed", "never ran"]
+    created_us: int
+    """When BigQuery took the job of its id, by its own clock, in Unix microseconds."""
+    bytes_billed: int
+
+
+def settle(destination: Destination, intent: Intent) -> Settled:
     """
     See an intent that a crash or a time-out left behind to its end.
-
-    Returns:
-        How it ended ("done", "failed" or "never ran"), and when BigQuery took the job of its id.
 
     Raises:
         BqsyncError: its end is still not known.
@@ -96,9 +104,11 @@ def settle(destination: Destination, intent: Intent) -> tuple[str, int]:
         has_failed = job.error_result is not None if job.state == "DONE" else _wait(destination, job) is not None
     except _Unsettled as unsettled:
         raise unsettled.error from unsettled
-    if job.query == _PLACEHOLDER:
-        return "never ran", created_us(job)
-    return ("failed" if has_failed else "done"), created_us(job)
+    did_run = job.query != _PLACEHOLDER
+    return Settled(
+        outcome="never ran" if not did_run else "failed" if has_failed else "done", created_us=created_us(job),
+        bytes_billed=int(job.total_bytes_billed or 0),
+    )
 
 
 def created_us(job: QueryJob) -> int:

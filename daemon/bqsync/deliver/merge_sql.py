@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from bqsync.model import MARK_COLUMN, DeletePolicy, Operation, StagingColumn, TableSpec, TargetRef
+from bqsync.deliver.partitions import every_partition, in_partitions
+from bqsync.model import MARK_COLUMN, DeletePolicy, Operation, Partitioning, StagingColumn, TableSpec, TargetRef
 
 ROW = "T"
 """The alias of a target: without one, a column that has the name of its table would stand for the whole row."""
 
 
-def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> str:
+def merge_statement(
+    spec: TableSpec, target: TargetRef, staging: TargetRef, partitions: Collection[int] | None = None
+) -> str:
     """
     One MERGE that applies a staging table to its target.
 
     The newest staged row of each key counts, in the total order of the sequence number; duplicates are found by the
     encoded key, because GoogleSQL refuses to partition by FLOAT64. Keys are compared as typed columns without casts, so
     that clustering can prune. A staged delete that meets no row does nothing: replaying it must not insert a ghost.
+
+    Args:
+        spec: the mapping, with its target's partitioning.
+        target: the table that is changed.
+        staging: what is merged into it.
+        partitions: of the target, in which every staged row is and is to be; None: in any. Those that are not named
+            are not read, and a row that stood in one of them would be inserted once more.
     """
     names = [column.target_name for column in spec.columns]
     alias = _free_alias([*names, *spec.gone])
@@ -30,6 +40,7 @@ def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> s
         f"  QUALIFY {_NEWEST_OF_KEY}",
         ") AS S",
         "ON " + " AND ".join(f"{alias}.{quote(name)} = S.{quote(name)}" for name in keys),
+        *_pruning(spec.partitioning, alias, partitions),
         *_deletion(alias, spec.deletes),
     ]
     cleared = _cleared(spec)
@@ -65,15 +76,18 @@ def add_column_statement(target: TargetRef, name: str, type_name: str) -> str:
     return f"ALTER TABLE {target.sql} ADD COLUMN IF NOT EXISTS {quote(name)} {type_name}"
 
 
-def select_statement(target: TargetRef, expressions: Sequence[str], *, unmarked_only: bool = False) -> str:
+def select_statement(
+    target: TargetRef, expressions: Sequence[str], *, unmarked_only: bool = False,
+    partitioning: Partitioning | None = None,
+) -> str:
     """Read the whole of a target, or what is not marked as deleted; expressions name its columns by the alias `ROW`."""
-    condition = f" WHERE {ROW}.{quote(MARK_COLUMN)} IS NULL" if unmarked_only else ""
-    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}{condition}"
+    conditions = [f"{ROW}.{quote(MARK_COLUMN)} IS NULL"] if unmarked_only else []
+    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}{_where(partitioning, conditions)}"
 
 
-def any_row_statement(target: TargetRef) -> str:
+def any_row_statement(target: TargetRef, partitioning: Partitioning | None = None) -> str:
     """At most one row, if there is any."""
-    return f"SELECT 1 AS present FROM {target.sql} LIMIT 1"
+    return f"SELECT 1 AS present FROM {target.sql} AS {ROW}{_where(partitioning)} LIMIT 1"
 
 
 def quote(name: str) -> str:
@@ -85,6 +99,22 @@ _NEWEST_OF_KEY = (
     f"ROW_NUMBER() OVER (PARTITION BY {quote(StagingColumn.KEY)} ORDER BY {quote(StagingColumn.SEQUENCE)} DESC) = 1"
 )
 """Of the rows that were staged for a key, the last one counts."""
+
+
+def _pruning(partitioning: Partitioning | None, alias: str, partitions: Collection[int] | None) -> list[str]:
+    """What `ON` asks for beside the key, so that BigQuery reads those partitions alone."""
+    if partitioning is None:
+        return []
+    every = every_partition(partitioning, alias)
+    condition = every if partitions is None else in_partitions(partitioning, alias, partitions)
+    return [f"  AND {condition}"] if condition else []
+
+
+def _where(partitioning: Partitioning | None, conditions: Sequence[str] = ()) -> str:
+    """A WHERE clause; '' where nothing is asked for."""
+    every = every_partition(partitioning, ROW)
+    found = [*([every] if every else []), *conditions]
+    return f" WHERE {' AND '.join(found)}" if found else ""
 
 
 def _free_alias(names: Sequence[str]) -> str:

@@ -54,6 +54,9 @@ def read_portions(destination: Destination, statement: str) -> Iterator[list[tup
 
 def _begin(destination: Destination, statement: str) -> RowIterator:
     """The results of a statement, once it has ended."""
+    destination.meter.require()
     job = destination.rest.query(statement, location=destination.location, retry=NO_RETRY, job_retry=None,
                                  timeout=CALL_TIMEOUT_S)
-    return job.result(retry=NO_RETRY, job_retry=None, timeout=_RESULT_WAIT_S, page_size=_PORTION_ROWS)
+    rows = job.result(retry=NO_RETRY, job_retry=None, timeout=_RESULT_WAIT_S, page_size=_PORTION_ROWS)
+    destination.meter.note(int(job.total_bytes_billed or 0))
+    return rows

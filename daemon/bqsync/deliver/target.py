@@ -12,6 +12,7 @@ from google.cloud import bigquery
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.merge_sql import add_column_statement, any_row_statement, select_statement
+from bqsync.deliver.partitions import partitioning_of, time_partitioning
 from bqsync.deliver.queries import is_any, read_portions, run_statement
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
@@ -28,7 +29,7 @@ from bqsync.deliver.schema import (
 )
 from bqsync.deliver.translate import failure, speaks_no_http, translate
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import ColumnSpec, DeletePolicy, TableSpec, TargetRef, WireValue
+from bqsync.model import ColumnSpec, DeletePolicy, Partitioning, TableSpec, TargetRef, WireValue
 
 _FIRST_TIMEOUT_S = cast("float", (3.0, 8.0))
 """The first call has less patience, to connect and to answer: a dead endpoint is told in under 10 s."""
@@ -51,6 +52,7 @@ class TargetState:
     """It carries our label."""
     row_id: str | None = None
     """By which columns its rows are known, where no key tells them apart: what it was created with."""
+    partitioning: Partitioning | None = None
 
 
 def target_ref(destination: Destination, spec: TableSpec) -> TargetRef:
@@ -106,20 +108,22 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
     table = destination.policy.call(f"read table {ref}", get)
     if table is None:
         return None
+    types = {field.name.lower(): standard_type(field.field_type) for field in table.schema}
     return TargetState(
         ref=ref,
         created_us=int(table.created.timestamp() * 1_000_000) if table.created else 0,
-        types={field.name.lower(): standard_type(field.field_type) for field in table.schema},
+        types=types,
         required=frozenset(field.name.lower() for field in table.schema if field.mode == "REQUIRED"),
         narrow={field.name.lower(): text for field in table.schema if (text := narrow_type(field.to_api_repr()))},
         managed=table.labels.get(MANAGED_LABEL) == MANAGED_VALUE,
         row_id=table.labels.get(ROW_ID_LABEL),
+        partitioning=partitioning_of(table.to_api_repr(), types),
     )
 
 
 def create(destination: Destination, spec: TableSpec, row_id: str | None = None) -> TargetState:
     """
-    Create the target of a table, labelled ours, clustered by its key.
+    Create the target of a table, labelled ours, clustered by its key, and partitioned if that is configured.
 
     Args:
         destination: where.
@@ -130,6 +134,8 @@ def create(destination: Destination, spec: TableSpec, row_id: str | None = None)
     table = bigquery.Table(str(ref), schema=[bigquery.SchemaField.from_api_repr(f) for f in target_fields(spec)])
     table.labels = {MANAGED_LABEL: MANAGED_VALUE, **({ROW_ID_LABEL: row_id} if row_id else {})}
     table.clustering_fields = clustering(spec) or None
+    if spec.partitioning is not None:
+        table.time_partitioning = bigquery.TimePartitioning.from_api_repr(time_partitioning(spec.partitioning))
     if key := primary_key(spec):
         table.table_constraints = bigquery.table.TableConstraints(
             primary_key=bigquery.table.PrimaryKey(columns=key), foreign_keys=None
@@ -168,9 +174,9 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     return after, [field["name"] for field in missing]
 
 
-def has_rows(destination: Destination, ref: TargetRef) -> bool:
+def has_rows(destination: Destination, ref: TargetRef, partitioning: Partitioning | None = None) -> bool:
     """Whether the target holds any row."""
-    return is_any(destination, any_row_statement(ref))
+    return is_any(destination, any_row_statement(ref, partitioning))
 
 
 def adopt(destination: Destination, state: TargetState, row_id: str | None = None) -> None:
@@ -187,11 +193,13 @@ def adopt(destination: Destination, state: TargetState, row_id: str | None = Non
 
 
 def rows(
-    destination: Destination, ref: TargetRef, columns: Sequence[ColumnSpec], *, policy: DeletePolicy
+    destination: Destination, ref: TargetRef, columns: Sequence[ColumnSpec], *, policy: DeletePolicy,
+    partitioning: Partitioning | None = None,
 ) -> Iterator[list[tuple[WireValue, ...]]]:
     """The wire values of those columns for every row of the target, in portions; rows that are marked are absent."""
     unmarked_only = policy is DeletePolicy.MARK
-    statement = select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only)
+    statement = select_statement(ref, wire_expressions(columns), unmarked_only=unmarked_only,
+                                 partitioning=partitioning)
     return read_portions(destination, statement)
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bqsync.config import TableSection
+from bqsync.encode.partitions import wanted_partitioning
 from bqsync.encode.row_ids import contents_of
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
@@ -24,6 +25,7 @@ from bqsync.model import (
     ColumnSpec,
     DeletePolicy,
     NullValues,
+    Partitioning,
     ProtoField,
     ProtoScalar,
     SourceColumn,
@@ -153,23 +155,24 @@ def finish(
     settled = [_settle(column, formats) for column in table.columns]
     numbers = allot([(column.source.name, column.target_type) for column in settled])
     zero = table.section.null_values is NullValues.ZERO
+    columns = tuple(
+        ColumnSpec(
+            source_name=column.source.name,
+            target_name=column.target_name,
+            target_type=column.target_type,
+            field_number=number,
+            required=column.required,
+            timestamp_format=column.timestamp_format,
+            zero_for_null=zero and column.source.name not in table.key,
+            description=column.description,
+            default_value_expression=column.default_value_expression,
+        )
+        for column, number in zip(settled, numbers, strict=True)
+    )
     return TableSpec(
         source_name=table.source.name,
         target_name=table.section.target,
-        columns=tuple(
-            ColumnSpec(
-                source_name=column.source.name,
-                target_name=column.target_name,
-                target_type=column.target_type,
-                field_number=number,
-                required=column.required,
-                timestamp_format=column.timestamp_format,
-                zero_for_null=zero and column.source.name not in table.key,
-                description=column.description,
-                default_value_expression=column.default_value_expression,
-            )
-            for column, number in zip(settled, numbers, strict=True)
-        ),
+        columns=columns,
         key=table.key,
         key_is_plain=all((column.target_type, column.source.affinity) in _PLAIN_KEYS for column in settled
                          if column.source.name in table.key),
@@ -177,6 +180,7 @@ def finish(
         mode=table.section.mode,
         contents=contents_of([column.source for column in settled if column.source.name != ROW_ID_COLUMN])
         if table.key == _BY_CONTENTS else (),
+        partitioning=wanted_partitioning(table.section, columns),
     )
 
 
@@ -186,7 +190,9 @@ def _deletes(section: TableSection) -> DeletePolicy:
     return DeletePolicy.IGNORE if is_unjudged else section.deletes
 
 
-def with_target(spec: TableSpec, required: frozenset[str], gone: tuple[str, ...] = ()) -> TableSpec:
+def with_target(
+    spec: TableSpec, required: frozenset[str], gone: tuple[str, ...] = (), partitioning: Partitioning | None = None
+) -> TableSpec:
     """
     The mapping with what its existing target adds.
 
@@ -194,9 +200,10 @@ def with_target(spec: TableSpec, required: frozenset[str], gone: tuple[str, ...]
         spec: the mapping.
         required: lower-case names of the target columns that refuse NULL.
         gone: target columns whose source column exists no more.
+        partitioning: of the target, whatever was wanted.
     """
     columns = tuple(replace(column, required=column.target_name.lower() in required) for column in spec.columns)
-    return replace(spec, columns=columns, gone=gone)
+    return replace(spec, columns=columns, gone=gone, partitioning=partitioning)
 
 
 def legal_name(name: str) -> str:

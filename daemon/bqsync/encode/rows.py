@@ -20,6 +20,7 @@ import xxhash
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bqsync.encode.keys import BrokenKeyError, decode_key, encode_key
+from bqsync.encode.partitions import partition_column, partition_reader
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.target_keys import check_key, target_key_reader
 from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, Converter, converter, rereader
@@ -108,6 +109,9 @@ class RowEncoder:
         self._key_positions = tuple(positions[name] for name in spec.key)
         self._key_names = tuple(column.target_name for column in spec.key_columns)
         self.target_keys = target_key_reader(spec, zone)
+        column = partition_column(spec)
+        self._partition_name = "" if column is None else column.target_name
+        self._partition_of = partition_reader(spec.partitioning) if column and spec.partitioning else None
         self._rereaders = tuple(rereader(column) for column in spec.columns)
         self._key_rereaders = tuple(rereader(column) for column in spec.key_columns)
 
@@ -130,7 +134,10 @@ class RowEncoder:
         if len(data) + len(key) > MAX_ROW_BYTES:
             return self._reject(row, key, self._largest_column(row), Reason.ROW_TOO_LARGE)
         source_key = None if shape.key_is_plain else encode_key([row[at] for at in self._key_positions])
-        return EncodedRow(key, data, xxhash.xxh3_64_intdigest(data) - _INT64_OFFSET, source_key)
+        partition = None
+        if self._partition_of is not None:
+            partition = self._partition_of(fields.get(self._partition_name, shape.zeros.get(self._partition_name)))
+        return EncodedRow(key, data, xxhash.xxh3_64_intdigest(data) - _INT64_OFFSET, source_key, partition)
 
     def stage_upsert(self, row: EncodedRow, sequence: int) -> bytes:
         """The staged form of a row to insert or update."""
@@ -210,6 +217,10 @@ class RowEncoder:
         if None in values:
             return None
         return encode_key(reread(value) for reread, value in zip(self._key_rereaders, values, strict=True))
+
+    def partition_of(self, value: WireValue) -> int | None:
+        """The partition of a row of the target, from its printed column; None where the target has none."""
+        return None if self._partition_of is None else self._partition_of(value)
 
     def key_of(self, values: Sequence[WireValue]) -> bytes:
         """The encoded key within the wire values of all columns; a NULL in it stays one."""

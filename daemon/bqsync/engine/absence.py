@@ -134,7 +134,7 @@ class Absence:
         reached("deletes.looked_up")
         gone = [row.key for row, is_there in zip(rows, present, strict=True) if not is_there]
         if gone:
-            self._intake.chunk.delete(gone)
+            self._intake.delete(gone)
         if self._intake.is_full:
             self._intake.deliver()
 

@@ -152,6 +152,10 @@ class Agenda:
         """No cycle of the table begins before."""
         self._tables[key].earliest_s = max(self._tables[key].earliest_s, until_s)
 
+    def wait(self, key: TableKey, now_us: int, until_us: int) -> None:
+        """Nothing of the table may be delivered before that instant of the wall clock; whatever comes, comes then."""
+        self._tables[key].outlook = Outlook(as_of_us=now_us, due_us=until_us, change_us=until_us)
+
     def release(self, key: TableKey) -> None:
         """No other has lost as much: the table is to run again, and its deletes pass."""
         table = self._tables[key]

@@ -20,6 +20,7 @@ from bqsync.encode.mapping import TableDraft, finish
 from bqsync.engine.exposure import exposures
 from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column
+from bqsync.engine.prepare import unwanted_partitioning
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import ProtoField, TableSpec, folded
@@ -212,11 +213,13 @@ def _check_target(destination: Destination, spec: TableSpec) -> Iterator[Finding
     if found is None:
         yield Finding(level="ok", subject=subject, what="does not exist yet: the first sync creates it")
         return
+    for warning in unwanted_partitioning(spec, found):
+        yield Finding(level="warning", subject=subject, what=warning)
     for column, there in incompatible_columns(spec, found.types, found.narrow):
         yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_INCOMPATIBLE].code,
                       what=f"column {column.target_name} is {there} there and {column.target_type.value} here",
                       fix="set the column's type to that of the target, or drop the target and sync again")
-    if not found.managed and target.has_rows(destination, found.ref):
+    if not found.managed and target.has_rows(destination, found.ref, found.partitioning):
         yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_FOREIGN].code,
                       what="holds rows and was not made by bqsync",
                       fix="if it is meant to become a copy: bqsync sync --adopt; else choose another `target`")

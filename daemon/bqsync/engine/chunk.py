@@ -19,13 +19,19 @@ from bqsync.deliver.clients import Destination
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.budget import TableBudget
+from bqsync.engine.spread import Spread
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, EncodedRow, RejectedRow, TargetRef, Watermark
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
 from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.tables import TableState
+
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,9 @@ class Lane:
     append_bytes: int
     """Bytes in one append request, about; a larger row travels alone."""
     stopwatch: Stopwatch
+    budget: TableBudget
+    ledger_is_whole: bool = True
+    """What it does not have is not in the target: not so where it forgets rows, or the target keeps them marked."""
 
 
 class RefusedKeysError(Exception):
@@ -76,6 +85,7 @@ class Chunk:
         self._commit = ChunkCommit()
         self._sequence = 0
         self._staged_keys: list[bytes] = []
+        self._spread = Spread(lane.encoder.spec, lane.ledger, ledger_is_whole=lane.ledger_is_whole)
         self.size_bytes = 0
 
     def __enter__(self) -> Self:
@@ -98,10 +108,15 @@ class Chunk:
         """The rows that are staged and not merged yet, by target key."""
         return self._commit.delivered
 
+    def has_room(self, keys: Sequence[bytes], partitions: Sequence[int | None] = ()) -> bool:
+        """Whether one MERGE may take these rows as well; a chunk of nothing takes any single row."""
+        return self._spread.has_room(keys, partitions)
+
     def upsert(self, rows: Sequence[EncodedRow], deliveries: Sequence[Delivery]) -> None:
         """Stage rows to insert or update, each with what the ledger keeps of it; of one key, the last one counts."""
         encoder, first = self._lane.encoder, self._sequence
         self._sequence += len(rows)
+        self._spread.add([row.key for row in rows], [row.partition for row in rows])
         self._append([encoder.stage_upsert(row, first + index) for index, row in enumerate(rows)],
                      [row.key for row in rows])
         self._commit.delivered.update((delivery.key, delivery) for delivery in deliveries)
@@ -122,6 +137,7 @@ class Chunk:
         """Stage deletes."""
         encoder, first = self._lane.encoder, self._sequence
         self._sequence += len(keys)
+        self._spread.add(keys, [])
         self._append([encoder.stage_delete(key, first + index) for index, key in enumerate(keys)], keys)
         self._commit.deleted.extend(keys)
 
@@ -171,6 +187,7 @@ class Chunk:
 
     def _open_stream(self) -> AppendStream:
         lane = self._lane
+        lane.budget.require()
         with lane.stopwatch.stage("stage"):
             self._staging = staging.create(lane.destination, lane.encoder.spec, lane.target,
                                            lane.state.store.instance)
@@ -197,10 +214,15 @@ class Chunk:
     def _merge(self, source: TargetRef) -> int:
         lane = self._lane
         with lane.stopwatch.stage("merge"):
-            statement = merge_statement(lane.encoder.spec, lane.target, source)
+            partitions = self._spread.numbers
+            statement = merge_statement(lane.encoder.spec, lane.target, source, partitions)
             result = jobs.run_merge(lane.destination, statement, source, lane.state)
         reached("merge.ended")
+        _log.debug(Event.MERGE_COMPLETED, table=lane.encoder.spec.source_name, job_id=result.job_id,
+                   rows_affected=result.affected_rows, bytes_billed=result.bytes_billed,
+                   **({} if partitions is None else {"partitions": len(partitions)}))
         self._commit.job_created_us = result.created_us
+        self._commit.bill = lane.budget.bill(result.bytes_billed, merges=1)
         upserts = len(self._commit.delivered) if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
             # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.absence import DeleteLimits, FileWatch
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.chunk import Lane, RefusedKeysError
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.identity import watch_identity
@@ -23,7 +24,7 @@ from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, SweepPolicy, TableSpec, folded
+from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec, folded
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -80,19 +81,20 @@ class TableCycle:
     def __init__(
         self, session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
     ) -> None:
-        self._session = session
+        self.outcome = CycleOutcome(table=section.name, target=section.target)
+        """What was done so far: of a cycle that fails, too."""
         self._section = section
         self._options = options
         self._progress = progress
         self._stopwatch = Stopwatch()
         self._next_look_s = 0.0
         self._state = TableState(session.store, session.source_id, section.name)
+        self.budget = TableBudget(session, section, self._state.table_id, self.outcome)
+        self._session = replace(session, destination=replace(session.destination, meter=self.budget))
         self._ledger = Ledger(session.store, self._state.table_id)
         self._quarantine = Quarantine(session.store, self._state.table_id)
         self._overlap_us = int(session.config.sync.overlap_s * 1_000_000)
         self._bounds = ChunkBounds(rows=session.config.sync.chunk_rows, size_bytes=session.config.sync.chunk_bytes)
-        self.outcome = CycleOutcome(table=section.name, target=section.target)
-        """What was done so far: of a cycle that fails, too."""
 
     def run(self) -> CycleOutcome:
         """
@@ -107,12 +109,15 @@ class TableCycle:
                 self._warn_once(warning)
         with self._stopwatch.stage("target"):
             prepared = self._prepared(plan.spec)
+            for warning in prepared.warnings:
+                self._warn_once(warning)
         with self._stopwatch.stage("plan"):
             self._lane = Lane(
                 destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
+                budget=self.budget, ledger_is_whole=self._ledger_is_whole(prepared.encoder.spec),
             )
             self._reader = plan.reader
             if isinstance(self._reader, ContentReader):
@@ -139,6 +144,10 @@ class TableCycle:
 
     def _append_rows(self) -> int:
         return FIRST_COPY_APPEND_ROWS if self._ledger.is_empty() else self._session.config.sync.batch_rows
+
+    def _ledger_is_whole(self, spec: TableSpec) -> bool:
+        """Whether what the ledger does not have is not in the target."""
+        return not self._sweeps_off and spec.deletes is not DeletePolicy.MARK
 
     def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
         # Two rows of one key can't be told apart by a pass, which may read one of them alone.

@@ -7,9 +7,9 @@ Passes and sweeps take their pages in here; they differ in what they read and in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bqsync.capture.compare import Marks, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
@@ -18,6 +18,8 @@ from bqsync.engine.chunk import Chunk, Lane
 from bqsync.engine.verdicts import Verdicts
 from bqsync.model import CycleOutcome, Delivery, EncodedRow, LedgerEntry, RawEntry, Reason, RejectedRow, Watermark
 from bqsync.state.quarantine import QuarantineEntry
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,9 +230,36 @@ class Intake:
                     self._seen.add(entry.slot)
             self.verdicts.reject(row, waiting.get(row.source_key), self.chunk)
 
+    def delete(self, keys: Sequence[bytes]) -> None:
+        """Stage deletes; where they are in too many partitions for one MERGE, in several."""
+        for portion in self._portions(keys, self._has_room_for):
+            self.chunk.delete(portion)
+
+    def _portions(self, items: Sequence[T], has_room: Callable[[Sequence[T]], bool]) -> Iterator[Sequence[T]]:
+        """The items in parts that a MERGE takes; the chunk in hand is delivered where the next part needs another."""
+        if not has_room(items) and self.chunk.rows:
+            self.deliver()
+        if len(items) == 1 or has_room(items):
+            yield items
+            return
+        middle = len(items) // 2
+        yield from self._portions(items[:middle], has_room)
+        yield from self._portions(items[middle:], has_room)
+
     def _stage(self, items: Sequence[_Seen]) -> None:
+        for portion in self._portions(items, self._has_room):
+            self._upsert(portion)
+
+    def _has_room_for(self, keys: Sequence[bytes]) -> bool:
+        return self.chunk.has_room(keys)
+
+    def _has_room(self, items: Sequence[_Seen]) -> bool:
+        return self.chunk.has_room([item.row.key for item in items], [item.row.partition for item in items])
+
+    def _upsert(self, items: Sequence[_Seen]) -> None:
         self.chunk.upsert([item.row for item in items], [
-            Delivery(item.row.key, item.row.fingerprint, item.row.source_key, item.source_print, item.instant_us)
+            Delivery(item.row.key, item.row.fingerprint, item.row.source_key, item.source_print, item.instant_us,
+                     item.row.partition)
             for item in items
         ])
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from bqsync.engine.agenda import Agenda, TableKey
 from bqsync.engine.beats import Beats
+from bqsync.engine.budget import LimitReachedError
 from bqsync.engine.deferral import DeferredDeletes
 from bqsync.engine.lookout import Lookout
 from bqsync.engine.pace import Pace
@@ -183,13 +184,15 @@ class Loop:
 
     def _note_pace(self, ended: Ended) -> None:
         pace, before_s = self._paces[ended.key], self._paces[ended.key].interval_s
-        if not pace.ended(was_throttled=ended.was_throttled, has_sent=bool(ended.run.outcome.merges)):
+        if not pace.ended(was_throttled=ended.was_throttled, has_sent=bool(ended.run.outcome.merges),
+                          spaced_s=ended.run.spaced_s):
             return
         self.agenda.set_interval(ended.key, pace.interval_s)
         is_wider = pace.interval_s > before_s
         (_log.warning if is_wider else _log.info)(
             Event.MERGE_INTERVAL_WIDENED if is_wider else Event.MERGE_INTERVAL_NARROWED,
-            table=ended.key[1], interval_s=pace.interval_s, before_s=before_s, configured_s=pace.configured_s)
+            table=ended.key[1], interval_s=round(pace.interval_s, 1), before_s=round(before_s, 1),
+            configured_s=pace.configured_s, cause=pace.cause)
 
     def _note_end(self, key: TableKey, run: TableRun) -> None:
         self._beats.end(key)
@@ -228,6 +231,10 @@ class Loop:
             # The look has told of it, and tells when the file is back; it says nothing of whatever was tried out.
             self.agenda.fail(key, counts=False)
             self.setbacks.found_nothing()
+        elif isinstance(failure, LimitReachedError):
+            self.agenda.fail(key, counts=False)
+            self.agenda.wait(key, self._session.now_us(), failure.until_us)
+            failure.report()
         elif failure.rule.concerns_all:
             self.agenda.fail(key, counts=False)
             self.setbacks.all_failed(failure, run)

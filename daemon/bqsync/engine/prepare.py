@@ -8,13 +8,15 @@ from dataclasses import replace
 
 from bqsync.config import TableSection
 from bqsync.deliver import queries, target
+from bqsync.deliver.partitions import described
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
+from bqsync.encode.partitions import partition_column
 from bqsync.encode.row_ids import columns_of, signature
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.session import PreparedTarget, Session
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, SweepPolicy, TableSpec, TimestampFormat
+from bqsync.model import MARK_COLUMN, ColumnSpec, DeletePolicy, SweepPolicy, TableSpec, TargetKey, TimestampFormat
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -74,15 +76,18 @@ class TargetPreparation:
         found, added = target.evolve(destination, spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
-        wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found))
+        wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found),
+                                         found.partitioning)
         encoder = RowEncoder(spec, self._session.zone)
         self._trust(encoder, found, is_new=is_new)
         return PreparedTarget(wanted=wanted, encoder=encoder, found=found, known_by=known_by,
-                              until_s=time.monotonic() + _KEPT_S)
+                              until_s=time.monotonic() + _KEPT_S,
+                              warnings=tuple(unwanted_partitioning(wanted, found)))
 
     def _adopt(self, spec: TableSpec, found: TargetState, *, asked: bool) -> TargetState:
         destination = self._session.destination
-        has_rows = (spec.contents or not asked) and target.has_rows(destination, found.ref)
+        has_rows = (spec.contents or not asked) and target.has_rows(destination, found.ref,
+                                                                                   found.partitioning)
         if has_rows and not asked:
             raise BqsyncError(
                 ErrorKind.TARGET_FOREIGN, what=f"table {found.ref} exists, holds rows, and was not made by bqsync",
@@ -108,7 +113,7 @@ class TargetPreparation:
         delivered = self._state.target_names()
         lacking = [column for column in spec.columns if column.target_name.lower() not in found.types]
         if any(column.source_name in spec.key for column in lacking) and target.has_rows(
-            self._session.destination, found.ref
+            self._session.destination, found.ref, found.partitioning
         ):
             raise BqsyncError(
                 ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} lacks the key of {spec.source_name}",
@@ -156,15 +161,31 @@ class TargetPreparation:
         if repeated:
             raise _unfit_rows(found, f"{repeated} rows have the key of another row")
 
-    def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
-        without_key = 0
-        for portion in target.rows(self._session.destination, found.ref, encoder.spec.key_columns,
-                                   policy=encoder.spec.deletes):
-            keys = [key for key in map(encoder.reread_key, portion) if key is not None]
+    def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[TargetKey]]:
+        """Every key, and its partition, by which the MERGEs that follow need not read all of them."""
+        without_key, spec = 0, encoder.spec
+        column = partition_column(spec)
+        for portion in target.rows(self._session.destination, found.ref,
+                                   [*spec.key_columns, *([column] if column else [])], policy=spec.deletes,
+                                   partitioning=found.partitioning):
+            keys = [TargetKey(key, encoder.partition_of(row[-1])) for row in portion
+                    if (key := encoder.reread_key(row[: len(spec.key)])) is not None]
             without_key += len(portion) - len(keys)
             yield keys
         if without_key:
             raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def unwanted_partitioning(wanted: TableSpec, found: TargetState) -> Iterator[str]:
+    """In words, where a target is not partitioned as it is configured: it stays as it was created."""
+    asked, there = wanted.partitioning, found.partitioning
+    if asked is None or (there is not None and (there.column.lower(), there.unit) == (
+        asked.column.lower(), asked.unit
+    )):
+        return
+    yield (f"table {found.ref} is {described(there)}, and is to be {described(asked)}: BigQuery can't change that. "
+           "Rows are delivered all the same. To have it so, drop the table and sync again, or correct partition_by "
+           f"of table {wanted.source_name}")
 
 
 def _new_row_id(spec: TableSpec) -> str | None:

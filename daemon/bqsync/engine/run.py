@@ -38,6 +38,8 @@ class TableRun:
     look: FileState | None = None
     """How the file was when what finds the changes of this table last began; None where that tells nothing."""
     failure: BqsyncError | None = None
+    spaced_s: float = 0.0
+    """So far apart the cycles of the table have to begin for the bytes of the day to last."""
     cause: Exception | None = None
     """Of an internal error: what was raised."""
 
@@ -81,9 +83,11 @@ def run_cycle(
             cycle = TableCycle(session, section, options, progress)
             outcome = cycle.run()
         ahead, kind = cycle.outlook()
+        spaced_s = cycle.budget.spaced_s()
     except Exception as raised:  # noqa: BLE001 - see above
         return failed_run(session, section, raised, cycle.outcome if cycle else None)
-    run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)))
+    run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)),
+                   spaced_s=spaced_s)
     # A cycle that was told to stop has not failed, and has not seen the whole table either.
     if not session.stop.is_set() and _is_worth_noting(session, run):
         note_attempt(session, outcome)

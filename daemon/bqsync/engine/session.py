@@ -36,6 +36,8 @@ class PreparedTarget:
     """By so many of the first columns its rows are known, where no key tells them apart."""
     until_s: float
     """The monotonic instant from which on it is to be looked at again."""
+    warnings: tuple[str, ...] = ()
+    """What is not as it is configured, though it works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

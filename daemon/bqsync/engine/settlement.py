@@ -8,6 +8,7 @@ from bqsync.failpoints import reached
 from bqsync.model import Intent, Operation
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.billing import Bill
 from bqsync.state.ledger import Ledger
 from bqsync.state.tables import TableState
 
@@ -27,13 +28,16 @@ def settle_intent(session: Session, table: str, state: TableState, ledger: Ledge
     intent = state.intent()
     if intent is None:
         return False
-    outcome, job_created_us = jobs.settle(session.destination, intent)
+    settled = jobs.settle(session.destination, intent)
     reached("intent.settled")
-    if outcome == "done":
+    is_done = settled.outcome == "done"
+    if is_done:
         _doubt(session, intent, state, ledger)
-    state.clear_intent(job_created_us)
+    state.clear_intent(settled.created_us, Bill(at_us=session.now_us(), size_bytes=settled.bytes_billed,
+                                                merges=int(is_done)))
     staging.drop(session.destination, intent.staging_table)
-    _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=outcome)
+    _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=settled.outcome,
+              bytes_billed=settled.bytes_billed)
     return True
 
 

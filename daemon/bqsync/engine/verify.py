@@ -135,7 +135,7 @@ class _Comparison:
                 # A key that was there before belongs to another row: such a collision waits in quarantine.
                 self._outcome.rows_quarantined += len(prints) - max(0, scratch.add(prints))
             for portion in target.rows(self._session.destination, self._found.ref, self._spec.columns,
-                                       policy=self._spec.deletes):
+                                       policy=self._spec.deletes, partitioning=self._found.partitioning):
                 self._outcome.rows_target += len(portion)
                 self._meet(scratch, [self._encoder.reread(values) for values in portion])
             for key, _ in scratch.unmet():

@@ -106,4 +106,5 @@ class ErrorKind(StrEnum):
 
     DELETES_HELD_BACK = "deletes_held_back"
     QUARANTINE_FLOOD = "quarantine_flood"
+    DAILY_LIMIT_REACHED = "daily_limit_reached"
     INTERNAL = "internal"

@@ -133,6 +133,8 @@ RULES: Mapping[ErrorKind, ErrorRule] = MappingProxyType({
         _NEVER, Scope.TABLE, Pause.HELD),
     ErrorKind.QUARANTINE_FLOOD: ErrorRule(
         "E502", ExitCode.FAILED, "Look at `bqsync quarantine`, and correct the mapping.", _NEVER, *_TABLE),
+    ErrorKind.DAILY_LIMIT_REACHED: ErrorRule(
+        "E503", ExitCode.UNAVAILABLE, "Wait for midnight UTC, or raise `daily_bytes_billed_limit`.", _NEVER, *_TABLE),
     ErrorKind.SERVICE_NOT_PERMITTED: ErrorRule(
         "E601", ExitCode.PERMISSION, "Run it with sudo, or with --root DIR."),
     ErrorKind.SERVICE_EDITED: ErrorRule(

@@ -33,6 +33,8 @@ class Event(StrEnum):
     RETRY_SCHEDULED = "retry.scheduled"
     MERGE_INTERVAL_WIDENED = "merge_interval.widened"
     MERGE_INTERVAL_NARROWED = "merge_interval.narrowed"
+    DAILY_LIMIT_REACHED = "daily_limit.reached"
+    MERGE_COMPLETED = "merge.completed"
     INTENT_SETTLED = "intent.settled"
     STAGING_SWEPT = "staging.swept"
     STAGING_LEFT = "staging.left"
@@ -164,16 +166,27 @@ SPECIFICATIONS = MappingProxyType(
         ),
         Event.MERGE_INTERVAL_WIDENED: EventSpecification(
             "warning",
-            "BigQuery asks for fewer calls: the cycles of a table begin further apart, and each MERGE carries more.",
-            ("table", "interval_s", "before_s", "configured_s"),
+            "BigQuery asks for fewer calls, or the bytes of the day are short: the cycles of a table begin further "
+            "apart, and each MERGE carries more.",
+            ("table", "interval_s", "before_s", "configured_s", "cause"),
         ),
         Event.MERGE_INTERVAL_NARROWED: EventSpecification(
             "info",
-            "A cycle has met no quota: the next one comes sooner again, down to what is configured.",
-            ("table", "interval_s", "before_s", "configured_s"),
+            "A cycle has met no quota, or another day has begun: the next one comes sooner again, down to what is "
+            "configured.",
+            ("table", "interval_s", "before_s", "configured_s", "cause"),
+        ),
+        Event.DAILY_LIMIT_REACHED: EventSpecification(
+            "warning", "The statements of a table have cost as much as a day may: it waits until the next one.",
+            ("table", *_ERROR_FIELDS, "bytes_billed", "limit_bytes", "until"),
+        ),
+        Event.MERGE_COMPLETED: EventSpecification(
+            "debug", "One MERGE has ended; `partitions` is how many its target was read in, and absent where all were.",
+            ("table", "job_id", "rows_affected", "bytes_billed", "partitions"),
         ),
         Event.INTENT_SETTLED: EventSpecification(
-            "info", "The end of a MERGE that an earlier run had begun is known.", ("table", "job_id", "outcome")
+            "info", "The end of a MERGE that an earlier run had begun is known.",
+            ("table", "job_id", "outcome", "bytes_billed"),
         ),
         Event.STAGING_SWEPT: EventSpecification(
             "info", "Staging tables that an earlier run left behind were dropped.", ("dataset", "tables")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from bqsync.state.billing import day_of
+from bqsync.state.clock import now_us
 from bqsync.state.schema import sources, tables
 from bqsync.state.store import Store
 
@@ -28,6 +30,9 @@ class TableHealth:
     sweep_due: str | None
     """Why a sweep is asked for; None where none is."""
     last_error: Mapping[str, str] | None
+    bytes_billed_today: int
+    """By BigQuery, since midnight UTC."""
+    merges_today: int
 
 
 def table_ids(store: Store, source_name: str) -> dict[str, int]:
@@ -37,13 +42,26 @@ def table_ids(store: Store, source_name: str) -> dict[str, int]:
         return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
 
 
-def table_health(store: Store, source_name: str, names: Collection[str]) -> list[TableHealth]:
-    """Those of the named tables of a source that were ever synced, by name."""
+def table_health(
+    store: Store, source_name: str, names: Collection[str], moment_us: int | None = None
+) -> list[TableHealth]:
+    """
+    Those of the named tables of a source that were ever synced, by name.
+
+    Args:
+        store: the open state.
+        source_name: as it is configured.
+        names: of the tables.
+        moment_us: in Unix microseconds; its UTC day is today. None: now.
+    """
     count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
     count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
+    today = day_of(now_us() if moment_us is None else moment_us)
     with store.transaction() as connection:
         in_ledger = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_ledger)}
         in_quarantine = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_quarantine)}
+        bills = {row[0]: (int(row[1]), int(row[2])) for row in connection.exec_driver_sql(
+            "SELECT table_id, bytes, merges FROM bytes_billed WHERE day = ?", (today,))}
         rows = connection.exec_driver_sql(
             "SELECT t.* FROM tables t JOIN sources s ON s.id = t.source_id WHERE s.name = ? ORDER BY t.name",
             (source_name,),
@@ -55,6 +73,7 @@ def table_health(store: Store, source_name: str, names: Collection[str]) -> list
             last_attempt_us=row.last_attempt_us, last_sweep_us=row.last_sweep_us,
             sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
             last_error=json.loads(row.last_error) if row.last_error else None,
+            bytes_billed_today=bills.get(row.id, (0, 0))[0], merges_today=bills.get(row.id, (0, 0))[1],
         )
         for row in rows if row.name in names
     ]

@@ -9,10 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from bqsync.failpoints import reached
-from bqsync.model import Delivery, RawEntry, RejectedRow, Watermark
+from bqsync.model import Delivery, RawEntry, RejectedRow, TargetKey, Watermark
 from bqsync.state import quarantine, slots, watermarks
+from bqsync.state.billing import Bill, note_bill
 from bqsync.state.job_history import note_job
 from bqsync.state.store import Store, driver_cursor
 from bqsync.state.tables import TrustedTarget
@@ -52,6 +54,8 @@ class ChunkCommit:
     """By column."""
     job_created_us: int | None = None
     """When BigQuery took the MERGE of this chunk."""
+    bill: Bill | None = None
+    """What that has cost."""
     forget_before_us: int | None = None
     """Where only the overlap is kept: rows of earlier instants leave the ledger."""
 
@@ -102,13 +106,22 @@ class Ledger:
         return None
 
     def _read_keys(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> list[RawEntry]:
-        found: list[RawEntry] = []
+        return self._select(cursor, _ENTRY, keys)
+
+    def _select(self, cursor: sqlite3.Cursor, columns: str, keys: Sequence[bytes]) -> list[Any]:
+        found: list[Any] = []
         for start in range(0, len(keys), _LOOKUP_KEYS):
             portion = keys[start : start + _LOOKUP_KEYS]
             places = ",".join("?" * len(portion))
-            found += cursor.execute(f"SELECT {_ENTRY} FROM ledger WHERE table_id = ? AND key IN ({places})",
+            found += cursor.execute(f"SELECT {columns} FROM ledger WHERE table_id = ? AND key IN ({places})",
                                     (self._table_id, *portion)).fetchall()
         return found
+
+    def partitions(self, keys: Sequence[bytes]) -> dict[bytes, int | None]:
+        """In which partition of the target the rows of those keys stand that it has; None: in one that nobody knows."""
+        with self._store.transaction() as connection:
+            cursor = driver_cursor(connection)
+            return dict(self._select(cursor, "key, partition", keys))
 
     def is_empty(self) -> bool:
         """Whether nothing was ever delivered, as far as the ledger knows."""
@@ -166,6 +179,7 @@ class Ledger:
                                (self._table_id, chunk.forget_before_us))
             cursor.execute("DELETE FROM intents WHERE table_id = ?", (self._table_id,))
             note_job(connection, self._table_id, chunk.job_created_us)
+            note_bill(connection, self._table_id, chunk.bill)
             reached("commit.written")
         reached("commit.done")
         return places
@@ -184,7 +198,7 @@ class Ledger:
             places = [known[key] if key in known else next(fresh) for key in upserted]
             cursor.executemany(
                 "INSERT INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?) ON CONFLICT DO UPDATE"
-                " SET fingerprint = NULL, source_print = NULL, source_key = NULL",
+                " SET fingerprint = NULL, source_print = NULL, source_key = NULL, partition = NULL",
                 [(self._table_id, key, slot) for key, slot in zip(upserted, places, strict=True)],
             )
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
@@ -196,15 +210,16 @@ class Ledger:
         fresh = slots.allot(cursor, self._table_id, sum(row.key not in known for row in delivered))
         places = [known[row.key] if row.key in known else next(fresh) for row in delivered]
         cursor.executemany(
-            "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
-            " source_key = excluded.source_key, source_print = excluded.source_print, instant_us = excluded.instant_us",
+            "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us,"
+            " partition) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
+            " source_key = excluded.source_key, source_print = excluded.source_print, instant_us = excluded.instant_us,"
+            " partition = excluded.partition",
             [(self._table_id, slot, *row) for row, slot in zip(delivered, places, strict=True)],
         )
         return places
 
     def reconcile(
-        self, target: TrustedTarget, keys: Iterable[Sequence[bytes]], known_until_us: int | None = None
+        self, target: TrustedTarget, keys: Iterable[Sequence[TargetKey]], known_until_us: int | None = None
     ) -> int:
         """
         Replace the ledger by the keys that the target really holds, with nothing known of their rows.
@@ -215,7 +230,7 @@ class Ledger:
 
         Args:
             target: what the ledger speaks of from then on.
-            keys: encoded keys, in portions.
+            keys: in portions.
             known_until_us: by BigQuery's clock; the keys show every MERGE that it took until then.
 
         Returns:
@@ -229,8 +244,9 @@ class Ledger:
             reached("reconcile.portion")
             with self._store.transaction() as connection:
                 added = driver_cursor(connection).executemany(
-                    "INSERT OR IGNORE INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?)",
-                    [(self._table_id, key, slot + index) for index, key in enumerate(portion)],
+                    "INSERT OR IGNORE INTO ledger (table_id, key, fingerprint, slot, partition)"
+                    " VALUES (?, ?, NULL, ?, ?)",
+                    [(self._table_id, one.key, slot + index, one.partition) for index, one in enumerate(portion)],
                 ).rowcount
             repeated += len(portion) - max(0, added)
             slot += len(portion)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -95,6 +95,8 @@ ledger = Table(
     Column("source_print", Integer),
     Column("source_key", LargeBinary),
     Column("instant_us", Integer),
+    # Of the target, as `Partitioning` counts them; NULL: it has none, or it is not known in which the row stands.
+    Column("partition", Integer),
     sqlite_with_rowid=False,
 )
 
@@ -117,4 +119,13 @@ intents = Table(
     Column("job_id", Text, nullable=False),
     Column("staging_table", Text, nullable=False),
     Column("created_us", Integer, nullable=False),
+)
+
+bytes_billed = Table(
+    "bytes_billed", metadata,
+    Column("table_id", ForeignKey("tables.id"), primary_key=True),
+    # Of UTC, as 2026-01-31.
+    Column("day", Text, primary_key=True),
+    Column("bytes", Integer, nullable=False),
+    Column("merges", Integer, nullable=False),
 )

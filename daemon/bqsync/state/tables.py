@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from bqsync.failpoints import reached
 from bqsync.model import FIRST_FIELD_NUMBER, Intent, TargetType, TimestampFormat
+from bqsync.state.billing import Bill, note_bill
 from bqsync.state.clock import now_us
 from bqsync.state.doubts import doubted_rows
 from bqsync.state.job_history import note_job
@@ -232,16 +233,18 @@ class TableState:
             )
         reached("merge.intended")
 
-    def clear_intent(self, job_created_us: int | None = None) -> None:
+    def clear_intent(self, job_created_us: int | None = None, bill: Bill | None = None) -> None:
         """
         The job of the intent has ended, and its outcome does not count: the rows will be sent again.
 
         Args:
             job_created_us: when BigQuery took the job; None where it never did.
+            bill: what it has cost, counted once, with the end of its intent.
         """
         with self.store.transaction() as connection:
             connection.execute(delete(intents).where(intents.c.table_id == self.table_id))
             note_job(connection, self.table_id, job_created_us)
+            note_bill(connection, self.table_id, bill)
 
     def last_job_us(self) -> int | None:
         """When BigQuery took the newest MERGE whose end is known here; None if there was none."""

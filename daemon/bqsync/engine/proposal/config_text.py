@@ -16,6 +16,7 @@ from bqsync.model import TargetType
 INDEX_ROWS = 100_000
 """From here on an index is worth its room."""
 _WIDTH = 118
+_PARTITIONING_TYPES = (TargetType.TIMESTAMP, TargetType.DATETIME, TargetType.DATE)
 PLACEHOLDER_PROJECT = "my-project"
 
 
@@ -79,6 +80,7 @@ def _table(table: TableProposal) -> Iterator[str]:
     yield from _watermarks(table)
     yield 'deletes = "delete"  # or "mark": keep the row and say when it went; or "ignore": keep it as it was'
     yield from _sweeps(table)
+    yield from _partitions(table)
     yield from _columns(table)
 
 
@@ -117,6 +119,19 @@ def _sweeps(table: TableProposal) -> Iterator[str]:
         yield from _comment(f"{size} are read whenever the file has changed, as often as `sync.sweep_duty` allows; an "
                             "indexed column that moves with every write, as watermark, spares that; where rows are "
                             'only ever added, mode = "append" takes an AUTOINCREMENT column as well')
+
+
+def _partitions(table: TableProposal) -> Iterator[str]:
+    """An offer alone: which column of time a table is read by, its data do not tell."""
+    columns = [column.name for column in table.columns if column.choice.target_type in _PARTITIONING_TYPES]
+    # A column that moves with every write would have each written row move to another partition.
+    steady = [name for name in columns if name not in table.watermark]
+    if table.rows < LARGE_ROWS or not columns:
+        return
+    yield from _comment("partitions have each MERGE read those of its rows alone, not the whole target: a column of "
+                        "time that never changes is best; what it saves stands in docs/cost.md")
+    yield f"# partition_by = {quoted((steady or columns)[0])}"
+    yield '# partition_unit = "day"'
 
 
 def _columns(table: TableProposal) -> Iterator[str]:

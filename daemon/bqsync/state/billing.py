@@ -1,0 +1,80 @@
+"""What BigQuery has billed: bytes and MERGEs, by table and UTC day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from bqsync.state.schema import bytes_billed, tables
+from bqsync.state.store import Store
+
+KEPT_DAYS = 35
+"""A month to look back on, and some days more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What one statement has cost."""
+
+    at_us: int
+    """When its end was noted, in Unix microseconds; it counts for the UTC day of that instant."""
+    size_bytes: int
+    merges: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysBill:
+    """What the statements of a day have cost."""
+
+    size_bytes: int = 0
+    merges: int = 0
+    tables: int = 0
+    """So many tables have had a MERGE."""
+
+
+def day_of(moment_us: int) -> str:
+    """The UTC day of an instant in Unix microseconds, as `2026-01-31`."""
+    return datetime.fromtimestamp(moment_us // 1_000_000, UTC).date().isoformat()
+
+
+def next_day_us(moment_us: int) -> int:
+    """The first instant of the next UTC day. Both in Unix microseconds."""
+    begun = datetime.fromtimestamp(moment_us // 1_000_000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((begun + timedelta(days=1)).timestamp()) * 1_000_000
+
+
+def note_bill(connection: Connection, table_id: int, bill: Bill | None) -> None:
+    """Within a transaction: add to the day's bill of a table, and forget what is older than `KEPT_DAYS`."""
+    if bill is None:
+        return
+    oldest = day_of(bill.at_us - KEPT_DAYS * 86_400_000_000)
+    connection.execute(delete(bytes_billed).where(bytes_billed.c.table_id == table_id, bytes_billed.c.day < oldest))
+    connection.execute(
+        insert(bytes_billed).values(table_id=table_id, day=day_of(bill.at_us), bytes=bill.size_bytes,
+                                    merges=bill.merges)
+        .on_conflict_do_update(index_elements=["table_id", "day"], set_={
+            "bytes": bytes_billed.c.bytes + bill.size_bytes, "merges": bytes_billed.c.merges + bill.merges}))
+
+
+def days_bill(store: Store, source_id: int, moment_us: int, table_id: int | None = None) -> DaysBill:
+    """
+    The bill of the UTC day of an instant.
+
+    Args:
+        store: the open state.
+        source_id: whose tables are meant.
+        moment_us: Unix microseconds.
+        table_id: one table alone; None for all of the source.
+    """
+    statement = select(
+        func.coalesce(func.sum(bytes_billed.c.bytes), 0), func.coalesce(func.sum(bytes_billed.c.merges), 0),
+        func.count(),
+    ).join(tables).where(tables.c.source_id == source_id, bytes_billed.c.day == day_of(moment_us))
+    if table_id is not None:
+        statement = statement.where(bytes_billed.c.table_id == table_id)
+    with store.transaction() as connection:
+        size_bytes, merges, count = connection.execute(statement).one()
+    return DaysBill(size_bytes=int(size_bytes), merges=int(merges), tables=int(count))
