@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from bqsync.deliver import jobs, staging
 from bqsync.deliver.answers import RowsRefusedError
-from bqsync.deliver.append import AppendStream
-from bqsync.deliver.clients import Destination
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.effects import Effects, RowStream
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
@@ -32,7 +30,7 @@ from bqsync.state.tables import TableState
 class Lane:
     """What all chunks of one cycle of one table share."""
 
-    destination: Destination
+    effects: Effects
     target: TargetRef
     encoder: RowEncoder
     state: TableState
@@ -71,7 +69,7 @@ class Chunk:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._stream: AppendStream | None = None
+        self._stream: RowStream | None = None
         self._staging: TargetRef | None = None
         self._commit = ChunkCommit()
         self._sequence = 0
@@ -85,7 +83,7 @@ class Chunk:
         self._close_stream()
         # While an intent stands, its MERGE may be running and reading the staging table.
         if self._staging is not None and self._lane.state.intent() is None:
-            staging.drop(self._lane.destination, str(self._staging))
+            self._lane.effects.drop_staging(str(self._staging))
             reached("chunk.cleaned")
 
     @property
@@ -169,16 +167,12 @@ class Chunk:
                 stream.append(batch)
         reached("chunk.appended")
 
-    def _open_stream(self) -> AppendStream:
+    def _open_stream(self) -> RowStream:
         lane = self._lane
         with lane.stopwatch.stage("stage"):
-            self._staging = staging.create(lane.destination, lane.encoder.spec, lane.target,
-                                           lane.state.store.instance)
+            self._staging = lane.effects.create_staging(lane.encoder.spec, lane.target, lane.state.store.instance)
         reached("chunk.staging_created")
-        ref = self._staging
-        path = f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}"
-        self._stream = AppendStream(lane.destination.write, path, lane.encoder.descriptor,
-                                    policy=lane.destination.policy)
+        self._stream = lane.effects.open_stream(self._staging, lane.encoder.descriptor)
         return self._stream
 
     def _finish_stream(self) -> None:
@@ -198,7 +192,7 @@ class Chunk:
         lane = self._lane
         with lane.stopwatch.stage("merge"):
             statement = merge_statement(lane.encoder.spec, lane.target, source)
-            result = jobs.run_merge(lane.destination, statement, source, lane.state)
+            result = lane.effects.merge(statement, source, lane.state)
         reached("merge.ended")
         self._commit.job_created_us = result.created_us
         upserts = len(self._commit.delivered) if counts_every_upsert(lane.encoder.spec) else 0

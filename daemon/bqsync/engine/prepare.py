@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bqsync.config import TableSection
 from bqsync.deliver import queries, target
@@ -64,14 +63,14 @@ class TargetPreparation:
         found = target.read(destination, target.target_ref(destination, spec))
         is_new = found is None
         if found is None:
-            found = target.create(destination, spec, _new_row_id(spec))
+            found = self._session.effects.create_target(spec, _new_row_id(spec))
             _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
         elif not found.managed:
             found = self._adopt(spec, found, asked=adopt)
         if not is_new:
             self._distrust_what_is_added(spec, found)
         known_by = known_columns(spec, found)
-        found, added = target.evolve(destination, spec, found)
+        found, added = self._session.effects.evolve_target(spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
         wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found))
@@ -94,8 +93,7 @@ class TargetPreparation:
             known_columns(spec, found)
         # Rows that are there keep their ids: they go by the columns of the time when they came.
         row_id = found.row_id if has_rows else _new_row_id(spec)
-        target.adopt(destination, found, row_id)
-        return replace(found, managed=True, row_id=row_id)
+        return self._session.effects.adopt_target(found, row_id)
 
     def _distrust_what_is_added(self, spec: TableSpec, found: TargetState) -> None:
         """
@@ -158,8 +156,7 @@ class TargetPreparation:
 
     def _target_keys(self, encoder: RowEncoder, found: TargetState) -> Iterator[list[bytes]]:
         without_key = 0
-        for portion in target.rows(self._session.destination, found.ref, encoder.spec.key_columns,
-                                   policy=encoder.spec.deletes):
+        for portion in self._session.effects.target_rows(found.ref, encoder.spec.key_columns, encoder.spec.deletes):
             keys = [key for key in map(encoder.reread_key, portion) if key is not None]
             without_key += len(portion) - len(keys)
             yield keys

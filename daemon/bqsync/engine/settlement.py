@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bqsync.deliver import jobs, staging
+from bqsync.deliver import staging
 from bqsync.engine.session import Session
 from bqsync.failpoints import reached
 from bqsync.model import Intent, Operation
@@ -27,12 +27,12 @@ def settle_intent(session: Session, table: str, state: TableState, ledger: Ledge
     intent = state.intent()
     if intent is None:
         return False
-    outcome, job_created_us = jobs.settle(session.destination, intent)
+    outcome, job_created_us = session.effects.settle(intent)
     reached("intent.settled")
     if outcome == "done":
         _doubt(session, intent, state, ledger)
     state.clear_intent(job_created_us)
-    staging.drop(session.destination, intent.staging_table)
+    session.effects.drop_staging(intent.staging_table)
     _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=outcome)
     return True
 
