@@ -12,6 +12,7 @@ from bqsync.cli.check import check
 from bqsync.cli.demo import demo
 from bqsync.cli.init import init
 from bqsync.cli.output import print_json, show_error
+from bqsync.cli.plan import plan
 from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
 from bqsync.cli.run import run
@@ -41,7 +42,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (init, run, sync, check, verify, status, quarantine, protos, service, demo):
+for _command in (init, run, sync, plan, check, verify, status, quarantine, protos, service, demo):
     commands.add_command(_command)
 
 

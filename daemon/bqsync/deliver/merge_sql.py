@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from bqsync.model import MARK_COLUMN, DeletePolicy, Operation, StagingColumn, TableSpec, TargetRef
 
@@ -10,7 +11,15 @@ ROW = "T"
 """The alias of a target: without one, a column that has the name of its table would stand for the whole row."""
 
 
-def merge_statement(spec: TableSpec, target: TargetRef, staging: TargetRef) -> str:
+class RowSource(Protocol):
+    """What can stand behind FROM: a `TargetRef`, or rows that are written out."""
+
+    @property
+    def sql(self) -> str:
+        """As GoogleSQL names it."""
+
+
+def merge_statement(spec: TableSpec, target: TargetRef, staging: RowSource) -> str:
     """
     One MERGE that applies a staging table to its target.
 
