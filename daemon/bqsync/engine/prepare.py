@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bqsync.config import TableSection
 from bqsync.deliver import queries, target
@@ -123,12 +123,7 @@ class TargetPreparation:
         """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
         known = self._state.target_names()
         self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
-        present = {column.target_name.lower() for column in spec.columns}
-        # Marks of an earlier policy go with every row that is there.
-        names = [*known.values(), *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
-        return tuple(dict.fromkeys(
-            name for name in names if name.lower() not in present and name.lower() in found.types
-        ))
+        return gone_columns(spec, found, known.values())
 
     def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
         """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
@@ -162,6 +157,16 @@ class TargetPreparation:
             yield keys
         if without_key:
             raise _unfit_rows(found, f"{without_key} rows have a NULL in their key")
+
+
+def gone_columns(spec: TableSpec, found: TargetState, known: Iterable[str]) -> tuple[str, ...]:
+    """Of the target columns that were ever delivered, those that the target has and the mapping does not."""
+    present = {column.target_name.lower() for column in spec.columns}
+    # Marks of an earlier policy go with every row that is there.
+    names = [*known, *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
+    return tuple(dict.fromkeys(
+        name for name in names if name.lower() not in present and name.lower() in found.types
+    ))
 
 
 def _new_row_id(spec: TableSpec) -> str | None:

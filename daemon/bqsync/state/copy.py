@@ -18,15 +18,15 @@ class StateCopy(Store):
     one that an older bqsync wrote, the copy is empty: as the state would be that a sync begins with.
 
     Args:
-        path: the state file.
+        path: the state file; None for a state in which nothing was ever noted.
 
     Raises:
         BqsyncError: STATE_NEWER, STATE_UNWRITABLE or STATE_DAMAGED.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._begins_empty = not _is_usable(path)
-        super().__init__(path, rebuild=False)
+    def __init__(self, path: Path | None) -> None:
+        self._begins_empty = path is None or not _is_usable(path)
+        super().__init__(path or Path(), rebuild=False)
 
     def _create_private_file(self) -> None:
         """None: SQLite makes its own."""
