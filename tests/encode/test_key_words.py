@@ -37,4 +37,5 @@ def test_in_a_column_without_a_type_a_word_says_what_it_is(word: str, value: Sql
 
 @pytest.mark.parametrize("value", [7, -1, 2.5, "abc", b"\0\xff"])
 def test_what_the_quarantine_prints_can_be_typed(value: SqlValue) -> None:
-    assert key_value(*key_text(encode_key([value])), Affinity.BLOB) == value
+    (word,) = key_text(encode_key([value]))
+    assert key_value(word, Affinity.BLOB) == value

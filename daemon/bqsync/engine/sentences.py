@@ -107,7 +107,7 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
         "entry for it."
     ),
     Sentence.TABLE_REFUSED: (
-        "Table {table} can't be synced as it is, so none of its rows is sent: {what} ({code}). To do: {remedy}."
+        "Table {table} can't be synced as it is, so none of its rows is sent: {what} ({code}); to do: {remedy}."
     ),
     Sentence.NEVER_SYNCED: (
         "Table {table} was never synced with this state, so nothing was sent there: bqsync sync {table}, or start the "
@@ -130,16 +130,16 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
         "all but one of them, then run bqsync sync --full {table}."
     ),
     Sentence.REFUSED_ABSENT: (
-        "The row waits in quarantine and is not in BigQuery, because of column {column} ({reason}): {why}. To do: "
+        "The row waits in quarantine and is not in BigQuery, because of column {column} ({reason}): {why}; to do: "
         "{fix}."
     ),
     Sentence.REFUSED_STALE: (
         "The row as it stands waits in quarantine and BigQuery holds an earlier version, because of column {column} "
-        "({reason}): {why}. To do: {fix}."
+        "({reason}): {why}; to do: {fix}."
     ),
     Sentence.REFUSED_NEXT: (
         "The row as it stands can't be sent, and the cycle that reads it will put it in quarantine, because of column "
-        "{column} ({reason}): {why}. To do: {fix}."
+        "{column} ({reason}): {why}; to do: {fix}."
     ),
     Sentence.IN_BIGQUERY: (
         "The row is in BigQuery as it is in the source: there is nothing to do."
@@ -149,7 +149,7 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
         "before anything else: wait for the daemon, or run bqsync sync {table}."
     ),
     Sentence.TABLE_FAILING: (
-        "The row waits because the cycles of table {table} fail: {what} ({code}). To do: {remedy}."
+        "The row waits because the cycles of table {table} fail: {what} ({code}); to do: {remedy}."
     ),
     Sentence.TARGET_GONE: (
         "The target table does not exist any more; the next cycle creates it and sends every row: wait for the daemon, "
@@ -199,7 +199,7 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
         "it there, which no cycle sees: bqsync sync --full {table} removes it."
     ),
     Sentence.DELETE_HELD_BACK: (
-        "The row has left the source, and the guard holds its delete back: {what} ({code}). To do: {remedy}."
+        "The row has left the source, and the guard holds its delete back: {what} ({code}); to do: {remedy}."
     ),
     Sentence.DELETE_WAITS: (
         "The row has left the source, and the next sweep takes that to BigQuery (due: {due}): wait for the daemon, or "
