@@ -13,7 +13,7 @@ from tests.deliver.analyzer import Analyzer, RefusedError, Resolved, Tables
 from tests.properties import COSTLY
 
 from bqsync.config import TableSection
-from bqsync.deliver import merge_sql, schema
+from bqsync.deliver import dry_run, merge_sql, schema, target_row
 from bqsync.encode.mapping import draft, finish, legal_name
 from bqsync.engine.spread import MAX_PARTITIONS
 from bqsync.errors import BqsyncError
@@ -123,7 +123,18 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
             Resolved("query", read)),
         "any_row_statement": (
             merge_sql.any_row_statement(target, spec.partitioning), Resolved("query", (("present", "INT64"),))),
+        "dry_merge_statement": (dry_run.dry_merge_statement(spec, target), Resolved("merge")),
+        "row_statement": (_with_values(spec, target_row.row_statement(
+            target, spec.columns, spec.key_columns, has_mark=unmarked_only)),
+            Resolved("query", (*read, *((("marked_us", "INT64"),) if unmarked_only else ())))),
     }
+
+
+def _with_values(spec: TableSpec, statement: str) -> str:
+    """The analyzer is not told of parameters: each is written out, as a value of its type."""
+    for place, column in reversed(list(enumerate(spec.key_columns))):
+        statement = statement.replace(f"@k{place}", f"CAST(NULL AS {target_row.parameter_type(column)})")
+    return statement
 
 
 STAGED = (("_bqsync_key", "BYTES"), ("_bqsync_operation", "STRING"))
@@ -175,7 +186,8 @@ def test_json_is_never_a_key() -> None:
 
 
 def test_no_statement_of_the_generator_is_left_out() -> None:
-    assert set(statements(ALL_TYPES)) == {name for name in vars(merge_sql) if name.endswith("_statement")}
+    generators = {**vars(merge_sql), **vars(dry_run), **vars(target_row)}
+    assert set(statements(ALL_TYPES)) == {name for name in generators if name.endswith("_statement")}
 
 
 def test_a_merge_of_as_many_partitions_as_it_may_have_is_accepted(analyzer: Analyzer) -> None:

@@ -234,3 +234,11 @@ def test_threads_do_not_mix_their_lines() -> None:
 def test_unknown_level_or_format_is_refused(level: str, fmt: str) -> None:
     with pytest.raises(ValueError, match="unknown"):
         configure(level, fmt)
+
+
+def test_of_a_rehearsal_only_what_is_true_is_written() -> None:
+    stream = io.StringIO()
+    configure("debug", stream=stream, only={Event.RETRY_SCHEDULED})
+    get_logger().error(Event.DELETES_HELD_BACK)
+    get_logger(table="jobs").info(Event.RETRY_SCHEDULED)
+    assert [line["event"] for line in lines(stream)] == ["retry.scheduled"]

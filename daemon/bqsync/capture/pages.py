@@ -196,6 +196,11 @@ class TableReader:
 
         return self._source.read(look)
 
+    def find_all(self, key: Row, limit_rows: int) -> list[Row]:
+        """The rows of one key, so many at most: more than one where the source does not keep the key unique."""
+        query = lookup_query(self._table, self._columns, self._key, key)
+        return self._source.read(lambda connection: list(_run(connection, query).fetchmany(limit_rows)))
+
     def _walk(
         self, order: Order, query: Callable[[Sequence[str], Row | None, int], Query], *, is_checked: bool = False
     ) -> Iterator[Page]:

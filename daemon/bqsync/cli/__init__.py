@@ -10,8 +10,10 @@ import click
 
 from bqsync.cli.check import check
 from bqsync.cli.demo import demo
+from bqsync.cli.explain import explain
 from bqsync.cli.init import init
 from bqsync.cli.output import print_json, show_error
+from bqsync.cli.plan import plan
 from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
 from bqsync.cli.run import run
@@ -41,7 +43,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (init, run, sync, check, verify, status, quarantine, protos, service, demo):
+for _command in (init, run, sync, plan, check, verify, explain, status, quarantine, protos, service, demo):
     commands.add_command(_command)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bqsync.engine.sync import Progress
     from bqsync.model import CycleOutcome
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 @click.command()
@@ -52,7 +52,7 @@ def sync(
         sweep_orphans(session)
         outcomes = sync_tables(session, tables, options, progress)
     show(outcomes, as_json=as_json)
-    return _INTERRUPTED if stop.is_set() else exit_code(outcomes)
+    return INTERRUPTED if stop.is_set() else exit_code(outcomes)
 
 
 def show(outcomes: Sequence[CycleOutcome], *, as_json: bool) -> None:

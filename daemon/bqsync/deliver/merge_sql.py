@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Protocol
 
 from bqsync.deliver.partitions import every_partition, in_partitions
 from bqsync.model import MARK_COLUMN, DeletePolicy, Operation, Partitioning, StagingColumn, TableSpec, TargetRef
@@ -11,8 +12,16 @@ ROW = "T"
 """The alias of a target: without one, a column that has the name of its table would stand for the whole row."""
 
 
+class RowSource(Protocol):
+    """What can stand behind FROM: a `TargetRef`, or rows that are written out."""
+
+    @property
+    def sql(self) -> str:
+        """As GoogleSQL names it."""
+
+
 def merge_statement(
-    spec: TableSpec, target: TargetRef, staging: TargetRef, partitions: Collection[int] | None = None
+    spec: TableSpec, target: TargetRef, staging: RowSource, partitions: Collection[int] | None = None
 ) -> str:
     """
     One MERGE that applies a staging table to its target.

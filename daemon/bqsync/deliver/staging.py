@@ -33,9 +33,17 @@ def new_name(instance: str, into: TargetRef) -> str:
         instance: of the state file; orphans are told by it.
         into: the target; its mark stands in the name for us, its table for human eyes.
     """
-    moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    return _named(instance, into, datetime.now(UTC).strftime("%Y%m%d%H%M%S"), secrets.token_hex(4))
+
+
+def example_name(instance: str, into: TargetRef) -> str:
+    """What `new_name` gives, with words in the place of the time and of what is random."""
+    return _named(instance, into, "TIME", "RANDOM")
+
+
+def _named(instance: str, into: TargetRef, moment: str, token: str) -> str:
     stem = re.sub(r"[^A-Za-z0-9_]", "_", into.table)[:_MAX_STEM]
-    return f"{PREFIX}_{instance}_{target_mark(into)}_{stem}_{moment}_{secrets.token_hex(4)}"
+    return f"{PREFIX}_{instance}_{target_mark(into)}_{stem}_{moment}_{token}"
 
 
 def create(destination: Destination, spec: TableSpec, into: TargetRef, instance: str) -> TargetRef:

@@ -157,10 +157,7 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
     Raises:
         BqsyncError: TARGET_INCOMPATIBLE, where a column exists with another type, or a REQUIRED one has no source.
     """
-    if wrong := incompatible_columns(spec, state.types, state.narrow):
-        raise _incompatible(state.ref, wrong)
-    if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
-        raise _unknown_required(state.ref, sorted(unknown))
+    check_columns(spec, state)
     missing = missing_fields(spec, state.types)
     if not missing:
         return state, []
@@ -172,6 +169,19 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tup
         _patch_schema(destination, state.ref, left)
         after = _read_existing(destination, state.ref)
     return after, [field["name"] for field in missing]
+
+
+def check_columns(spec: TableSpec, state: TargetState) -> None:
+    """
+    See that the columns which a target has can take the rows of the mapping.
+
+    Raises:
+        BqsyncError: TARGET_INCOMPATIBLE, as in `evolve`.
+    """
+    if wrong := incompatible_columns(spec, state.types, state.narrow):
+        raise _incompatible(state.ref, wrong)
+    if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
+        raise _unknown_required(state.ref, sorted(unknown))
 
 
 def has_rows(destination: Destination, ref: TargetRef, partitioning: Partitioning | None = None) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bqsync.config import Config, TableSection
 from bqsync.deliver import staging
 from bqsync.deliver.clients import Destination
-from bqsync.deliver.history import merges_since, target_mark
+from bqsync.deliver.history import PastMerge, merges_since, target_mark
 from bqsync.deliver.target import check_dataset
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError
@@ -30,19 +32,25 @@ def see_dataset(config: Config, destination: Destination) -> None:
     check_dataset(destination, create=is_local)
 
 
-def distrust_what_is_older(session: Session) -> None:
+def distrust_what_is_older(session: Session, merges: Sequence[PastMerge] | None = None) -> None:
     """
     See whether BigQuery has run MERGEs that the state knows nothing of: then the state file is an older copy.
 
     A state file is old as a whole: one unknown MERGE of its own makes all its tables reconcile. A MERGE of another
     state concerns its target alone.
+
+    Args:
+        session: open state and destination.
+        merges: that BigQuery was known to have run when the state was read; None asks now, which is no question beside
+            a daemon whose state moves on.
     """
     known_us = newest_known_job_us(session.store, session.source_id)
     if known_us is None:
         return
     states = {table.name: TableState(session.store, session.source_id, table.name) for table in session.config.tables}
     intended = {intent.job_id for intent in (state.intent() for state in states.values()) if intent is not None}
-    unknown = [merge for merge in merges_since(session.destination, known_us) if merge.job_id not in intended]
+    merges = merges_since(session.destination, known_us) if merges is None else merges
+    unknown = [merge for merge in merges if merge.created_us > known_us and merge.job_id not in intended]
     if any(merge.instance == session.store.instance for merge in unknown):
         outdated = set(states)
     else:

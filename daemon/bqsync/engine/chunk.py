@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from bqsync.deliver import jobs, staging
 from bqsync.deliver.answers import RowsRefusedError
-from bqsync.deliver.append import AppendStream
-from bqsync.deliver.clients import Destination
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.budget import TableBudget
+from bqsync.engine.effects import Effects, RowStream
 from bqsync.engine.spread import Spread
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
@@ -38,7 +36,7 @@ _log = get_logger()
 class Lane:
     """What all chunks of one cycle of one table share."""
 
-    destination: Destination
+    effects: Effects
     target: TargetRef
     encoder: RowEncoder
     state: TableState
@@ -80,7 +78,7 @@ class Chunk:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._stream: AppendStream | None = None
+        self._stream: RowStream | None = None
         self._staging: TargetRef | None = None
         self._commit = ChunkCommit()
         self._sequence = 0
@@ -95,7 +93,7 @@ class Chunk:
         self._close_stream()
         # While an intent stands, its MERGE may be running and reading the staging table.
         if self._staging is not None and self._lane.state.intent() is None:
-            staging.drop(self._lane.destination, str(self._staging))
+            self._lane.effects.drop_staging(str(self._staging))
             reached("chunk.cleaned")
 
     @property
@@ -185,17 +183,13 @@ class Chunk:
                 stream.append(batch)
         reached("chunk.appended")
 
-    def _open_stream(self) -> AppendStream:
+    def _open_stream(self) -> RowStream:
         lane = self._lane
         lane.budget.require()
         with lane.stopwatch.stage("stage"):
-            self._staging = staging.create(lane.destination, lane.encoder.spec, lane.target,
-                                           lane.state.store.instance)
+            self._staging = lane.effects.create_staging(lane.encoder.spec, lane.target, lane.state.store.instance)
         reached("chunk.staging_created")
-        ref = self._staging
-        path = f"projects/{ref.project}/datasets/{ref.dataset}/tables/{ref.table}"
-        self._stream = AppendStream(lane.destination.write, path, lane.encoder.descriptor,
-                                    policy=lane.destination.policy)
+        self._stream = lane.effects.open_stream(self._staging, lane.encoder.descriptor)
         return self._stream
 
     def _finish_stream(self) -> None:
@@ -216,7 +210,7 @@ class Chunk:
         with lane.stopwatch.stage("merge"):
             partitions = self._spread.numbers
             statement = merge_statement(lane.encoder.spec, lane.target, source, partitions)
-            result = jobs.run_merge(lane.destination, statement, source, lane.state)
+            result = lane.effects.merge(statement, source, lane.state)
         reached("merge.ended")
         _log.debug(Event.MERGE_COMPLETED, table=lane.encoder.spec.source_name, job_id=result.job_id,
                    rows_affected=result.affected_rows, bytes_billed=result.bytes_billed,

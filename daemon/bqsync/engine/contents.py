@@ -67,6 +67,11 @@ class ContentReader(TableReader):
         """The row of one id. Reads the table until it is met."""
         return next((row for page in self.pages() for row in page.rows if row[-1] == key[0]), None)
 
+    def find_all(self, key: Row, limit_rows: int) -> list[Row]:  # noqa: ARG002 - no two rows have one id
+        """The row of one id, if it is there. Reads the table until it is met."""
+        row = self.find(key)
+        return [] if row is None else [row]
+
     def _identified(self, pages: Iterator[Page]) -> Iterator[Page]:
         began = self._place_of_rows()
         with Tally(self._folder) as tally:

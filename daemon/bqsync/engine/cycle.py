@@ -113,7 +113,7 @@ class TableCycle:
                 self._warn_once(warning)
         with self._stopwatch.stage("plan"):
             self._lane = Lane(
-                destination=self._session.destination, target=prepared.found.ref, encoder=prepared.encoder,
+                effects=self._session.effects, target=prepared.found.ref, encoder=prepared.encoder,
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,

@@ -18,6 +18,7 @@ from bqsync.deliver.retry import WAITS, Policy, Waits
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset
+from bqsync.engine.effects import Delivering
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind, Retry
 from bqsync.model import ProtoField
@@ -82,7 +83,7 @@ def open_rooms(
         yield Session(
             config=config, source=Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s), store=store,
             source_id=0 if held is None else store.source_id(config.source.name), destination=destination,
-            messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+            effects=Delivering(destination), messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
         )
 
 

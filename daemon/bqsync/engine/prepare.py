@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 
 from bqsync.config import TableSection
 from bqsync.deliver import queries, target
@@ -66,14 +65,14 @@ class TargetPreparation:
         found = target.read(destination, target.target_ref(destination, spec))
         is_new = found is None
         if found is None:
-            found = target.create(destination, spec, _new_row_id(spec))
+            found = self._session.effects.create_target(spec, _new_row_id(spec))
             _log.info(Event.TARGET_CREATED, table=spec.source_name, target=str(found.ref), columns=len(spec.columns))
         elif not found.managed:
             found = self._adopt(spec, found, asked=adopt)
         if not is_new:
             self._distrust_what_is_added(spec, found)
         known_by = known_columns(spec, found)
-        found, added = target.evolve(destination, spec, found)
+        found, added = self._session.effects.evolve_target(spec, found)
         if added:
             _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
         wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found),
@@ -99,8 +98,7 @@ class TargetPreparation:
             known_columns(spec, found)
         # Rows that are there keep their ids: they go by the columns of the time when they came.
         row_id = found.row_id if has_rows else _new_row_id(spec)
-        target.adopt(destination, found, row_id)
-        return replace(found, managed=True, row_id=row_id)
+        return self._session.effects.adopt_target(found, row_id)
 
     def _distrust_what_is_added(self, spec: TableSpec, found: TargetState) -> None:
         """
@@ -130,12 +128,7 @@ class TargetPreparation:
         """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
         known = self._state.target_names()
         self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
-        present = {column.target_name.lower() for column in spec.columns}
-        # Marks of an earlier policy go with every row that is there.
-        names = [*known.values(), *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
-        return tuple(dict.fromkeys(
-            name for name in names if name.lower() not in present and name.lower() in found.types
-        ))
+        return gone_columns(spec, found, known.values())
 
     def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
         """A ledger speaks of one target. Of any other, the keys are read before anything is compared."""
@@ -165,9 +158,8 @@ class TargetPreparation:
         """Every key, and its partition, by which the MERGEs that follow need not read all of them."""
         without_key, spec = 0, encoder.spec
         column = partition_column(spec)
-        for portion in target.rows(self._session.destination, found.ref,
-                                   [*spec.key_columns, *([column] if column else [])], policy=spec.deletes,
-                                   partitioning=found.partitioning):
+        columns = [*spec.key_columns, *([column] if column else [])]
+        for portion in self._session.effects.target_rows(found.ref, columns, spec.deletes, found.partitioning):
             keys = [TargetKey(key, encoder.partition_of(row[-1])) for row in portion
                     if (key := encoder.reread_key(row[: len(spec.key)])) is not None]
             without_key += len(portion) - len(keys)
@@ -186,6 +178,16 @@ def unwanted_partitioning(wanted: TableSpec, found: TargetState) -> Iterator[str
     yield (f"table {found.ref} is {described(there)}, and is to be {described(asked)}: BigQuery can't change that. "
            "Rows are delivered all the same. To have it so, drop the table and sync again, or correct partition_by "
            f"of table {wanted.source_name}")
+
+
+def gone_columns(spec: TableSpec, found: TargetState, known: Iterable[str]) -> tuple[str, ...]:
+    """Of the target columns that were ever delivered, those that the target has and the mapping does not."""
+    present = {column.target_name.lower() for column in spec.columns}
+    # Marks of an earlier policy go with every row that is there.
+    names = [*known, *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
+    return tuple(dict.fromkeys(
+        name for name in names if name.lower() not in present and name.lower() in found.types
+    ))
 
 
 def _new_row_id(spec: TableSpec) -> str | None:

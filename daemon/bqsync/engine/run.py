@@ -23,8 +23,9 @@ from bqsync.state.tables import TableState
 _log = get_logger()
 
 _NOTES_S = 60.0
-_REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
-             ErrorKind.TARGET_FOREIGN)
+REFUSALS = (ErrorKind.SOURCE_TABLE_INVALID, ErrorKind.TIMESTAMP_UNIT_UNCLEAR, ErrorKind.TARGET_INCOMPATIBLE,
+            ErrorKind.TARGET_FOREIGN)
+"""What stands between one table and its target until an operator has done something about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ def report_failure(run: TableRun, **more: object) -> None:
     if run.cause is not None:
         _log.error(Event.SYNC_FAILED, exc_info=run.cause, **fields)
     else:
-        _log.error(Event.TABLE_REFUSED if run.failure.kind in _REFUSALS else Event.SYNC_FAILED, **fields)
+        _log.error(Event.TABLE_REFUSED if run.failure.kind in REFUSALS else Event.SYNC_FAILED, **fields)
 
 
 def note_attempt(session: Session, outcome: CycleOutcome) -> None:

@@ -14,6 +14,7 @@ from bqsync.config import Config
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.target import TargetState
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.effects import Effects
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec
 from bqsync.observe.repeats import Repeats
@@ -62,6 +63,8 @@ class Session:
     store: Store
     source_id: int
     destination: Destination
+    effects: Effects
+    """What is done there beside reading."""
     messages: Mapping[str, tuple[ProtoField, ...]]
     zone: ZoneInfo
     stop: StopEvent = field(default_factory=StopEvent)

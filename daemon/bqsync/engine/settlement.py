@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bqsync.deliver import jobs, staging
+from bqsync.deliver import staging
 from bqsync.engine.session import Session
 from bqsync.failpoints import reached
 from bqsync.model import Intent, Operation
@@ -28,14 +28,14 @@ def settle_intent(session: Session, table: str, state: TableState, ledger: Ledge
     intent = state.intent()
     if intent is None:
         return False
-    settled = jobs.settle(session.destination, intent)
+    settled = session.effects.settle(intent)
     reached("intent.settled")
     is_done = settled.outcome == "done"
     if is_done:
         _doubt(session, intent, state, ledger)
     state.clear_intent(settled.created_us, Bill(at_us=session.now_us(), size_bytes=settled.bytes_billed,
                                                 merges=int(is_done)))
-    staging.drop(session.destination, intent.staging_table)
+    session.effects.drop_staging(intent.staging_table)
     _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=settled.outcome,
               bytes_billed=settled.bytes_billed)
     return True

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Collection, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
@@ -28,7 +28,8 @@ _FORMATS = frozenset({"auto", "json", "text"})
 
 
 def configure(
-    level: str = "info", fmt: str = "auto", *, stream: TextIO | None = None, is_terminal: bool | None = None
+    level: str = "info", fmt: str = "auto", *, stream: TextIO | None = None, is_terminal: bool | None = None,
+    only: Collection[str] | None = None,
 ) -> None:
     """
     Send every event of at least `level` to `stream`, one line each.
@@ -38,6 +39,7 @@ def configure(
         fmt: json, text, or auto: text on a terminal, JSON elsewhere.
         stream: standard error without one.
         is_terminal: None asks the stream.
+        only: the events that are written; None for all.
 
     Raises:
         ValueError: an unknown level or format.
@@ -48,8 +50,9 @@ def configure(
     terminal = stream.isatty() if is_terminal is None else is_terminal
     writer = LineWriter(stream, text=fmt == "text" or (fmt == "auto" and terminal), color=terminal and _color_wanted(),
                         priorities=_is_journal(stream))
+    heard = [] if only is None else [_Only(only)]
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, _hand_over],
+        processors=[*heard, structlog.processors.add_log_level, structlog.processors.format_exc_info, _hand_over],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=lambda *_: writer,
         # A logger that was made before a reload takes up the new configuration.
@@ -118,6 +121,18 @@ class LineWriter:
         self.write(event)
 
     debug = info = warning = error = critical = exception = msg
+
+
+class _Only:
+    """Drops every event but some."""
+
+    def __init__(self, events: Collection[str]) -> None:
+        self._events = events
+
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event["event"] not in self._events:
+            raise structlog.DropEvent
+        return event
 
 
 class _LibraryHandler(logging.Handler):

@@ -1,0 +1,128 @@
+"""
+What a cycle does to BigQuery, beside reading: the one place where its hands are.
+
+A cycle asks its session's `Effects` for every change. `Delivering` makes them; a rehearsal has others in its place that
+only write down what was asked, so that `bqsync plan` runs the very cycle that `bqsync sync` runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from google.protobuf.descriptor_pb2 import DescriptorProto
+
+from bqsync.deliver import jobs, staging, target
+from bqsync.deliver.append import AppendStream
+from bqsync.deliver.clients import Destination
+from bqsync.deliver.jobs import IntentLog, Settled
+from bqsync.deliver.target import TargetState
+from bqsync.model import (
+    ColumnSpec,
+    DeletePolicy,
+    Intent,
+    MergeResult,
+    Partitioning,
+    TableSpec,
+    TargetRef,
+    WireValue,
+)
+
+
+class RowStream(Protocol):
+    """Takes the serialized rows of one staging table."""
+
+    def append(self, rows: Sequence[bytes]) -> None:
+        """Send some rows, in their order."""
+
+    def finish(self) -> int:
+        """Return once all of them have arrived: how many there are."""
+
+    def close(self) -> None:
+        """Let go of it, finished or not."""
+
+
+class Effects(Protocol):
+    """Every change of BigQuery that a cycle makes. Failures are `BqsyncError`s, as in `deliver/`."""
+
+    def settle(self, intent: Intent) -> Settled:
+        """See a MERGE of an earlier run to its end; see `jobs.settle`."""
+
+    def create_target(self, spec: TableSpec, row_id: str | None) -> TargetState:
+        """Create the target of a table; see `target.create`."""
+
+    def adopt_target(self, found: TargetState, row_id: str | None) -> TargetState:
+        """Take over a target that somebody else made; the target as it stands then."""
+
+    def evolve_target(self, spec: TableSpec, found: TargetState) -> tuple[TargetState, list[str]]:
+        """Give a target the columns that it lacks; see `target.evolve`."""
+
+    def target_rows(
+        self, ref: TargetRef, columns: Sequence[ColumnSpec], policy: DeletePolicy, partitioning: Partitioning | None
+    ) -> Iterator[list[tuple[WireValue, ...]]]:
+        """What the target holds once it has its columns; see `target.rows`."""
+
+    def create_staging(self, spec: TableSpec, into: TargetRef, instance: str) -> TargetRef:
+        """Create the staging table of a chunk."""
+
+    def open_stream(self, into: TargetRef, descriptor: DescriptorProto) -> RowStream:
+        """Open the way of rows into a staging table."""
+
+    def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:
+        """Run one MERGE to its end; see `jobs.run_merge`."""
+
+    def drop_staging(self, table: str) -> None:
+        """Drop a staging table, `project.dataset.table`; a failure is no failure of the chunk."""
+
+
+class Delivering:
+    """
+    The effects of a cycle that delivers.
+
+    Args:
+        destination: where.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+
+    def settle(self, intent: Intent) -> Settled:
+        """As in `Effects`."""
+        return jobs.settle(self._destination, intent)
+
+    def create_target(self, spec: TableSpec, row_id: str | None) -> TargetState:
+        """As in `Effects`."""
+        return target.create(self._destination, spec, row_id)
+
+    def adopt_target(self, found: TargetState, row_id: str | None) -> TargetState:
+        """As in `Effects`."""
+        target.adopt(self._destination, found, row_id)
+        return replace(found, managed=True, row_id=row_id)
+
+    def evolve_target(self, spec: TableSpec, found: TargetState) -> tuple[TargetState, list[str]]:
+        """As in `Effects`."""
+        return target.evolve(self._destination, spec, found)
+
+    def target_rows(
+        self, ref: TargetRef, columns: Sequence[ColumnSpec], policy: DeletePolicy, partitioning: Partitioning | None
+    ) -> Iterator[list[tuple[WireValue, ...]]]:
+        """As in `Effects`."""
+        return target.rows(self._destination, ref, columns, policy=policy, partitioning=partitioning)
+
+    def create_staging(self, spec: TableSpec, into: TargetRef, instance: str) -> TargetRef:
+        """As in `Effects`."""
+        return staging.create(self._destination, spec, into, instance)
+
+    def open_stream(self, into: TargetRef, descriptor: DescriptorProto) -> RowStream:
+        """As in `Effects`."""
+        path = f"projects/{into.project}/datasets/{into.dataset}/tables/{into.table}"
+        return AppendStream(self._destination.write, path, descriptor, policy=self._destination.policy)
+
+    def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:
+        """As in `Effects`."""
+        return jobs.run_merge(self._destination, statement, source, intents)
+
+    def drop_staging(self, table: str) -> None:
+        """As in `Effects`."""
+        staging.drop(self._destination, table)
