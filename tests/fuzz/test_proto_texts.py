@@ -49,7 +49,8 @@ WORKING = {
     "wide": TWO + "message T { optional int64 id = 1; optional string v = 2; "
             + "".join(f"optional int64 c{number} = {number}; " for number in range(3, 900)) + "}",
     "upper case": TWO + "message T { optional int64 ID = 1; optional string V = 2; }",
-    "json names": TWO + 'message T { optional int64 a = 1 [json_name = "id"]; optional string b = 2 [json_name = "v"]; }',
+    "json names": TWO + 'message T { optional int64 a = 1 [json_name = "id"]; '
+                        'optional string b = 2 [json_name = "v"]; }',
     "named": TWO + 'message T { optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "w"]; }',
     "comments": "// */ \n" + TWO + "/* // \n message X { } */ " + ROW,
 }
@@ -91,7 +92,7 @@ REFUSED = {
 UNMAPPED = {
     "names that meet": 'optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "ID"];',
     "a reserved name": 'optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "_TABLE_x"];',
-    "a name that BigQuery refuses": 'optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "é"];',
+    "foreign letters": 'optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "é"];',
     "our own name": 'optional int64 id = 1; optional string v = 2 [(gen_bq_schema.bigquery).name = "_bqsync_key"];',
     "a key that is ignored": "optional int64 id = 1 [(gen_bq_schema.bigquery).ignore = true];",
     "a key of JSON": 'optional int64 id = 1 [(gen_bq_schema.bigquery).type_override = "JSON"];',
@@ -153,14 +154,13 @@ def mutated() -> Iterator[tuple[int, bytes]]:
 
 
 def test_the_shipped_messages_with_changed_letters_are_read_or_refused(tmp_path: Path) -> None:
-    refused = 0
+    refused = []
     for seed, content in mutated():
         try:
             load_messages(compiled(tmp_path, content))
         except BqsyncError as error:
-            assert error.kind is ErrorKind.PROTO_INVALID, seed
-            refused += 1
-    assert refused
+            refused.append((seed, error.kind))
+    assert {kind for _, kind in refused} == {ErrorKind.PROTO_INVALID}, refused
 
 
 @pytest.mark.parametrize("name", ["a:b", "a=b", "a b", "-x", "ä\n", "$(x)"])

@@ -24,6 +24,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from bqsync.capture.connections import Access, Connections
+from bqsync.capture.cut_off import HEADER_BYTES, require_whole
 from bqsync.capture.faults import source_error, undecodable_text
 from bqsync.capture.file_state import FileState, beside, file_state, real_path
 from bqsync.capture.refusals import NotNowError, locked, moved, refusal, without_shm, without_wal
@@ -166,7 +167,10 @@ class Source:
                 if not beside(real, "-shm").exists():
                     raise without_shm(self.path)
                 return self._run(work, access)
-            if not _in_wal_mode(os.pread(descriptor, _HEADER_BYTES, 0)):
+            header = os.pread(descriptor, HEADER_BYTES, 0)
+            if not _is_hot(real):
+                require_whole(self.path, header, os.fstat(descriptor).st_size)
+            if not _in_wal_mode(header[:_HEADER_BYTES]):
                 return self._run(work, access)
             if is_locked_by_others(descriptor):
                 raise without_wal(self.path)
@@ -211,6 +215,11 @@ class Source:
                 # A failed disk ends the transaction by itself; a second end would hide that failure.
                 if getattr(connection.connection.driver_connection, "in_transaction", False):
                     connection.exec_driver_sql("ROLLBACK")
+
+
+def _is_hot(real: Path) -> bool:
+    """A journal stands beside it: what is missing may be there, and SQLite looks."""
+    return beside(real, "-journal").exists()
 
 
 def _in_wal_mode(header: bytes) -> bool:
