@@ -135,7 +135,7 @@ def test_a_limit_of_all_tables_stops_a_first_copy_between_two_chunks_and_is_told
         (tomorrow,) = table_health(store, "app", ["t"], NOON_US + DAY_US)
     assert (health.bytes_billed_today, health.merges_today, tomorrow.bytes_billed_today) == (90 * MIB, 3, 0)
     told = run_command("status", folder=bench.folder)
-    assert "failed: E503" in told.stdout
+    assert "waits: E503" in told.stdout
     assert "0 MiB" in told.stdout, "that day is over"
     assert json.loads(run_command("status", "--json", folder=bench.folder).stdout)[
         "daily_bytes_billed_limit"] == 90 * MIB
@@ -155,6 +155,15 @@ def test_key_reads_wait_at_the_limit_as_well(bench: Workbench) -> None:
     bench.clock_us = NOON_US + DAY_US
     outcome = bench.sync("t", full=True)["t"]
     assert (outcome.error, outcome.rows_upserted) == (None, 1)
+
+
+def test_what_verify_reads_counts_and_is_not_stopped(bench: Workbench) -> None:
+    bench.configure(TABLES.format(t='daily_bytes_billed_limit = "30 MiB"'))
+    bench.clock_us = None
+    bench.sync("t")
+    (before,) = [size for size, _ in bills(bench).values()]
+    assert bench.verify("t").rows_different == 0
+    assert sum(size for size, _ in bills(bench).values()) == before + 10
 
 
 def test_days_are_those_of_utc() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.init.databases import findings_of, make, proposed, table_of
 
+from bqsync.engine.proposal.config_text import config_text
 from bqsync.errors import BqsyncError, ErrorKind
 
 if TYPE_CHECKING:
@@ -121,3 +123,15 @@ def test_a_table_that_the_first_sync_would_stop_is_left_out(tmp_path: Path, misf
     table = table_of(db)
     assert (table.refused == "") is accepted
     assert accepted or f"STRING refuses {misfits:,} of 3,001 values" in table.refused
+
+
+def test_a_large_table_is_offered_partitions_by_a_time_that_does_not_move(tmp_path: Path) -> None:
+    db = make(tmp_path / "app.db", "CREATE TABLE t (k INTEGER PRIMARY KEY, updated_at INTEGER, made_at INTEGER);"
+              "CREATE INDEX t_u ON t (updated_at); INSERT INTO t VALUES (1, 1767225600, 1767225600);"
+              "CREATE TABLE timeless (k INTEGER PRIMARY KEY)")
+    proposal = proposed(db)
+    assert "partition_by" not in config_text(proposal, "app.db", ("a.proto", "a.binpb")), "it is small"
+    large = replace(proposal, tables=tuple(replace(table, rows=2_000_000) for table in proposal.tables))
+    text = config_text(large, "app.db", ("a.proto", "a.binpb"))
+    assert [line for line in text.splitlines() if "partition_" in line] == [
+        '# partition_by = "made_at"', '# partition_unit = "day"']

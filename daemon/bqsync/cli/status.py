@@ -10,7 +10,7 @@ import click
 
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, within
-from bqsync.errors import ExitCode
+from bqsync.errors import ErrorKind, ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -53,7 +53,8 @@ def _show(tables: list[TableHealth]) -> None:
 
 def _word(table: TableHealth) -> str:
     if table.last_error:
-        return f"failed: {table.last_error['code']}"
+        word = "waits" if table.last_error["kind"] == ErrorKind.DAILY_LIMIT_REACHED else "failed"
+        return f"{word}: {table.last_error['code']}"
     if table.last_attempt_us is None:
         return "not synced yet"
     if table.reconcile_pending:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bqsync.config import TableSection
@@ -97,14 +97,23 @@ class TableBudget:
         session: whose configuration, state and clock count.
         section: the table's configuration.
         table_id: of the table in the state.
-        outcome: of the cycle; what is billed is added to it.
+        outcome: of a cycle; what is billed is added to it.
+        is_bounded: a limit stops the statements; else they are only counted.
     """
 
-    def __init__(self, session: Session, section: TableSection, table_id: int, outcome: CycleOutcome) -> None:
+    def __init__(
+        self, session: Session, section: TableSection, table_id: int, outcome: CycleOutcome | None = None, *,
+        is_bounded: bool = True,
+    ) -> None:
         self._session = session
         self._section = section
         self._table_id = table_id
         self._outcome = outcome
+        self._is_bounded = is_bounded
+
+    def metered(self) -> Session:
+        """The session, with the statements of this table counted, and stopped at its limits."""
+        return replace(self._session, destination=replace(self._session.destination, meter=self))
 
     def require(self) -> None:
         """
@@ -122,7 +131,8 @@ class TableBudget:
         """A statement that is no MERGE has cost so much."""
         if not size_bytes:
             return
-        self._outcome.bytes_billed += size_bytes
+        if self._outcome is not None:
+            self._outcome.bytes_billed += size_bytes
         with self._session.store.transaction() as connection:
             note_bill(connection, self._table_id, self.bill(size_bytes))
 
@@ -138,6 +148,8 @@ class TableBudget:
 
     def _limits(self, now_us: int) -> Iterator[Limit]:
         session = self._session
+        if not self._is_bounded:
+            return
         if (limit_bytes := session.config.sync.daily_bytes_billed_limit) is not None:
             yield Limit(setting="sync.daily_bytes_billed_limit", limit_bytes=limit_bytes,
                         bill=days_bill(session.store, session.source_id, now_us))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
@@ -90,7 +90,7 @@ class TableCycle:
         self._next_look_s = 0.0
         self._state = TableState(session.store, session.source_id, section.name)
         self.budget = TableBudget(session, section, self._state.table_id, self.outcome)
-        self._session = replace(session, destination=replace(session.destination, meter=self.budget))
+        self._session = self.budget.metered()
         self._ledger = Ledger(session.store, self._state.table_id)
         self._quarantine = Quarantine(session.store, self._state.table_id)
         self._overlap_us = int(session.config.sync.overlap_s * 1_000_000)

@@ -7,19 +7,18 @@ Passes and sweeps take their pages in here; they differ in what they read and in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from bqsync.capture.compare import Marks, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
 from bqsync.encode.keys import source_values
 from bqsync.engine.chunk import Chunk, Lane
+from bqsync.engine.spread import portions
 from bqsync.engine.verdicts import Verdicts
 from bqsync.model import CycleOutcome, Delivery, EncodedRow, LedgerEntry, RawEntry, Reason, RejectedRow, Watermark
 from bqsync.state.quarantine import QuarantineEntry
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,22 +231,15 @@ class Intake:
 
     def delete(self, keys: Sequence[bytes]) -> None:
         """Stage deletes; where they are in too many partitions for one MERGE, in several."""
-        for portion in self._portions(keys, self._has_room_for):
+        for portion in portions(keys, self._has_room_for, self._begin_anew):
             self.chunk.delete(portion)
 
-    def _portions(self, items: Sequence[T], has_room: Callable[[Sequence[T]], bool]) -> Iterator[Sequence[T]]:
-        """The items in parts that a MERGE takes; the chunk in hand is delivered where the next part needs another."""
-        if not has_room(items) and self.chunk.rows:
+    def _begin_anew(self) -> None:
+        if self.chunk.rows:
             self.deliver()
-        if len(items) == 1 or has_room(items):
-            yield items
-            return
-        middle = len(items) // 2
-        yield from self._portions(items[:middle], has_room)
-        yield from self._portions(items[middle:], has_room)
 
     def _stage(self, items: Sequence[_Seen]) -> None:
-        for portion in self._portions(items, self._has_room):
+        for portion in portions(items, self._has_room, self._begin_anew):
             self._upsert(portion)
 
     def _has_room_for(self, keys: Sequence[bytes]) -> bool:

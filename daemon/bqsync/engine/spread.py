@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain
+from typing import TypeVar
 
 from bqsync.encode.partitions import partition_column
 from bqsync.model import TableSpec
 from bqsync.state.ledger import Ledger
+
+T = TypeVar("T")
 
 MAX_PARTITIONS = 2_000
 """
@@ -71,3 +74,24 @@ class Spread:
         is_whole = self._ledger_is_whole or is_told_by_key or len(known) == len(set(keys))
         places = set(chain(known.values(), partitions))
         return {place for place in places if place is not None}, is_whole and None not in places
+
+
+def portions(
+    items: Sequence[T], has_room: Callable[[Sequence[T]], bool], begin_anew: Callable[[], None]
+) -> Iterator[Sequence[T]]:
+    """
+    Items in parts that one MERGE takes: all at once where it can, else by halves. A single one always has room.
+
+    Args:
+        items: that are to be staged, part by part, as they come.
+        has_room: whether the chunk in hand takes these as well.
+        begin_anew: delivers it, so that the next part has a chunk of its own.
+    """
+    if not has_room(items):
+        begin_anew()
+    if len(items) == 1 or has_room(items):
+        yield items
+        return
+    middle = len(items) // 2
+    yield from portions(items[:middle], has_room, begin_anew)
+    yield from portions(items[middle:], has_room, begin_anew)

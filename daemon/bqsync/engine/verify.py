@@ -13,6 +13,7 @@ from bqsync.deliver.target import TargetState
 from bqsync.encode.keys import key_text, source_values
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.plan import plan_table
 from bqsync.engine.prepare import known_columns
@@ -113,8 +114,8 @@ class _Comparison:
     """The comparison of one table."""
 
     def __init__(self, session: Session, section: TableSection) -> None:
-        self._session = session
         state = TableState(session.store, session.source_id, section.name)
+        self._session = session = TableBudget(session, section, state.table_id, is_bounded=False).metered()
         planned = plan_table(session, section, state)
         spec = planned.spec
         self._found = _existing_target(session, section, target.target_ref(session.destination, spec))
