@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -61,6 +61,7 @@ tables = Table(
     Column("last_success_us", Integer),
     Column("last_attempt_us", Integer),
     Column("last_error", Text),
+    Column("deletes_held", Integer, nullable=False, server_default="0"),
     UniqueConstraint("source_id", "name"),
 )
 
