@@ -47,6 +47,11 @@ def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN4
     click.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2 if spread else None, default=str)))
 
 
+def json_line(value: Any) -> str:  # noqa: ANN401 - whatever JSON takes
+    """One JSON document as a line."""
+    return escape_json(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) + "\n"
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
     """A table; numbers stand to the right."""
     from rich import box

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json, say, within
+from bqsync.cli.output import json_line, print_json, say, within
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -35,10 +36,10 @@ def state() -> None:
 def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     """Show all that is known of the tables, those named or all. No cell and no key is printed."""
     from bqsync.cli.state_show import show_file, show_table
-    from bqsync.engine.state_file import chosen, view_state
+    from bqsync.engine.state_file import chosen_of, view_state
 
     view = view_state(config)
-    found = chosen(view, config, tables)
+    found = chosen_of(view.survey, config, tables)
     configured = {table.name for table in config.tables}
     if as_json:
         print_json(_as_dict(view, found, configured))
@@ -75,13 +76,13 @@ def reset(
 
     Nothing is changed in the target by this. A MERGE whose end is not known stays noted, and is seen to its end first.
     """
-    from bqsync.engine.state_file import chosen, reset_tables, resettable, view_state
+    from bqsync.engine.state_file import chosen_of, reset_tables, resettable, view_state
     from bqsync.state.reset import Part
 
     wanted = {Part.LEDGER: ledger, Part.WATERMARKS: watermarks, Part.QUARANTINE: quarantine}
     parts = [part for part in Part if everything or wanted[part]] or [Part.LEDGER]
     with resettable(config) as store:
-        found = chosen(view_state(config), config, tables)
+        found = chosen_of(view_state(config).survey, config, tables)
         if not as_json:
             _say_what(found, [part.value for part in parts])
         if not yes and not _is_confirmed():
@@ -109,3 +110,25 @@ def _is_confirmed() -> bool:
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is there to be asked: give --yes, if that is what you want")
     return click.confirm("Go on?", err=True)
+
+
+@state.command()
+@click.argument("tables", nargs=-1)
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write it there, for nobody else to read.  [default: standard output]")
+@click.option("--with-keys", is_flag=True, help="The keys of rows as they are, and not digests of them.")
+@click.option("--no-rows", is_flag=True, help="Leave out what there is of each row: ledger and quarantine.")
+@common_options
+def export(tables: tuple[str, ...], *, out: Path | None, with_keys: bool, no_rows: bool, config: Config) -> int:
+    """Write all that is known of the tables, those named or all, as JSON lines, to be compared or handed on."""
+    from bqsync.cli.private_file import private_file
+    from bqsync.engine.state_export import export as records
+
+    lines = map(json_line, records(config, tables, with_keys=with_keys, with_rows=not no_rows))
+    if out is None:
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+        return 0
+    with private_file(out) as file:
+        file.writelines(lines)
+    return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from bqsync.errors import ExitCode
 if TYPE_CHECKING:
     from bqsync.config import Config
     from bqsync.engine.status import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
-    from bqsync.observe.live import LiveFailure
 
 _WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": "to be reconciled"}
 
@@ -37,21 +36,12 @@ def status(*, as_json: bool, config: Config) -> int:
 
 
 def _as_dict(report: StatusReport) -> dict[str, object]:
-    daemon = None if report.daemon is None else {
-        **asdict(report.daemon), "source_failure": _failure(report.daemon.source_failure),
-        "outage": _failure(report.daemon.outage),
-    }
     return {
         "source": report.source, "db": str(report.db), "state_file": str(report.state_file),
-        "has_state": report.has_state, "pid": report.holder, "daemon": daemon, "is_failing": report.is_failing,
+        "has_state": report.has_state, "pid": report.holder, "is_failing": report.is_failing,
+        "daemon": None if report.daemon is None else asdict(report.daemon),
         "tables": [asdict(table) for table in report.tables],
     }
-
-
-def _failure(failure: LiveFailure | None) -> dict[str, str] | None:
-    if failure is None:
-        return None
-    return {"code": failure.code, "what": failure.what, "why": failure.why, "fix": failure.fix}
 
 
 def _show(report: StatusReport) -> None:
@@ -81,8 +71,7 @@ def _daemon(report: StatusReport) -> str:
 def _show_failures(daemon: DaemonStatus) -> None:
     for failure in (daemon.source_failure, daemon.outage):
         if failure is not None:
-            say(f"error[{failure.code}]: {within(failure.what)}\n  why   {within(failure.why)}\n"
-                f"  fix   {within(failure.fix)}")
+            say(_told(failure))
     if daemon.outage_until_us is not None:
         say(f"  tried again {ahead(daemon.outage_until_us)}")
 
@@ -105,9 +94,7 @@ def _word(table: TableStatus) -> str:
 def _remarks(table: TableStatus) -> Iterator[str]:
     name = within(table.name)
     if table.last_error is not None:
-        error = table.last_error
-        yield (f"error[{error['code']}] {name}: {within(error['what'])}\n  why   {within(error['why'])}\n"
-               f"  fix   {within(error['fix'])}")
+        yield _told(table.last_error, f" {name}")
     if table.confirm_deletes is not None and table.last_error is None:
         yield f"{name}: {count(table.deletes_held, 'delete')} wait for what the other tables have lost"
     if table.sweep_due is not None:
@@ -116,6 +103,11 @@ def _remarks(table: TableStatus) -> Iterator[str]:
         yield f"{name}: {count(table.quarantined, 'row')} in quarantine, see bqsync quarantine {name}"
     if table.live is not None:
         yield from _live_remarks(name, table.merge_interval_s, table.live)
+
+
+def _told(error: Mapping[str, str], whose: str = "") -> str:
+    return (f"error[{error['code']}]{whose}: {within(error['what'])}\n  why   {within(error['why'])}\n"
+            f"  fix   {within(error['fix'])}")
 
 
 def _live_remarks(name: str, configured_s: float, live: LiveTableStatus) -> Iterator[str]:

@@ -13,7 +13,7 @@ import msgspec
 from bqsync.engine.agenda import Standing
 from bqsync.engine.loop import Loop
 from bqsync.errors import BqsyncError
-from bqsync.observe.live import LiveFailure, LiveStatus, LiveTable, live_file, remove_live, write_live
+from bqsync.observe.live import LiveStatus, LiveTable, live_file, remove_live, write_live
 
 _APART_S = 1.0
 """At least between two writings: while the application writes, each cycle changes it."""
@@ -80,7 +80,5 @@ class LiveView:
         return self._now_us() - int(time.monotonic() * 1_000_000)
 
 
-def _failure(failure: BqsyncError | None) -> LiveFailure | None:
-    if failure is None:
-        return None
-    return LiveFailure(code=failure.rule.code, what=failure.what, why=failure.why, fix=failure.fix)
+def _failure(failure: BqsyncError | None) -> dict[str, str] | None:
+    return None if failure is None else failure.as_dict()

@@ -123,10 +123,14 @@ def never_swept(config: Config, names: Sequence[str]) -> list[str]:
     return [table.name for table in config.tables if table.name in names and table.sweep is SweepPolicy.OFF]
 
 
-def _row(table: str, entry: QuarantineEntry) -> QuarantinedRow:
+def shown_key(entry: QuarantineEntry) -> tuple[str, ...]:
+    """The values of a row's key columns in the source, as text."""
     key = key_text(entry.source_key)
-    if entry.reason is Reason.NULL_KEY:
-        key = key[:-1]  # what tells rows with the same NULLs apart is no part of their key
+    # What tells rows with the same NULLs apart is no part of their key.
+    return key[:-1] if entry.reason is Reason.NULL_KEY else key
+
+
+def _row(table: str, entry: QuarantineEntry) -> QuarantinedRow:
     why, fix = EXPLANATIONS[entry.reason]
-    return QuarantinedRow(table=table, key=key, column=entry.column, reason=entry.reason, why=why, fix=fix,
+    return QuarantinedRow(table=table, key=shown_key(entry), column=entry.column, reason=entry.reason, why=why, fix=fix,
                           since_us=entry.since_us, delivered=entry.delivered, awaits_retry=entry.awaits_retry)

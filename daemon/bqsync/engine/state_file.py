@@ -36,20 +36,20 @@ def view_state(config: Config) -> StateView:
     Raises:
         BqsyncError: STATE_MISSING, STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
     """
-    with _opened(config.state.file, read_only=True) as store:
+    with opened(config.state.file, read_only=True) as store:
         found = survey(store)
     return StateView(file=config.state.file, size_bytes=_size_bytes(config.state.file),
                      holder=lock_holder(config.state.file), survey=found)
 
 
-def chosen(view: StateView, config: Config, names: Sequence[str]) -> list[TableSurvey]:
+def chosen_of(found: StateSurvey, config: Config, names: Sequence[str]) -> list[TableSurvey]:
     """
     Those tables of the configured source that the state knows, all of them where no name is given.
 
     Raises:
         BqsyncError: CONFIG_INVALID for a name that the state does not know.
     """
-    known = {table.name: table for table in view.survey.tables if table.source == config.source.name}
+    known = {table.name: table for table in found.tables if table.source == config.source.name}
     for name in names:
         if name not in known:
             raise BqsyncError(
@@ -67,12 +67,12 @@ def resettable(config: Config) -> Iterator[Store]:
     Raises:
         BqsyncError: STATE_MISSING, where there is none: nothing is made; STATE_LOCKED and its like.
     """
-    with _opened(config.state.file, read_only=True):
+    with opened(config.state.file, read_only=True):
         pass
     lock = StateLock(config.state.file)
     lock.acquire()
     try:
-        with _opened(config.state.file, read_only=False) as store:
+        with opened(config.state.file, read_only=False) as store:
             yield store
     finally:
         lock.release()
@@ -89,7 +89,13 @@ def reset_tables(store: Store, config: Config, names: Sequence[str], parts: froz
 
 
 @contextmanager
-def _opened(file: Path, *, read_only: bool) -> Iterator[Store]:
+def opened(file: Path, *, read_only: bool) -> Iterator[Store]:
+    """
+    The state file as it is: nothing is moved aside.
+
+    Raises:
+        BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE; STATE_MISSING, if it is only to be read.
+    """
     store = Store(file, read_only=read_only, rebuild=False)
     try:
         yield store

@@ -11,7 +11,7 @@ from bqsync.config import Config, TableSection
 from bqsync.engine.schedule import ready_us
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import SweepPolicy
-from bqsync.observe.live import LiveFailure, LiveStatus, LiveTable, live_file, read_live
+from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
 from bqsync.state.clock import now_us
 from bqsync.state.health import TableHealth, table_health, unknown_table
 from bqsync.state.lock import lock_holder
@@ -38,8 +38,10 @@ class DaemonStatus:
     started_us: int
     as_of_us: int
     """Since when nothing that it tells has changed."""
-    source_failure: LiveFailure | None
-    outage: LiveFailure | None
+    source_failure: Mapping[str, str] | None
+    """Why there is no database to look at."""
+    outage: Mapping[str, str] | None
+    """Why no table can be delivered."""
     outage_until_us: int | None
 
 

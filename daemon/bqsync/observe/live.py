@@ -18,15 +18,6 @@ _MAX_BYTES = 16 << 20
 _SUFFIX = ".live"
 
 
-class LiveFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why nothing can be delivered."""
-
-    code: str
-    what: str
-    why: str
-    fix: str
-
-
 class LiveTable(msgspec.Struct, frozen=True, kw_only=True):
     """One table between or within its cycles. Instants in Unix microseconds."""
 
@@ -47,9 +38,9 @@ class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     started_us: int
     written_us: int
-    source_failure: LiveFailure | None
-    """Why there is no database to look at."""
-    outage: LiveFailure | None
+    source_failure: dict[str, str] | None
+    """Why there is no database to look at: as in `--json`."""
+    outage: dict[str, str] | None
     """Why no table can be delivered."""
     outage_until_us: int | None
     """When that is tried again."""
