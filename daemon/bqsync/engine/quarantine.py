@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bqsync.config import Config
-from bqsync.encode.keys import key_text
+from bqsync.encode.keys import BrokenKeyError, key_text
 from bqsync.encode.rejection import EXPLANATIONS
 from bqsync.model import Reason, SweepPolicy
 from bqsync.state.health import table_ids
@@ -84,6 +84,8 @@ def list_quarantine(config: Config, names: Sequence[str], limit: int, reason: Re
                 found.counts[name] = dict(Counter(entry.reason for entry in entries))
                 entries.sort(key=lambda entry: entry.since_us)
                 found.rows.extend(_row(name, entry) for entry in entries[:limit])
+    except BrokenKeyError as broken:
+        raise store.condemn(str(broken)) from broken
     finally:
         store.close()
     return found

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from hashlib import blake2b
 
 from bqsync.config import Config
-from bqsync.encode.keys import key_text
+from bqsync.encode.keys import BrokenKeyError, key_text
 from bqsync.engine.quarantine import shown_key
 from bqsync.engine.state_file import chosen_of, opened
 from bqsync.state.export import ExportedRow, ledger_pages, quarantine_entries
@@ -53,10 +53,13 @@ def export(config: Config, names: Sequence[str], *, with_keys: bool, with_rows: 
         yield from ({"record": "source", **asdict(source)} for source in found.sources)
         yield from ({"record": "table", **asdict(table)} for table in tables)
         ids = table_ids(store, config.source.name) if with_rows else {}
-        for table in tables:
-            if table.name in ids:
-                shown = _plain if with_keys else _digests(store.instance, table.name)
-                yield from _rows(store, ids[table.name], table.name, shown)
+        try:
+            for table in tables:
+                if table.name in ids:
+                    shown = _plain if with_keys else _digests(store.instance, table.name)
+                    yield from _rows(store, ids[table.name], table.name, shown)
+        except BrokenKeyError as broken:
+            raise store.condemn(str(broken)) from broken
 
 
 def _rows(store: Store, table_id: int, table: str, shown: _Shown) -> Iterator[Record]:
