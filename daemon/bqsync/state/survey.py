@@ -58,7 +58,7 @@ class LedgerSurvey:
 
     rows: int
     rows_unknown: int
-    """Of these, what the target holds is not known: each is sent, or deleted, by the next sweep."""
+    """Of these, what the target holds is not known: the next sweep sends or deletes them, but those in quarantine."""
     bytes_about: int
     """What they take in the state file, by the lengths of their keys."""
 
