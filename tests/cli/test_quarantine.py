@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from bqsync.cli import commands
 from bqsync.encode.rejection import EXPLANATIONS
+from bqsync.engine.schedule import SweepMode
 from bqsync.model import Reason
 
 if TYPE_CHECKING:
@@ -65,15 +66,29 @@ def test_a_row_whose_earlier_version_was_delivered_says_so(bench: Workbench) -> 
 def test_the_list_is_cut_where_asked_and_says_so(bench: Workbench) -> None:
     found = listed(bench, "--limit", "1")
     assert (len(found["rows"]), found["rows_total"]) == (1, 3)
-    assert "and 2 more" in quarantine(bench, "--limit", "1")
+    assert "2 rows more" in quarantine(bench, "--limit", "1")
+    assert listed(bench, "--limit", "0")["by_table"] == {"t": {"null_key": 2, "wrong_type": 1}}
+    assert "wrong_type: 1 row" in quarantine(bench, "--limit", "0")
 
 
-def test_retry_forgets_the_verdicts_and_the_next_sync_judges_anew(bench: Workbench) -> None:
-    assert listed(bench, "--retry")["forgotten"] == 3
-    assert listed(bench)["rows_total"] == 0
-    assert "no row is in quarantine" in quarantine(bench)
-    assert bench.sync()["t"].rows_quarantined == 3
-    assert listed(bench)["rows_total"] == 3
+def test_one_reason_can_be_asked_for(bench: Workbench) -> None:
+    found = listed(bench, "--reason", "null_key")
+    assert (found["rows_total"], found["by_reason"]) == (2, {"null_key": 2})
+    assert {row["reason"] for row in found["rows"]} == {"null_key"}
+    assert "wrong_type" not in quarantine(bench, "--reason", "null_key")
+    assert "no row is in quarantine" in quarantine(bench, "--reason", "not_finite")
+
+
+def test_rows_are_tried_again_where_asked_and_stay_listed_until_then(bench: Workbench) -> None:
+    assert bench.sync()["t"].rows_quarantined == 0, "a verdict that is known is no news"
+    assert listed(bench, "--retry", "--reason", "wrong_type")["retried"] == 1
+    assert {row["reason"] for row in listed(bench)["rows"] if row["awaits_retry"]} == {"wrong_type"}
+    assert "to be tried again" in quarantine(bench)
+    assert bench.sync()["t"].rows_quarantined == 1
+    assert listed(bench, "--retry")["retried"] == 3
+    assert bench.sync(sweep=SweepMode.DUE)["t"].rows_quarantined == 3, "a sweep is due, whatever the file is"
+    found = listed(bench)
+    assert (found["rows_total"], [row["awaits_retry"] for row in found["rows"]]) == (3, [False] * 3)
 
 
 def test_every_reason_is_explained() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from google.api_core.client_options import ClientOptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
+from tests.cli.json_page import differences, documented
 from tests.end_to_end.processes import servers_of
 from tests.fidelity.expected import KEYS
 from tests.workbench import run_command
@@ -62,9 +63,12 @@ def test_verify_names_what_was_edited_by_hand(home: Path) -> None:
     assert found["rows_different"] == row_counts(home)["llm_models"]
 
 
-def test_status_before_the_first_sync_says_what_to_do(home: Path) -> None:
-    error = run(home, "status", code=74)["error"]
+def test_what_needs_a_state_says_what_to_do_before_the_first_sync_and_status_names_the_tables(home: Path) -> None:
+    error = run(home, "state", "show", code=74)["error"]
     assert (error["kind"], error["fix"]) == ("state_missing", "run `bqsync sync`")
+    status = run(home, "status")
+    assert {(table["name"], table["health"]) for table in status["tables"]} == {(table, "new") for table in KEYS}
+    assert (status["has_state"], status["daemon"]) == (False, None)
 
 
 def test_check_finds_the_shipped_configuration_in_order(home: Path) -> None:
@@ -92,6 +96,8 @@ def test_the_demo_ends_with_equal_tables(tmp_path: Path) -> None:
             folder = tmp_path / str(attempt)
             folder.mkdir()
             result = run(folder, "demo", "--seconds", "3", "--jobs", "20")
+            assert differences(documented("demo"), [result]) == [
+                "tables[].differences is said to be objects, and never was"]
             assert result["rows_different"] == 0
             assert {table["table"] for table in result["tables"]} == set(KEYS)
             changes = [sum(counts[kind] for counts in result["writes"].values())

@@ -52,7 +52,7 @@ def test_every_example_is_what_happens(workbench: Workbench, type_name: str, fmt
                         + (f'timestamps = {{ v = "{fmt}" }}\n' if fmt else ""))
     assert workbench.sync()["t"].error is None
     arrived = {row["id"]: shown(row["v"]) for row in workbench.rows("t", "id")}
-    rows, _ = list_quarantine(workbench.config, ["t"], 100)
+    rows = list_quarantine(workbench.config, ["t"], 100).rows
     refused = {int(row.key[0]): f"— `{row.reason.value}`" for row in rows}
     assert {**arrived, **refused} == {number: example.arrives for number, example in enumerate(examples)}
     assert not arrived.keys() & refused.keys()

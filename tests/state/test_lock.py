@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bqsync.errors import BqsyncError, ErrorKind, ExitCode
-from bqsync.state.lock import StateLock
+from bqsync.state.lock import StateLock, lock_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,3 +100,35 @@ def test_a_lock_that_can_not_be_made_is_told(state_path: Path) -> None:
     error = refusal(StateLock(state_path.parent / "nowhere" / "state.db"))
     assert error.kind is ErrorKind.STATE_UNWRITABLE
     assert error.why in ("Not a directory", "File exists")
+
+
+def test_who_holds_the_lock_can_be_seen_without_taking_it(state_path: Path) -> None:
+    assert lock_holder(state_path) is None
+    assert list(state_path.parent.iterdir()) == [], "nothing is made"
+    with holder(state_path) as process:
+        assert lock_holder(state_path) == process.pid
+        assert lock_holder(state_path) == process.pid
+        state_path.with_name("state.db.lock").write_text("not a number", encoding="utf-8")
+        assert lock_holder(state_path) == 0
+    assert lock_holder(state_path) is None
+
+
+def test_whoever_only_looks_turns_nobody_away(state_path: Path) -> None:
+    lock = StateLock(state_path)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            lock_holder(state_path)
+
+    lookers = [threading.Thread(target=look) for _ in range(2)]
+    for looker in lookers:
+        looker.start()
+    try:
+        for _ in range(300):
+            lock.acquire()
+            lock.release()
+    finally:
+        done.set()
+        for looker in lookers:
+            looker.join()

@@ -220,3 +220,17 @@ def test_threads_take_turns(store: Store) -> None:
         thread.join()
     assert len(ids) == 24
     assert len(set(ids)) == 8
+
+
+def test_it_is_noticed_when_another_process_writes_and_not_when_it_is_we(state_path: Path) -> None:
+    ours, theirs = Store(state_path), Store(state_path)
+    assert not ours.changed_by_others(), "nothing is known to compare with"
+    ours.source_id("app")
+    assert not ours.changed_by_others(), "that was we"
+    Store(state_path, read_only=True).close()
+    assert not ours.changed_by_others(), "who only reads has written nothing"
+    theirs.source_id("other")
+    assert ours.changed_by_others()
+    assert not ours.changed_by_others(), "it is told once"
+    theirs.close()
+    ours.close()

@@ -18,6 +18,7 @@ from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
 from bqsync.cli.run import run
 from bqsync.cli.service import service
+from bqsync.cli.state import state
 from bqsync.cli.status import status
 from bqsync.cli.sync import sync
 from bqsync.cli.verify import verify
@@ -43,7 +44,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (init, run, sync, plan, check, verify, explain, status, quarantine, protos, service, demo):
+for _command in (init, run, sync, plan, check, verify, explain, status, quarantine, state, protos, service, demo):
     commands.add_command(_command)
 
 

@@ -19,6 +19,8 @@ from bqsync.errors import BqsyncError, ConfigurationError
 from bqsync.observe.render import escape_json, one_line
 
 _MARGIN = "\n        "
+_UNBOUNDED = 100_000
+"""Columns, for a measure of what a table would take."""
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -47,8 +49,17 @@ def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN4
     click.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2 if spread else None, default=str)))
 
 
+def json_line(value: Any) -> str:  # noqa: ANN401 - whatever JSON takes
+    """One JSON document as a line."""
+    return escape_json(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) + "\n"
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """A table; numbers stand to the right."""
+    """
+    A table; numbers stand to the right.
+
+    Nothing in it is cut: on a terminal that is too narrow for it, each row becomes a few lines, a cell on each.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -60,6 +71,24 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, ti
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
         # As Text, not as a string: rich would take [brackets] in it for its markup.
-        table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else one_line(str(cell))) for cell in row))
-    # Off a terminal nothing is cut to a width that nobody has asked for.
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    console = Console()
+    wide = Console(width=_UNBOUNDED).measure(table).maximum
+    if sys.stdout.isatty() and wide > console.width:
+        _print_records(headings, rows)
+    else:
+        Console(width=None if sys.stdout.isatty() else wide).print(table)
+
+
+def _print_records(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    margin = max(map(len, headings))
+    for row in rows:
+        say("")
+        for heading, cell in zip(headings, row, strict=True):
+            if cell != "":
+                say(f"{heading:<{margin}}  {within(_cell(cell))}")
+    say("")
+
+
+def _cell(cell: object) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else one_line(str(cell))

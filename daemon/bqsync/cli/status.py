@@ -1,76 +1,126 @@
-"""`bqsync status`: what the state file knows, without touching source or BigQuery."""
+"""`bqsync status`: how everything stands, without touching source or BigQuery."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.moments import ago, ahead, count, span
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, within
-from bqsync.errors import ErrorKind, ExitCode
+from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.state.health import TableHealth
+    from bqsync.engine.status import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
+
+_WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": "to be reconciled",
+          "waiting": "waits"}
 
 
 @click.command()
 @json_option
 @common_options
 def status(*, as_json: bool, config: Config) -> int:
-    """Show the health of every table: rows delivered, quarantine, last success, last error. Exit 1: one has failed."""
-    from bqsync.state.health import table_health
-    from bqsync.state.store import Store
+    """Show the daemon and the health of every table. Exit 1: a table has failed, or nothing can be delivered."""
+    from bqsync.engine.status import read_status
 
-    store = Store(config.state.file, read_only=True)
-    try:
-        tables = table_health(store, config.source.name, [table.name for table in config.tables])
-    finally:
-        store.close()
+    report = read_status(config)
     if as_json:
-        print_json({"source": config.source.name, "db": str(config.source.db),
-                    "daily_bytes_billed_limit": config.sync.daily_bytes_billed_limit,
-                    "tables": [asdict(table) for table in tables]})
+        print_json(_as_dict(report))
     else:
-        _show(tables)
-    return ExitCode.FAILED if any(table.last_error for table in tables) else ExitCode.OK
+        _show(report)
+    return ExitCode.FAILED if report.is_failing else ExitCode.OK
 
 
-def _show(tables: list[TableHealth]) -> None:
+def _as_dict(report: StatusReport) -> dict[str, object]:
+    return {
+        "source": report.source, "db": str(report.db), "state_file": str(report.state_file),
+        "has_state": report.has_state, "pid": report.holder, "is_failing": report.is_failing,
+        "daily_bytes_billed_limit": report.daily_bytes_billed_limit,
+        "daemon": None if report.daemon is None else asdict(report.daemon),
+        "tables": [asdict(table) for table in report.tables],
+    }
+
+
+def _show(report: StatusReport) -> None:
+    say(f"daemon  {within(_daemon(report))}")
+    if report.daemon is not None:
+        _show_failures(report.daemon)
     print_table(
-        ["table", "target", "rows", "quarantine", "last success", "last sweep", "billed today", ""],
-        [[table.name, table.target or "-", table.rows, table.quarantined, _ago(table.last_success_us),
-          _ago(table.last_sweep_us), _megabytes(table.bytes_billed_today), _word(table)] for table in tables],
+        ["table", "rows", "quarantine", "last success", "lag", "next sweep", "billed today", ""],
+        [[table.name, table.rows, table.quarantined, ago(table.last_success_us), _lag(table), _sweep(table),
+          _megabytes(table.bytes_billed_today), _word(table)] for table in report.tables],
     )
-    for table in tables:
-        if table.last_error:
-            error = table.last_error
-            say(f"error[{error['code']}] {within(table.name)}: {within(error['what'])}\n  fix   {within(error['fix'])}")
+    if not report.has_state:
+        say(within(f"there is no state in {report.state_file} yet: run `bqsync sync`, or start the daemon"))
+    for table in report.tables:
+        for line in _remarks(table):
+            say(line)
 
 
-def _word(table: TableHealth) -> str:
-    if table.last_error:
-        word = "waits" if table.last_error["kind"] == ErrorKind.DAILY_LIMIT_REACHED else "failed"
-        return f"{word}: {table.last_error['code']}"
-    if table.last_attempt_us is None:
-        return "not synced yet"
-    if table.reconcile_pending:
-        return "to be reconciled"
-    return f"sweep due: {table.sweep_due}" if table.sweep_due else "ok"
+def _daemon(report: StatusReport) -> str:
+    if report.daemon is not None:
+        return f"running, process {report.daemon.pid}, started {ago(report.daemon.started_us)}"
+    if report.holder is None:
+        return "not running"
+    return f"not running, or just begun; process {report.holder or 'unknown'} works with the state"
+
+
+def _show_failures(daemon: DaemonStatus) -> None:
+    for failure in (daemon.source_failure, daemon.outage):
+        if failure is not None:
+            say(_told(failure))
+    if daemon.outage_until_us is not None:
+        say(f"  tried again {ahead(daemon.outage_until_us)}")
+
+
+def _lag(table: TableStatus) -> str:
+    if table.live is None:
+        return "-"
+    return span(table.live.lag_s) if table.live.lag_s else "none"
+
+
+def _sweep(table: TableStatus) -> str:
+    return "off" if table.next_sweep_us is None else ahead(table.next_sweep_us)
+
+
+def _word(table: TableStatus) -> str:
+    word = _WORDS[table.health]
+    if table.last_error is not None:
+        word = f"{word}: {table.last_error['code']}"
+    return f"{word}, at work" if table.live is not None and table.live.is_running else word
+
+
+def _remarks(table: TableStatus) -> Iterator[str]:
+    name = within(table.name)
+    if table.last_error is not None:
+        yield _told(table.last_error, f" {name}")
+    if table.confirm_deletes is not None and table.last_error is None:
+        yield f"{name}: {count(table.deletes_held, 'delete')} wait for what the other tables have lost"
+    if table.sweep_due is not None:
+        yield f"{name}: a sweep is due, {within(table.sweep_due)}"
+    if table.quarantined:
+        yield f"{name}: {count(table.quarantined, 'row')} in quarantine, see bqsync quarantine {name}"
+    if table.live is not None:
+        yield from _live_remarks(name, table.merge_interval_s, table.live)
 
 
 def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:,.0f} MiB"
 
 
-def _ago(moment_us: int | None) -> str:
-    if moment_us is None:
-        return "never"
-    seconds = max(0, int(time.time() - moment_us / 1_000_000))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit} ago"
-    return f"{seconds} s ago"
+def _told(error: Mapping[str, str], whose: str = "") -> str:
+    return (f"error[{error['code']}]{whose}: {within(error['what'])}\n  why   {within(error['why'])}\n"
+            f"  fix   {within(error['fix'])}")
+
+
+def _live_remarks(name: str, configured_s: float, live: LiveTableStatus) -> Iterator[str]:
+    if live.paused_until_us is not None:
+        yield f"{name} has failed {count(live.failures, 'time')} in a row; tried again {ahead(live.paused_until_us)}"
+    if live.merge_interval_s > configured_s:
+        yield (f"{name}: BigQuery asks for fewer calls; cycles are {live.merge_interval_s:g} s apart, configured are "
+               f"{configured_s:g} s")

@@ -28,6 +28,19 @@ class Start:
     """No other table has lost more rows than the guard lets pass unasked."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a table stands, for those who look on."""
+
+    is_running: bool
+    changed_us: int | None
+    """When the oldest change was written that is not known to be delivered."""
+    failures: int
+    earliest_s: float
+    """The monotonic instant before which no cycle begins."""
+    interval_s: float
+
+
 @dataclass(slots=True)
 class _Table:
     interval_s: float
@@ -170,6 +183,20 @@ class Agenda:
         """Whether there is work though the file may be as it was."""
         table = self._tables[key]
         return table.outlook is None or table.outlook.is_due(now_us, is_changed=False)
+
+    def reconsider(self, key: TableKey) -> bool:
+        """What was known of the table's next work counts no more; False while a cycle runs, which knows better."""
+        table = self._tables[key]
+        if not table.is_running:
+            table.outlook = None
+        return not table.is_running
+
+    def standings(self) -> dict[TableKey, Standing]:
+        """How every table stands."""
+        return {key: Standing(
+            is_running=table.is_running, changed_us=_older(table.changed_us, table.running_us),
+            failures=table.failures, earliest_s=table.earliest_s, interval_s=table.interval_s,
+        ) for key, table in self._tables.items()}
 
     def running(self) -> list[TableKey]:
         """Tables whose cycle is running."""

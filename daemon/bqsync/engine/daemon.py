@@ -18,6 +18,7 @@ import msgspec
 from bqsync.config import Config
 from bqsync.deliver.clients import require_key
 from bqsync.deliver.retry import RESIDENT_WAITS
+from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop, drain
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
@@ -27,6 +28,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.clock import now_us
 from bqsync.state.lock import StateLock
 
 _log = get_logger()
@@ -77,6 +79,7 @@ class Daemon:
         """What a reload has read."""
         self._fallback: tuple[Config, Messages] | None = None
         """What was in force before, until the new one has proved itself."""
+        self._live = LiveView(config.state.file, now_us)
         self._rebuilt_s = -math.inf
         """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
@@ -101,6 +104,7 @@ class Daemon:
                   tables=len(config.tables), pid=os.getpid())
         with _signals(self._inbox), ExitStack() as stack:
             held = stack.enter_context(locked_state(config))
+            stack.callback(self._live.close)
             while True:
                 try:
                     unfinished = self._run_session(config, messages, held)
@@ -154,7 +158,7 @@ class Daemon:
 
     def _turn(self, session: Session, loop: Loop) -> bool:
         """Tell what is to be told, then wait for what comes; whether the session goes on."""
-        wait_s = min(self._pulse.beat(session, loop), loop.wait_s())
+        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
             self._take(session, loop, message)
         if self._stopped_s is None and self._next is None and _has_lost_state(loop):

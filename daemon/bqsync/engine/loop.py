@@ -71,6 +71,8 @@ class Loop:
         self._beats = beats or Beats()
         self._workers = Workers(session, inbox, self._beats, self._told_us)
         self._stalled: set[TableKey] = set()
+        self._touched: set[TableKey] = set()
+        """Tables of which another process may have changed what the state says."""
         self.has_arrived = False
         self._is_arriving = False
 
@@ -84,6 +86,8 @@ class Loop:
         look = self.lookout.look(now_s)
         if look is not None:
             self.agenda.look(self._source, look.state, look.changed_us)
+            self._look_at_state()
+        self._touched = {key for key in self._touched if not self.agenda.reconsider(key)}
         if self.lookout.lost is not None or now_s < self.setbacks.until_s:
             return
         if not self.has_arrived:
@@ -150,6 +154,13 @@ class Loop:
             if self.setbacks.try_out(now_s):
                 # This one finds out whether the outage is over; the others begin once it is.
                 return
+
+    def _look_at_state(self) -> None:
+        """An operator may have asked for something: `bqsync quarantine --retry` writes to the state beside us."""
+        # A state that can't be read is told by the next cycle.
+        with suppress(BqsyncError):
+            if self._session.store.changed_by_others():
+                self._touched = set(self._sections)
 
     def _arrive(self, now_s: float) -> None:
         if not self._is_arriving:

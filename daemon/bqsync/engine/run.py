@@ -164,7 +164,8 @@ def note_attempt(session: Session, outcome: CycleOutcome) -> None:
         # The end of a failure is worth a note at once.
         session.noted_s.pop(outcome.table, None)
     try:
-        TableState(session.store, session.source_id, outcome.table).record_attempt(outcome.error, session.now_us())
+        TableState(session.store, session.source_id, outcome.table).record_attempt(
+            outcome.error, session.now_us(), deletes_held=outcome.deletes_deferred)
     except BqsyncError as failure:
         # A full disk keeps every note of every table away, and the log may lie on it.
         if session.unnoted.admit(failure.rule.code) is not None:

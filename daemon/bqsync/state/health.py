@@ -12,6 +12,7 @@ from bqsync.state.billing import day_of
 from bqsync.state.clock import now_us
 from bqsync.state.schema import sources, tables
 from bqsync.state.store import Store
+from bqsync.state.tables import Pace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +31,24 @@ class TableHealth:
     sweep_due: str | None
     """Why a sweep is asked for; None where none is."""
     last_error: Mapping[str, str] | None
+    last_walk: Pace | None
+    """The last sweep, complete or not."""
+    suspicion: str | None
+    """Why deletes are held back, however few."""
     bytes_billed_today: int
     """By BigQuery, since midnight UTC."""
     merges_today: int
+    deletes_held: int
+    """Rows that are gone from the source, and that the guard keeps in the target."""
+
+
+def unknown_table(name: str) -> TableHealth:
+    """A table that the state knows nothing of."""
+    return TableHealth(
+        name=name, target=None, rows=0, quarantined=0, reconcile_pending=True, last_success_us=None,
+        last_attempt_us=None, last_sweep_us=None, sweep_due="first sync", last_error=None, last_walk=None,
+        suspicion=None, deletes_held=0, bytes_billed_today=0, merges_today=0,
+    )
 
 
 def table_ids(store: Store, source_name: str) -> dict[str, int]:
@@ -74,6 +90,8 @@ def table_health(
             sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
             last_error=json.loads(row.last_error) if row.last_error else None,
             bytes_billed_today=bills.get(row.id, (0, 0))[0], merges_today=bills.get(row.id, (0, 0))[1],
+            last_walk=None if row.last_walk_us is None else Pace(row.last_walk_us, row.last_walk_cost_us or 0),
+            suspicion=row.suspicion, deletes_held=row.deletes_held,
         )
         for row in rows if row.name in names
     ]

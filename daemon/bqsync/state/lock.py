@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.regular_file import UnfitFileError, open_regular
+
+_ATTEMPTS, _ATTEMPT_WAIT_S = 10, 0.02
+"""Whoever only looks who has the lock (`lock_holder`) holds it for an instant; that must turn nobody away."""
 
 
 def make_folder(state_file: Path) -> None:
@@ -35,7 +39,7 @@ class StateLock:
     """
 
     def __init__(self, state_file: Path) -> None:
-        self._path = state_file.with_name(f"{state_file.name}.lock")
+        self._path = _lock_file(state_file)
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
@@ -52,16 +56,14 @@ class StateLock:
             if self._path.is_symlink():
                 raise _unwritable(self._path, UnfitFileError(self._path, "it is a symbolic link")) from exc
             raise _unwritable(self._path, exc) from exc
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
             os.close(descriptor)
             raise BqsyncError(
                 ErrorKind.STATE_LOCKED, what=f"another bqsync works with {self._path.with_suffix('')}",
                 why=f"process {holder or 'unknown'} holds the lock",
                 fix="wait for it to end, or stop that process",
-            ) from None
+            )
         self._descriptor = descriptor
         # On a full disk nobody can read who holds it; it is held all the same.
         with contextlib.suppress(OSError):
@@ -73,6 +75,48 @@ class StateLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def lock_holder(state_file: Path) -> int | None:
+    """
+    The process that works with a state file, 0 where its number can't be read; None where there is none.
+
+    Nothing is made or written, and whoever wants the lock meanwhile gets it.
+
+    Raises:
+        BqsyncError: STATE_UNWRITABLE, where this user may not look.
+    """
+    path = _lock_file(state_file)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        written = os.pread(descriptor, 32, 0).strip()
+        return int(written) if written.isdigit() else 0
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock_file(state_file: Path) -> Path:
+    return state_file.with_name(f"{state_file.name}.lock")
+
+
+def _lock(descriptor: int) -> bool:
+    """Whether the lock is ours now."""
+    for _ in range(_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_ATTEMPT_WAIT_S)
+        else:
+            return True
+    return False
 
 
 def _unwritable(path: Path, cause: OSError) -> BqsyncError:

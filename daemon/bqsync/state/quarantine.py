@@ -11,6 +11,8 @@ from bqsync.state.clock import now_us
 from bqsync.state.store import Store
 
 _LOOKUP_KEYS = 500
+_RETRIED = ""
+"""The version of no mapping."""
 _SELECT = (
     "SELECT q.*, l.key IS NOT NULL AS delivered FROM quarantine q"
     " LEFT JOIN ledger l ON l.table_id = q.table_id AND l.key = q.key WHERE q.table_id = ?"
@@ -29,6 +31,11 @@ class QuarantineEntry:
     since_us: int
     delivered: bool
     """An earlier version of the row stands in the target."""
+
+    @property
+    def awaits_retry(self) -> bool:
+        """An operator wants it to be tried again, though nothing has changed."""
+        return self.mapping_version == _RETRIED
 
 
 class Quarantine:
@@ -63,10 +70,16 @@ class Quarantine:
             found |= self._read(f"{_SELECT} AND q.source_key IN ({places})", (self._table_id, *portion))
         return found
 
-    def forget(self) -> int:
-        """Drop every verdict, so that the rows are tried again; returns how many there were."""
+    def retry(self, reason: Reason | None = None) -> int:
+        """
+        Take every verdict, or those of one reason, for one of an older mapping: the rows are tried when they are read.
+
+        They stay listed until then. Returns how many there are.
+        """
+        statement = "UPDATE quarantine SET mapping_version = ? WHERE table_id = ? AND (reason = ? OR ? IS NULL)"
+        name = None if reason is None else reason.value
         with self._store.transaction() as connection:
-            return connection.exec_driver_sql("DELETE FROM quarantine WHERE table_id = ?", (self._table_id,)).rowcount
+            return connection.exec_driver_sql(statement, (_RETRIED, self._table_id, name, name)).rowcount
 
     def _read(self, statement: str, parameters: tuple[object, ...]) -> dict[bytes, QuarantineEntry]:
         with self._store.transaction() as connection:

@@ -61,6 +61,7 @@ tables = Table(
     Column("last_success_us", Integer),
     Column("last_attempt_us", Integer),
     Column("last_error", Text),
+    Column("deletes_held", Integer, nullable=False, server_default="0"),
     UniqueConstraint("source_id", "name"),
 )
 

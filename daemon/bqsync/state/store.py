@@ -72,6 +72,7 @@ class Store:
         self._read_only = read_only
         self._rebuild = rebuild and not read_only
         self._is_damaged = False
+        self._data_version: int | None = None
         self._lock = threading.RLock()
         self._engine = self._open_or_rebuild()
 
@@ -93,6 +94,25 @@ class Store:
         with self.transaction() as connection:
             connection.exec_driver_sql("INSERT OR IGNORE INTO sources (name) VALUES (?)", (name,))
             return int(connection.execute(select(sources.c.id).where(sources.c.name == name)).scalar_one())
+
+    def changed_by_others(self) -> bool:
+        """
+        Whether another process has written to the file since this was last asked. Costs no disk.
+
+        Source: https://www.sqlite.org/pragma.html#pragma_data_version
+        """
+        # A commit of ours that is under way is not waited for: what others wrote shows the next time as well.
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            with self._engine.connect() as connection:
+                version = int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+        except DatabaseError as exc:
+            raise self._unwritable(exc.orig or exc) from exc
+        finally:
+            self._lock.release()
+        known, self._data_version = self._data_version, version
+        return known not in (None, version)
 
     def damage(self) -> BqsyncError | None:
         """

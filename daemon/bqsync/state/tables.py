@@ -263,10 +263,11 @@ class TableState:
             error = connection.execute(select(tables.c.last_error).where(tables.c.id == self.table_id)).scalar()
         return error is not None
 
-    def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
-        """How the last cycle ended, and when."""
+    def record_attempt(self, error: Mapping[str, str] | None, ended_us: int, *, deletes_held: int = 0) -> None:
+        """How the last cycle ended, and when; and how many rows it found gone that it was not to delete."""
         values: dict[str, object] = {
             "last_attempt_us": ended_us, "last_error": json.dumps(dict(error)) if error else None,
+            "deletes_held": deletes_held,
         }
         if error is None:
             values["last_success_us"] = ended_us

@@ -10,7 +10,7 @@ from bqsync.failpoints import reached
 from bqsync.model import SqlValue, TimestampFormat, Watermark
 from bqsync.state.store import Store, driver_cursor
 
-_COUNTED = "autoincrement"
+COUNTED = "autoincrement"
 """In place of a timestamp format."""
 
 
@@ -46,8 +46,8 @@ class Watermarks:
                 " WHERE table_id = ?", (self._table_id,),
             ).fetchall()
         return {name: WatermarkColumn(
-            column=name, timestamp_format=TimestampFormat(fmt) if fmt not in (None, _COUNTED) else None,
-            is_counted=fmt == _COUNTED, form=form, unfit=unfit,
+            column=name, timestamp_format=TimestampFormat(fmt) if fmt not in (None, COUNTED) else None,
+            is_counted=fmt == COUNTED, form=form, unfit=unfit,
             reached=None if instant_us is None else Watermark(column=name, source_value=value, instant_us=instant_us),
         ) for name, fmt, form, unfit, value, instant_us in rows}
 
@@ -58,7 +58,7 @@ class Watermarks:
             driver_cursor(connection).execute(
                 'INSERT OR REPLACE INTO watermarks (table_id, "column", timestamp_format, form, unfit, source_value,'
                 " instant_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (self._table_id, column.column, _COUNTED if column.is_counted else column.timestamp_format,
+                (self._table_id, column.column, COUNTED if column.is_counted else column.timestamp_format,
                  column.form, column.unfit, value,
                  None if column.reached is None else column.reached.instant_us),
             )

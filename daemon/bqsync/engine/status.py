@@ -1,0 +1,217 @@
+"""How everything stands, from what the state and the running daemon have written: what `bqsync status` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from bqsync.config import Config, TableSection
+from bqsync.engine.schedule import ready_us
+from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import SweepPolicy
+from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
+from bqsync.state.clock import now_us
+from bqsync.state.health import TableHealth, table_health, unknown_table
+from bqsync.state.lock import lock_holder
+from bqsync.state.store import Store
+
+
+class Health(StrEnum):
+    """A table in one word."""
+
+    NEW = "new"
+    """No cycle of it has ended yet."""
+    OK = "ok"
+    FAILED = "failed"
+    """Its last cycle has: `last_error`."""
+    RECONCILE = "reconcile"
+    """It ended well, and the next one reads the target's keys before anything is compared."""
+    WAITING = "waiting"
+    """Its statements have cost as much as a day may: it goes on at midnight UTC, `last_error` says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonStatus:
+    """The daemon. Instants in Unix microseconds."""
+
+    pid: int
+    started_us: int
+    as_of_us: int
+    """Since when nothing that it tells has changed."""
+    source_failure: Mapping[str, str] | None
+    """Why there is no database to look at."""
+    outage: Mapping[str, str] | None
+    """Why no table can be delivered."""
+    outage_until_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTableStatus:
+    """What only the running daemon knows of a table. Instants in Unix microseconds."""
+
+    is_running: bool
+    pending_since_us: int | None
+    """When the oldest change was written that may not be delivered; None where there is none."""
+    lag_s: float
+    """Seconds since then; 0 where there is none."""
+    failures: int
+    """Of its cycles in a row."""
+    paused_until_us: int | None
+    merge_interval_s: float
+    """Seconds between the beginnings of two cycles: more than configured, while BigQuery asks for fewer calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableStatus:
+    """One table that is configured. Instants in Unix microseconds."""
+
+    name: str
+    health: Health
+    target: str | None
+    rows: int
+    quarantined: int
+    reconcile_pending: bool
+    last_success_us: int | None
+    last_attempt_us: int | None
+    last_error: Mapping[str, str] | None
+    last_sweep_us: int | None
+    sweep_due: str | None
+    """Why a sweep is asked for; None where none is."""
+    next_sweep_us: int | None
+    """When the next one may begin; None where the table is not swept."""
+    suspicion: str | None
+    """Why deletes are held back, however few."""
+    deletes_held: int
+    confirm_deletes: str | None
+    """The command that lets them pass."""
+    merge_interval_s: float
+    """As it is configured."""
+    bytes_billed_today: int
+    """By BigQuery, since midnight UTC."""
+    merges_today: int
+    live: LiveTableStatus | None
+    """None where no daemon runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusReport:
+    """Everything at a glance."""
+
+    source: str
+    db: Path
+    state_file: Path
+    has_state: bool
+    """Something was synced with this configuration."""
+    holder: int | None
+    """The process that works with the state, 0 where its number can't be read; None where there is none."""
+    daemon: DaemonStatus | None
+    """None where that is no daemon, or one that has just begun."""
+    daily_bytes_billed_limit: int | None
+    """Of all tables together; None where there is none."""
+    tables: tuple[TableStatus, ...]
+
+    @property
+    def is_failing(self) -> bool:
+        """The last cycle of a table has failed, or nothing can be delivered."""
+        daemon = self.daemon
+        is_stuck = daemon is not None and (daemon.source_failure is not None or daemon.outage is not None)
+        return is_stuck or any(table.health in {Health.FAILED, Health.WAITING} for table in self.tables)
+
+
+def read_status(config: Config, clock: Callable[[], int] = now_us) -> StatusReport:
+    """
+    Look at the state and the live file, beside whoever works with them. Nothing is written, and BigQuery not called.
+
+    Args:
+        config: checked configuration.
+        clock: the wall clock, in Unix microseconds.
+
+    Raises:
+        BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
+    """
+    known = _health(config)
+    holder = lock_holder(config.state.file)
+    live = _live(config.state.file, holder)
+    running = {} if live is None else live.tables
+    return StatusReport(
+        source=config.source.name, db=config.source.db, state_file=config.state.file, has_state=known is not None,
+        holder=holder, daemon=None if live is None else _daemon(live),
+        daily_bytes_billed_limit=config.sync.daily_bytes_billed_limit,
+        tables=tuple(
+            _table(config, section, (known or {}).get(section.name) or unknown_table(section.name),
+                   running.get(section.name), clock())
+            for section in config.tables),
+    )
+
+
+def next_sweep_us(health: TableHealth, *, interval_us: int, duty: float, now_us: int) -> int:
+    """When the next sweep of a table may begin, by what the state says. Pure."""
+    rested_us = 0 if health.last_walk is None or not health.rows else ready_us(health.last_walk, duty)
+    if health.sweep_due is not None or health.last_sweep_us is None:
+        return max(rested_us, now_us)
+    return max(rested_us, health.last_sweep_us + interval_us)
+
+
+def _health(config: Config) -> dict[str, TableHealth] | None:
+    try:
+        store = Store(config.state.file, read_only=True)
+    except BqsyncError as failure:
+        if failure.kind is ErrorKind.STATE_MISSING:
+            return None
+        raise
+    try:
+        found = table_health(store, config.source.name, [table.name for table in config.tables])
+    finally:
+        store.close()
+    return {table.name: table for table in found}
+
+
+def _live(state_file: Path, holder: int | None) -> LiveStatus | None:
+    """What the daemon tells: of one that has died, the lock is free or another's."""
+    live = read_live(live_file(state_file)) if holder else None
+    return live if live is not None and live.pid == holder else None
+
+
+def _daemon(live: LiveStatus) -> DaemonStatus:
+    return DaemonStatus(pid=live.pid, started_us=live.started_us, as_of_us=live.written_us,
+                        source_failure=live.source_failure, outage=live.outage, outage_until_us=live.outage_until_us)
+
+
+def _table(
+    config: Config, section: TableSection, known: TableHealth, live: LiveTable | None, now_us: int
+) -> TableStatus:
+    is_swept = section.sweep is SweepPolicy.ON
+    interval_us = int(config.sweep_interval_s(section) * 1_000_000)
+    next_us = next_sweep_us(known, interval_us=interval_us, duty=config.sync.sweep_duty, now_us=now_us)
+    confirm = f"bqsync sync {section.name} --confirm-deletes {known.deletes_held}"
+    return TableStatus(
+        name=section.name, health=_word(known, live), target=known.target, rows=known.rows,
+        quarantined=known.quarantined, reconcile_pending=known.reconcile_pending,
+        last_success_us=known.last_success_us, last_attempt_us=known.last_attempt_us, last_error=known.last_error,
+        last_sweep_us=known.last_sweep_us, sweep_due=known.sweep_due if is_swept else None,
+        next_sweep_us=next_us if is_swept else None, suspicion=known.suspicion, deletes_held=known.deletes_held,
+        confirm_deletes=confirm if known.deletes_held else None, merge_interval_s=config.merge_interval_s(section),
+        bytes_billed_today=known.bytes_billed_today, merges_today=known.merges_today,
+        live=None if live is None else _live_table(live, now_us),
+    )
+
+
+def _live_table(live: LiveTable, now_us: int) -> LiveTableStatus:
+    since_us = live.pending_since_us
+    return LiveTableStatus(
+        is_running=live.is_running, pending_since_us=since_us,
+        lag_s=0.0 if since_us is None else max(0, now_us - since_us) / 1_000_000, failures=live.failures,
+        paused_until_us=live.paused_until_us, merge_interval_s=live.merge_interval_s,
+    )
+
+
+def _word(known: TableHealth, live: LiveTable | None) -> Health:
+    if known.last_error and known.last_error["kind"] == ErrorKind.DAILY_LIMIT_REACHED:
+        return Health.WAITING
+    if known.last_error or (live is not None and live.failures):
+        return Health.FAILED
+    if known.last_attempt_us is None:
+        return Health.NEW
+    return Health.RECONCILE if known.reconcile_pending else Health.OK
