@@ -11,7 +11,8 @@ from tests.hostile.actions import Method, RefuseRows, RestFailure
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
-COMMANDS = (["sync"], ["sync", "--json"], ["check", "--offline"], ["verify"], ["quarantine"], ["status"])
+COMMANDS = (["sync"], ["sync", "--json"], ["plan", "--sql"], ["check", "--offline"], ["verify"], ["quarantine"],
+            ["status"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,7 +207,9 @@ def test_keys_of_every_type_find_their_row(workbench: Workbench) -> None:
              *((f"as_{name}", word) for name, word in chosen.items()), ("moments", str(NOW), "1"), ("loose", "'1'"),
              ("log", f"x'{workbench.rows('log', 'v')[0]['_bqsync_row_id'].hex()}'")]
     for table, *words in asked:
-        assert explain(workbench, table, *words).sentence is Sentence.IN_BIGQUERY, table
+        found = explain(workbench, table, *words)
+        assert found.facts is not None
+        assert (found.sentence, found.facts.ledger) == (Sentence.IN_BIGQUERY, LedgerWord.SAME), table
     assert explain(workbench, "loose", "1").sentence is Sentence.NOWHERE, "a number is no text"
 
 

@@ -12,7 +12,7 @@ _SIDE_FILES = ("-wal", "-shm")
 
 
 def traces(bench: Workbench) -> tuple[dict[str, str], dict[str, tuple[object, ...]], int]:
-    """Every file below the folder, every table of the dataset, and how many MERGEs were run."""
+    """Every file below the folder, every table of the dataset with its number of rows, how many MERGEs were run."""
     files = {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(bench.folder.rglob("*"))
              if path.is_file() and not (path.is_relative_to(bench.state_path.parent)
                                         and path.name.endswith(_SIDE_FILES))}
@@ -23,7 +23,9 @@ def traces(bench: Workbench) -> tuple[dict[str, str], dict[str, tuple[object, ..
     tables: dict[str, tuple[object, ...]] = {}
     for name in names:
         table = bench.rest.get_table(f"{bench.dataset}.{name}")
-        rows = sorted(map(repr, bench.query(f"SELECT * FROM {{d}}.`{name}`")))
-        tables[name] = (table.created, dict(table.labels), [field.name for field in table.schema], rows)
+        tables[name] = (table.created, table.modified, dict(table.labels), [field.name for field in table.schema])
+    rows = " UNION ALL ".join(f"SELECT '{name}' AS name, COUNT(*) AS n FROM {{d}}.`{name}`" for name in sorted(names))
+    counts = {row["name"]: (row["n"],) for row in bench.query(rows)} if names else {}
+    tables = {name: (*table, *counts[name]) for name, table in tables.items()}
     # Some engines list dry runs as jobs; those have no staging table.
     return files | folders, tables, sum("_bqsync_staging_" in text for text in bench.merges())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bqsync.engine.explanation import RowFacts
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @click.argument("table")
 @click.argument("key", nargs=-1, required=True)
 @click.option("--values", is_flag=True, help="Also print the cells of the row, in the source and in BigQuery.")
