@@ -8,6 +8,8 @@ import pytest
 from tests.faults.running import reconnect
 from tests.workbench import Workbench
 
+from bqsync.errors import BqsyncError
+
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_a_file_that_is_cut_within_its_last_page_is_told_and_deletes_nothing(
@@ -24,9 +26,9 @@ def test_a_file_that_is_cut_within_its_last_page_is_told_and_deletes_nothing(
     whole = workbench.db_path.read_bytes()
     for missing_bytes in (1, 100, 4_000, 5_000):
         os.truncate(workbench.db_path, len(whole) - missing_bytes)
-        error = workbench.sync()["t"].error
-        assert error is not None
-        assert error["code"] == "E206"
+        with pytest.raises(BqsyncError) as caught:
+            workbench.sync()
+        assert caught.value.rule.code == "E206"
         assert workbench.rows("t", "id") == before, missing_bytes
     workbench.db_path.write_bytes(whole + b"\0" * 100)  # more than the header says is as SQLite may leave it
     assert workbench.sync()["t"].error is None
