@@ -87,8 +87,10 @@ def portions(
         has_room: whether the chunk in hand takes these as well.
         begin_anew: delivers it, so that the next part has a chunk of its own.
     """
-    if not has_room(items):
-        begin_anew()
+    if has_room(items):
+        yield items
+        return
+    begin_anew()
     if len(items) == 1 or has_room(items):
         yield items
         return
