@@ -123,6 +123,39 @@ def _decide(watermarks: Watermarks) -> None:
         watermarks.decide(column)
 
 
+def test_what_plans_and_explanations_print_is_documented(workbench: Workbench) -> None:
+    rows = [("a", 1, 1767225600), ("b", 2, 1767225660), ("c", "bad", None), ("d", 4, 1767225660)]
+    workbench.fill("CREATE TABLE things (id TEXT PRIMARY KEY, n INTEGER, at INTEGER, v); CREATE TABLE other (id)",
+                   ("INSERT INTO things VALUES (?, ?, ?, 'x')", rows))
+    workbench.configure('[[tables]]\nname = "things"\nwatermark = ["at", "v"]\ndeletes = "mark"\n'
+                        '[[tables]]\nname = "other"\n')
+    home = workbench.folder
+    plans = [printed(home, "plan", code=78)]
+    found = [printed(home, "explain", "things", "a")]
+    printed(home, "sync", code=78)
+    workbench.query("UPDATE {d}.things SET n = 7 WHERE id = 'b'")
+    workbench.db.execute("DELETE FROM things WHERE id = 'd'")
+    plans.append(printed(home, "plan", code=78))
+    printed(home, "sync", code=78)
+    found += [printed(home, "explain", "things", *key) for key in (
+        ["a"], ["b", "--values"], ["c"], ["d"], ["none", "--values"])]
+    found += [printed(home, "explain", "other", "1")]
+    with closing(Store(workbench.config.state.file)) as store:
+        state = TableState(store, store.source_id("app"), "things")
+        state.record_intent(Intent(job_id="j", staging_table="p.d.s"))
+        state.record_attempt(FAILURE.as_dict(), 11)
+        Watermarks(store, state.table_id).decide(WatermarkColumn(
+            column="at", timestamp_format=TimestampFormat.UNIX_SECONDS, form=None, unfit=None, reached=None))
+    plans.append(printed(home, "plan", code=78))
+    found.append(printed(home, "explain", "things", "a"))
+    assert differences(documented("plan"), plans) == [
+        "tables[].dry_run_bytes is said to be integer, and never was"]
+    text = workbench.config_path.read_text(encoding="utf-8")
+    workbench.config_path.write_text(text.replace(workbench.endpoints.rest, "http://127.0.0.1:9"), encoding="utf-8")
+    found.append(printed(home, "explain", "things", "a", code=69))
+    assert differences(documented("explain"), found) == []
+
+
 def test_what_is_shown_of_the_state_is_documented(home: Path) -> None:
     free, lock = printed(home, "state", "show"), StateLock(home / "state.db")
     lock.acquire()
@@ -168,6 +201,9 @@ def test_what_status_prints_is_documented(home: Path) -> None:
             outage_until_us=instant_us, tables={"things": table}))
         reports.append(printed(home, "status", code=1))
     lock.release()
+    limited = CONFIG + '[sync]\ndaily_bytes_billed_limit = "1 TiB"\n'
+    (home / "config.toml").write_text(limited, encoding="utf-8")
+    reports.append(printed(home, "status", code=1))
     assert differences(documented("status"), reports) == []
 
 

@@ -48,7 +48,11 @@ def _as_dict(found: Explanation, *, values: bool) -> dict[str, object]:
     shown: dict[str, object] = {"table": found.table, "key": found.key, "sentence": found.sentence.value,
                                 "text": found.text}
     if found.facts is not None:
-        shown |= asdict(found.facts)
+        facts = found.facts
+        shown |= asdict(facts) | {
+            "rejected": None if facts.rejected is None else {"column": facts.rejected[0], "reason": facts.rejected[1]},
+            "intent": None if facts.intent is None else {"job_id": facts.intent[0], "end": facts.intent[1]},
+        }
     evidence = found.evidence
     if evidence is not None:
         hidden = () if values else ("source", "target")
