@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bqsync.config import TableSection
-from bqsync.deliver import queries, target
+from bqsync.deliver import evolution, queries, target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.row_ids import columns_of, signature
@@ -71,9 +71,10 @@ class TargetPreparation:
         if not is_new:
             self._distrust_what_is_added(spec, found)
         known_by = known_columns(spec, found)
-        found, added = target.evolve(destination, spec, found)
-        if added:
-            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
+        evolved = evolution.evolve(destination, spec, found, self._state.target_names().values())
+        found = evolved.state
+        if evolved.changes:
+            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), **evolved.changes)
         wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found))
         encoder = RowEncoder(spec, self._session.zone)
         self._trust(encoder, found, is_new=is_new)
@@ -92,6 +93,7 @@ class TargetPreparation:
             )
         if has_rows:
             known_columns(spec, found)
+        evolution.check_unaltered(spec, found)
         # Rows that are there keep their ids: they go by the columns of the time when they came.
         row_id = found.row_id if has_rows else _new_row_id(spec)
         target.adopt(destination, found, row_id)

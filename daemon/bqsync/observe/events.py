@@ -147,7 +147,8 @@ SPECIFICATIONS = MappingProxyType(
             "info", "A target table was missing and has been created.", ("table", "target", "columns")
         ),
         Event.TARGET_ALTERED: EventSpecification(
-            "info", "Columns were added to a target table.", ("table", "target", "columns")
+            "info", "Columns of a target table were added (`columns`), given a wider type, or allowed to be NULL.",
+            ("table", "target", "columns", "widened", "relaxed"),
         ),
         Event.ROW_QUARANTINED: EventSpecification(
             "warning",

@@ -1,0 +1,51 @@
+"""What tests of changing schemas do again and again: a cycle that goes well, one that is refused, the fix it names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.workbench import Workbench
+
+    from bqsync.model import CycleOutcome
+
+_ALTER = re.compile(r"((?:ALTER|DROP) TABLE .*?)(?= and sync again|;|$)")
+
+
+def synced(bench: Workbench, **options: Any) -> CycleOutcome:  # noqa: ANN401
+    """A cycle of the table `t` that goes well."""
+    outcome = bench.sync(**options)["t"]
+    assert outcome.error is None, outcome.error
+    return outcome
+
+
+def refused(bench: Workbench, kind: str = "target_incompatible", **options: Any) -> Mapping[str, str]:  # noqa: ANN401
+    """The error of a cycle that stops the table `t`, before it has sent anything."""
+    outcome = bench.sync(**options)["t"]
+    assert outcome.error is not None
+    assert (outcome.error["kind"], outcome.merges) == (kind, 0), outcome.error
+    return outcome.error
+
+
+def alter(bench: Workbench, fix: str) -> None:
+    """Run the statements that a fix names, as an operator does."""
+    statements = _ALTER.findall(fix)
+    assert statements, fix
+    for statement in statements:
+        bench.query(statement)
+
+
+def settles(bench: Workbench, table: str = "t") -> None:
+    """Nothing is left to be sent, and source and target are equal."""
+    assert synced(bench).merges == 0
+    assert bench.verify(table).rows_different == 0
+
+
+def fields(bench: Workbench, table: str = "t") -> list[tuple[str, str, str]]:
+    """Name, type and mode of each column of a target."""
+    standard = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+    return [(field.name, standard.get(field.field_type, field.field_type), field.mode)
+            for field in bench.rest.get_table(f"{bench.dataset}.{table}").schema]
