@@ -28,7 +28,6 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType({
     f"{_REFUSED}[JSON]": f"the call ends as UNKNOWN{_ROWS}",
     "test_the_time_at_which_a_table_expires_is_kept":
         "it is forgotten; what expires is also dropped by the next start (docs/architecture.md, What lies where)",
-    "test_key_and_clustering_are_kept": "the key is forgotten; nothing reads it back",
     "test_values_arrive_exactly[BIGNUMERIC]": "there is no such type; tests/encode/test_values.py has its bounds",
     f"{_FAILURE}[reading a table in a dataset that is not there]": f"the table alone is missed{_MISSING}",
     f"{_FAILURE}[listing the tables of a dataset that is not there]": "there are none, and no failure",

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from google.cloud import bigquery
+from google.cloud.bigquery.table import PrimaryKey, TableConstraints
 
 from bqsync.deliver.translate import translate
 from bqsync.errors import BqsyncError
@@ -27,6 +28,11 @@ def made(ground: Ground, *fields: bigquery.SchemaField, clustered: str | None = 
     table.clustering_fields = [clustered] if clustered else None
     ground.rest.create_table(table)
     return str(table.reference)
+
+
+def keyed(constraints: TableConstraints | None) -> list[str]:
+    """The columns of a primary key."""
+    return sorted(constraints.primary_key.columns) if constraints and constraints.primary_key else []
 
 
 def kind_of(ground: Ground, statement: str) -> str:
@@ -102,3 +108,15 @@ def test_a_column_takes_the_place_of_one_that_was_renamed(ground: Ground, compar
     ground.run(f"ALTER TABLE `{table}` ADD COLUMN IF NOT EXISTS `v` INT64")
     ground.run(f"UPDATE `{table}` SET v = 5 WHERE id = 1")
     compare({"rows": ground.rows(f"SELECT * FROM `{table}`")}, expected={"rows": [{"id": 1, "v_old": "a", "v": 5}]})
+
+
+def test_a_primary_key_is_taken_away_and_another_one_is_said(ground: Ground, compare: Compare) -> None:
+    """So that BigQuery's optimizer believes no key that the rows do not keep."""
+    key = TableConstraints(primary_key=PrimaryKey(columns=["id"]), foreign_keys=None)
+    table = ground.table(table_constraints=key)
+    ground.run(f"ALTER TABLE `{table}` DROP PRIMARY KEY")
+    dropped = ground.rest.get_table(table).table_constraints
+    ground.run(f"ALTER TABLE `{table}` ADD PRIMARY KEY (`id`, `v`) NOT ENFORCED")
+    added = ground.rest.get_table(table).table_constraints
+    compare({"dropped": keyed(dropped), "added": keyed(added)},
+            expected={"dropped": [], "added": ["id", "v"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,3 +50,29 @@ def fields(bench: Workbench, table: str = "t") -> list[tuple[str, str, str]]:
     standard = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
     return [(field.name, standard.get(field.field_type, field.field_type), field.mode)
             for field in bench.rest.get_table(f"{bench.dataset}.{table}").schema]
+
+
+def follows(bench: Workbench, *, table: str = "t", kept: tuple[str, ...] = (), **options: Any) -> CycleOutcome:  # noqa: ANN401
+    """
+    A cycle that goes well, after which the target holds the source's rows, cell by cell.
+
+    Args:
+        bench: with a table that has the key `id`.
+        table: its name.
+        kept: columns of the target that are not the source's and may hold anything. Every other one is NULL.
+        options: of the cycle.
+    """
+    outcome = bench.sync(**options)[table]
+    assert outcome.error is None, outcome.error
+    cursor = bench.db.execute(f'SELECT * FROM "{table}" ORDER BY id')
+    names = [column[0].lower() for column in cursor.description]
+    expected = [dict(zip(names, row, strict=True)) for row in cursor]
+    found = [{name.lower(): _plain(value) for name, value in row.items()} for row in bench.rows(table, "id")]
+    others = {name for row in found for name in row if name not in names and name not in kept}
+    assert [{name: row[name] for name in names} for row in found] == expected
+    assert [row for row in found for name in others if row[name] is not None] == []
+    return outcome
+
+
+def _plain(value: object) -> object:
+    return int(value.timestamp()) if isinstance(value, datetime) else value

@@ -12,12 +12,14 @@ from bqsync.deliver import target
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
 from bqsync.deliver.merge_sql import add_column_statement
 from bqsync.deliver.queries import is_any, run_statement
-from bqsync.deliver.schema import missing_fields
+from bqsync.deliver.schema import missing_fields, primary_key
 from bqsync.deliver.target import TargetState
 from bqsync.deliver.widening import (
     Obstacle,
     Widening,
+    add_key_statement,
     altered_values_statement,
+    drop_key_statement,
     judge,
     refusal,
     relax_column_statement,
@@ -37,12 +39,15 @@ class Evolution:
     widened: tuple[str, ...] = ()
     """Each as `name type`, the type being the new one."""
     relaxed: tuple[str, ...] = ()
+    primary_key: tuple[str, ...] | None = None
+    """The new one; None where it stays as it was."""
 
     @property
     def changes(self) -> dict[str, list[str]]:
         """What was done, by the field of the event that tells it."""
         found = {"columns": self.added, "widened": self.widened, "relaxed": self.relaxed}
-        return {name: list(columns) for name, columns in found.items() if columns}
+        key = {} if self.primary_key is None else {"primary_key": list(self.primary_key)}
+        return key | {name: list(columns) for name, columns in found.items() if columns}
 
 
 def check_unaltered(spec: TableSpec, state: TargetState) -> None:
@@ -79,19 +84,30 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState, delive
         raise refusal(spec, state, obstacles)
     relaxed = _gone_required(spec, state, delivered)
     missing = missing_fields(spec, state.types)
-    if not (widenings or relaxed or missing):
+    is_key_untrue = bool(state.primary_key) and _lower(state.primary_key) != _lower(primary_key(spec))
+    if not (widenings or relaxed or missing or is_key_untrue):
         return Evolution(state=state)
+    if is_key_untrue:
+        # First of all: from now on rows may stand there that do not keep it, and BigQuery's optimizer believes it.
+        run_statement(destination, drop_key_statement(state.ref))
     for name in relaxed:
         run_statement(destination, relax_column_statement(state.ref, name))
     for widening in widenings:
         _widen(destination, spec, state, widening)
     for field in missing:  # one at a time: not every engine takes several in one statement
         run_statement(destination, add_column_statement(state.ref, field["name"], field["type"]))
+    if is_key_untrue and primary_key(spec):
+        run_statement(destination, add_key_statement(state.ref, primary_key(spec)))
     return Evolution(
-        state=_altered(destination, spec, state.ref), added=tuple(field["name"] for field in missing),
+        state=_altered(destination, spec, state.ref), primary_key=tuple(primary_key(spec)) if is_key_untrue else None,
+        added=tuple(field["name"] for field in missing),
         widened=tuple(f"{one.column.target_name} {one.column.target_type.value}" for one in widenings),
         relaxed=tuple(relaxed),
     )
+
+
+def _lower(names: Collection[str]) -> set[str]:
+    return {name.lower() for name in names}
 
 
 def _altering(destination: Destination, ref: TargetRef, widenings: Sequence[Widening]) -> list[Obstacle]:
@@ -103,7 +119,7 @@ def _altering(destination: Destination, ref: TargetRef, widenings: Sequence[Wide
 def _gone_required(spec: TableSpec, state: TargetState, delivered: Collection[str]) -> list[str]:
     """Columns that refuse NULL and whose source column is gone."""
     unknown = state.required - {column.target_name.lower() for column in spec.columns}
-    theirs = unknown - {name.lower() for name in delivered}
+    theirs = unknown - _lower(delivered)
     if theirs:
         raise _unknown_required(state.ref, sorted(theirs))
     return sorted(unknown)

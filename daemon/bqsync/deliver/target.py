@@ -53,6 +53,8 @@ class TargetState:
     """Lower-case names of the columns by which it is clustered."""
     partitioned_by: str | None = None
     """Lower-case name of the column by which it is partitioned."""
+    primary_key: tuple[str, ...] = ()
+    """Columns of its primary key; BigQuery does not enforce it, and believes it."""
 
 
 def target_ref(destination: Destination, spec: TableSpec) -> TargetRef:
@@ -125,6 +127,7 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         row_id=table.labels.get(ROW_ID_LABEL),
         clustered=frozenset(name.lower() for name in table.clustering_fields or ()),
         partitioned_by=_partition_column(table),
+        primary_key=_primary_key(table),
     )
 
 
@@ -197,6 +200,11 @@ def _partition_column(table: bigquery.Table) -> str | None:
     partitioning = table.time_partitioning or table.range_partitioning
     name = partitioning.field if partitioning is not None else None
     return name.lower() if name else None
+
+
+def _primary_key(table: bigquery.Table) -> tuple[str, ...]:
+    constraints = table.table_constraints
+    return tuple(constraints.primary_key.columns) if constraints is not None and constraints.primary_key else ()
 
 
 def _no_table(ref: TargetRef, kind: str) -> BqsyncError:

@@ -82,6 +82,16 @@ def relax_column_statement(target: TargetRef, name: str) -> str:
     return f"ALTER TABLE {target.sql} ALTER COLUMN {quote(name)} DROP NOT NULL"
 
 
+def drop_key_statement(target: TargetRef) -> str:
+    """Take away a primary key."""
+    return f"ALTER TABLE {target.sql} DROP PRIMARY KEY"
+
+
+def add_key_statement(target: TargetRef, columns: Sequence[str]) -> str:
+    """Say what the primary key is. BigQuery does not enforce it."""
+    return f"ALTER TABLE {target.sql} ADD PRIMARY KEY ({', '.join(map(quote, columns))}) NOT ENFORCED"
+
+
 def altered_values_statement(target: TargetRef, condition: str) -> str:
     """At most one row, if a widening would alter a value."""
     return f"SELECT 1 AS present FROM {target.sql} AS {ROW} WHERE {condition} LIMIT 1"
@@ -142,9 +152,15 @@ def _room(spec: TableSpec, target: TargetState, obstacles: Sequence[Obstacle]) -
         # BigQuery neither drops nor renames a column of the key, of the clustering or of the partitions.
         return (f"or, to have the new type: DROP TABLE {target.ref.sql} and sync again; or choose another `target`, if "
                 "rows stand there that the source has no more")
-    moved = "; ".join(f"ALTER TABLE {target.ref.sql} RENAME COLUMN {quote(name)} TO {quote(f'{name}_old')}"
+    moved = "; ".join(f"ALTER TABLE {target.ref.sql} RENAME COLUMN {quote(name)} TO {quote(_free(name, target))}"
                       for name in names)
     return f"or, to have the new type: {moved}; the next cycle adds the column anew and fills it"
+
+
+def _free(name: str, target: TargetState) -> str:
+    """A name for a column that makes room: no column there has it."""
+    names = (f"{name}_old{number or ''}" for number in range(len(target.types) + 1))
+    return next(free for free in names if free.lower() not in target.types)
 
 
 def _toml_key(name: str) -> str:

@@ -104,7 +104,8 @@ class TargetPreparation:
         See which columns of the target hold something else than the ledger believes.
 
         One that the target lacks though it was delivered before, under this or another name, holds nothing there; one
-        that it has though it was never delivered holds what somebody else put there, or a state that was lost.
+        that it has though this source column was never delivered to it holds what somebody else put there, another
+        column, or a state that was lost.
         No fingerprint tells: the rows are what they were. And a key that the target lacks can't be found in it.
         """
         delivered = self._state.target_names()
@@ -115,18 +116,23 @@ class TargetPreparation:
             raise BqsyncError(
                 ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} lacks the key of {spec.source_name}",
                 why=f"the key is ({', '.join(spec.key)}), as after a key column was renamed; no row there has it",
-                fix=f"rename the column there (ALTER TABLE {found.ref.sql} RENAME COLUMN …), or drop the table and "
-                "sync again",
+                # BigQuery renames no column of a primary key or of the clustering.
+                fix="keep the name that it has there: a message for the table whose key field has the option "
+                f"(gen_bq_schema.bigquery).name; or DROP TABLE {found.ref.sql} and sync again; or choose another "
+                "`target`",
             )
-        # And one that is new here, and there already: to the ledger, a row without it is one that is NULL in it.
-        is_filled = any(column.source_name not in delivered and column not in lacking for column in spec.columns)
+        # And one that is new here, and there already: to the ledger, a row without it is one that is NULL in it. Or one
+        # that has the place of another: not a byte of its rows has changed.
+        is_filled = any(delivered.get(column.source_name) != column.target_name and column not in lacking
+                        for column in spec.columns)
         if any(column.source_name in delivered for column in lacking) or (delivered and is_filled):
             self._state.distrust()
 
     def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
         """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
         known = self._state.target_names()
-        self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
+        self._state.record_targets([(column.source_name, column.target_type, column.target_name)
+                                    for column in spec.columns])
         present = {column.target_name.lower() for column in spec.columns}
         # Marks of an earlier policy go with every row that is there.
         names = [*known.values(), *([] if spec.deletes is DeletePolicy.MARK else [MARK_COLUMN])]
@@ -216,5 +222,6 @@ def _key_column(column: ColumnSpec, zone: str) -> str:
 def _unfit_rows(found: TargetState, why: str) -> BqsyncError:
     return BqsyncError(
         ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} holds rows that no source row can stand for", why=why,
-        fix="somebody else has written to it: delete those rows, or drop the table and sync again",
+        fix="the source's key is another by now, or somebody else has written to the target: delete those rows, or "
+        f"DROP TABLE {found.ref.sql} and sync again",
     )
