@@ -45,14 +45,14 @@ def kind_of(ground: Ground, statement: str) -> str:
     return "no failure"
 
 
-def test_a_column_is_widened_at_once_and_stays_required(ground: Ground, compare: Compare) -> None:
-    table = made(ground, bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("n", "INT64", "REQUIRED"))
+def test_a_column_is_widened_at_once(ground: Ground, compare: Compare) -> None:
+    table = made(ground, bigquery.SchemaField("id", "INT64"), bigquery.SchemaField("n", "INT64"))
     ground.run(f"INSERT INTO `{table}` (id, n) VALUES (1, 9223372036854775807)")
-    ground.run(f"ALTER TABLE `{table}` ALTER COLUMN `n` SET DATA TYPE NUMERIC NOT NULL")
+    ground.run(f"ALTER TABLE `{table}` ALTER COLUMN `n` SET DATA TYPE NUMERIC")
     ground.run(f"UPDATE `{table}` SET n = n + NUMERIC '0.000000001' WHERE id = 1")
     (row,) = ground.rows(f"SELECT n FROM `{table}`")
     compare({"shape": shape(ground, table), "value": str(row["n"])},
-            expected={"shape": [["id", "INT64", "NULLABLE", None, None], ["n", "NUMERIC", "REQUIRED", None, None]],
+            expected={"shape": [["id", "INT64", "NULLABLE", None, None], ["n", "NUMERIC", "NULLABLE", None, None]],
                       "value": "9223372036854775807.000000001"})
 
 
@@ -87,11 +87,12 @@ def test_a_decimal_column_that_a_statement_added_keeps_nine_places(ground: Groun
 @pytest.mark.parametrize("statement", [
     "ALTER COLUMN v SET DATA TYPE INT64", "ALTER COLUMN v SET DATA TYPE BYTES", "ALTER COLUMN n SET DATA TYPE STRING",
     "ALTER COLUMN id SET DATA TYPE FLOAT64", "DROP COLUMN id", "RENAME COLUMN id TO other",
+    "ALTER COLUMN r SET DATA TYPE NUMERIC",
 ], ids=lambda statement: statement)
 def test_an_alteration_that_is_none_is_refused(ground: Ground, compare: Compare, statement: str) -> None:
-    """Of `id`, the table is clustered; whoever is told to drop or to rename such a column can't."""
-    table = made(ground, *(bigquery.SchemaField(name, kind)
-                           for name, kind in (("id", "INT64"), ("n", "INT64"), ("v", "STRING"))), clustered="id")
+    """By `id`, the table is clustered: such a column is neither dropped nor renamed. `r` is REQUIRED."""
+    columns = [bigquery.SchemaField(name, kind) for name, kind in (("id", "INT64"), ("n", "INT64"), ("v", "STRING"))]
+    table = made(ground, *columns, bigquery.SchemaField("r", "INT64", "REQUIRED"), clustered="id")
     compare({"kind": kind_of(ground, f"ALTER TABLE `{table}` {statement}")}, expected={"kind": "bigquery_job_failed"})
 
 

@@ -117,15 +117,18 @@ def test_a_field_of_a_wider_type_widens_its_column(bench: Workbench) -> None:
     assert "n is NUMERIC there and INT64 here" in refused(bench)["why"], "nothing is narrowed"
 
 
-def test_a_required_field_makes_a_required_column_of_a_new_target_alone(workbench: Workbench) -> None:
-    """BigQuery takes no REQUIRED column into a table that is there, and makes none of what is NULLABLE."""
+def test_a_required_field_is_required_whether_its_column_is_or_not(workbench: Workbench) -> None:
+    """BigQuery makes nothing REQUIRED of what is NULLABLE; what is REQUIRED refuses NULL, whatever a message says."""
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
                    "INSERT INTO t VALUES (1, 'a', NULL), (2, NULL, 'b')")
     describe(workbench, "int64 id", option("string a", "require = true"), "string b")
     assert synced(workbench).quarantine_total == 1
     assert fields(workbench)[1:] == [("a", "STRING", "REQUIRED"), ("b", "STRING", "NULLABLE")]
     describe(workbench, "int64 id", "string a", option("string b", "require = true"))
-    assert synced(workbench).quarantine_total == 1, "the target decides, in both directions"
+    assert synced(workbench).quarantine_total == 2
+    assert fields(workbench)[1:] == [("a", "STRING", "REQUIRED"), ("b", "STRING", "NULLABLE")]
+    describe(workbench, "int64 id", "string a", "string b")
+    assert synced(workbench).quarantine_total == 1
     workbench.query("ALTER TABLE {d}.t ALTER COLUMN a DROP NOT NULL")
     assert follows(workbench).quarantine_total == 0
     settles(workbench)

@@ -24,7 +24,7 @@ from bqsync.deliver.widening import (
     refusal,
     relax_column_statement,
     unasked,
-    widen_column_statement,
+    widening_statements,
 )
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import TableSpec, TargetRef
@@ -102,7 +102,7 @@ def evolve(destination: Destination, spec: TableSpec, state: TargetState, delive
         state=_altered(destination, spec, state.ref), primary_key=tuple(primary_key(spec)) if is_key_untrue else None,
         added=tuple(field["name"] for field in missing),
         widened=tuple(f"{one.column.target_name} {one.column.target_type.value}" for one in widenings),
-        relaxed=tuple(relaxed),
+        relaxed=(*relaxed, *(one.column.target_name for one in widenings if one.is_required)),
     )
 
 
@@ -127,7 +127,8 @@ def _gone_required(spec: TableSpec, state: TargetState, delivered: Collection[st
 
 def _widen(destination: Destination, spec: TableSpec, state: TargetState, widening: Widening) -> None:
     try:
-        run_statement(destination, widen_column_statement(state.ref, widening))
+        for statement in widening_statements(state.ref, widening):
+            run_statement(destination, statement)
     except BqsyncError as error:
         if error.kind is not ErrorKind.BIGQUERY_JOB_FAILED:
             raise

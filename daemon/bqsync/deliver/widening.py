@@ -39,6 +39,7 @@ class Widening:
     there: str
     """Its type, as it is declared there."""
     is_required: bool
+    """It has to take NULL before it can be widened: BigQuery says that its mode can't change by a type."""
     inexact: str | None
     """A condition of GoogleSQL on the values that would be altered; None where there are none."""
 
@@ -70,11 +71,15 @@ def judge(spec: TableSpec, target: TargetState) -> tuple[list[Widening], list[Ob
 
 
 def widen_column_statement(target: TargetRef, widening: Widening) -> str:
-    """Give a column its wider type. One that is REQUIRED has to be said to stay it."""
+    """Give a column its wider type. It may not be REQUIRED then, and the statement has no way to say so."""
     column = widening.column
-    mode = " NOT NULL" if widening.is_required else ""
-    return (f"ALTER TABLE {target.sql} ALTER COLUMN {quote(column.target_name)} "
-            f"SET DATA TYPE {column.target_type.value}{mode}")
+    return f"ALTER TABLE {target.sql} ALTER COLUMN {quote(column.target_name)} SET DATA TYPE {column.target_type.value}"
+
+
+def widening_statements(target: TargetRef, widening: Widening) -> list[str]:
+    """What gives a column its wider type, in order."""
+    relaxing = [relax_column_statement(target, widening.column.target_name)] if widening.is_required else []
+    return [*relaxing, widen_column_statement(target, widening)]
 
 
 def relax_column_statement(target: TargetRef, name: str) -> str:
@@ -113,8 +118,8 @@ def unasked(widenings: Sequence[Widening], target: TargetRef) -> BqsyncError:
                        for one in widenings)
     return BqsyncError(
         ErrorKind.TARGET_INCOMPATIBLE, what=f"table {target} has columns that take less than the source's", why=listed,
-        fix="widen them before it is taken over: "
-        + "; ".join(widen_column_statement(target, one) for one in widenings),
+        fix="widen them before it is taken over: " + "; ".join(
+            statement for one in widenings for statement in widening_statements(target, one)),
     )
 
 

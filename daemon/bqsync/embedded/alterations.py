@@ -18,7 +18,6 @@ import re
 from typing import Any
 
 _ALTER = re.compile(r"\s*ALTER\s+TABLE\b", re.IGNORECASE)
-_NOT_NULL = re.compile(r"(\bSET\s+DATA\s+TYPE\b.*?)\s+NOT\s+NULL\s*;?\s*$", re.IGNORECASE | re.DOTALL)
 _LEGACY = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
 _CONVERSIONS = {"INT64": ("NUMERIC", "BIGNUMERIC", "FLOAT64"), "NUMERIC": ("BIGNUMERIC", "FLOAT64")}
 _PLACES = "NUMERIC(38, 9)"
@@ -69,7 +68,7 @@ def _follow(project_id: str, statement: str, ctx: Any) -> tuple[str, Any]:  # no
     from bqemulator.catalog.models import TableSchema
     from sqlglot import exp, parse_one
 
-    tree = parse_one(_NOT_NULL.sub(r"\1", statement), read="bigquery")
+    tree = parse_one(statement, read="bigquery")
     table = tree.this
     if not isinstance(tree, exp.Alter) or not isinstance(table, exp.Table):
         return statement, None
@@ -137,6 +136,8 @@ def _check_conversion(field: Any, wanted: str, *, is_clustered: bool) -> None:  
     if wanted != there and wanted not in _CONVERSIONS.get(there, ()):
         raise _refused("ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type "
                        f"({there}) is assignable to the new type ({wanted})")
+    if field.mode == "REQUIRED":
+        raise _refused(f"Column `{field.name}` cannot change mode via SET DATA TYPE.")
     if is_clustered and wanted == "FLOAT64":
         raise _refused(f"column {field.name} is a clustering column, which can't be {wanted}")
 
