@@ -22,8 +22,6 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType({
     "test_a_statement_is_billed_with_ten_megabytes_at_least": "no bytes are billed; bqsync logs 0 then",
     "test_two_rows_of_a_source_for_one_of_the_target_are_refused":
         "one of them wins; that each MERGE picks one is held by tests/deliver/test_merge_sql.py and the analyzer",
-    "test_a_column_that_was_added_by_a_statement_is_there_at_once":
-        "the resource does not show it; deliver.target patches it in (docs/design.md, The embedded BigQuery)",
     "test_a_refused_row_is_named_and_no_row_of_its_request_is_appended": f"the call ends as UNKNOWN{_ROWS}",
     f"{_REFUSED}[TIMESTAMP]": f"it is stored, and breaks the queries that read it{_ROWS}",
     f"{_REFUSED}[DATE]": f"it is stored, and breaks the queries that read it{_ROWS}",
@@ -32,8 +30,6 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType({
         "it takes any; that each statement has one is held by tests/engine/test_partitioned_targets.py",
     "test_the_time_at_which_a_table_expires_is_kept":
         "it is forgotten; what expires is also dropped by the next start (docs/architecture.md, What lies where)",
-    "test_key_and_clustering_are_kept": "the key is forgotten; nothing reads it back",
-    "test_a_required_column_stays_one": "bounds of a column are forgotten; tests/deliver/test_schema.py has them",
     "test_values_arrive_exactly[BIGNUMERIC]": "there is no such type; tests/encode/test_values.py has its bounds",
     f"{_FAILURE}[reading a table in a dataset that is not there]": f"the table alone is missed{_MISSING}",
     f"{_FAILURE}[listing the tables of a dataset that is not there]": "there are none, and no failure",

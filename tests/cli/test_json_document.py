@@ -97,7 +97,7 @@ def home(tmp_path: Path) -> Path:
         table = TableState(store, source_id, "things")
         table.allot_fields([("id", TargetType.STRING), ("at", TargetType.TIMESTAMP)])
         table.fix_timestamp_format("at", TimestampFormat.ISO8601)
-        table.record_target_names({"id": "id"})
+        table.record_targets([("id", TargetType.STRING, "id")])
         _decide(Watermarks(store, table.table_id))
         ledger = Ledger(store, table.table_id)
         ledger.reconcile(TrustedTarget(name="p.d.things", created_us=7, key_columns="id STRING"), [[TargetKey(KEY)]], 9)

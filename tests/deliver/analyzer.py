@@ -120,7 +120,7 @@ def _wasi() -> WasiConfig:
 
 def _bigquery(client: WasmClient) -> Any:  # noqa: ANN401 - a message without annotations
     """
-    The dialect: all released features, but those that BigQuery's documentation excludes.
+    The dialect: all released features, and what else BigQuery documents, but those that it excludes.
 
     FLOAT64 can't be grouped by, JSON can't be compared.
     Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#data_type_properties
@@ -131,6 +131,7 @@ def _bigquery(client: WasmClient) -> Any:  # noqa: ANN401 - a message without an
     options.product_mode = features.PRODUCT_EXTERNAL
     options.enabled_language_features.remove(features.FEATURE_JSON_TYPE_COMPARISON)
     options.enabled_language_features.append(features.FEATURE_DISALLOW_GROUP_BY_FLOAT)
+    options.enabled_language_features.append(features.FEATURE_ALTER_COLUMN_SET_DATA_TYPE)
     del options.supported_statement_kinds[:]
     options.supported_statement_kinds.extend(_STATEMENTS)
     return options

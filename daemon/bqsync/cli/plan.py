@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -71,23 +72,36 @@ def _show(found: Plan, *, sql: bool) -> None:
     say("nothing was changed: this is a plan")
 
 
-def _lines(table: TablePlan) -> list[str]:
-    columns = ", ".join(map(within, table.columns_to_add))
-    lines = []
+def _lines(table: TablePlan) -> Iterator[str]:
     if table.unsettled_job is not None:
-        lines.append(f"would first see job {within(table.unsettled_job)} to its end; it is {table.unsettled_end}")
-    if table.would_create:
-        lines.append(f"would create {within(table.target)} ({columns})")
-    elif columns:
-        lines.append(f"would add columns to {within(table.target)}: {columns}")
-    if table.would_adopt:
-        lines.append(f"would take over {within(table.target)}, which was not made by bqsync")
+        yield f"would first see job {within(table.unsettled_job)} to its end; it is {table.unsettled_end}"
+    yield from _lines_of_target(table)
     if table.would_read_keys:
-        lines.append("would read the keys of the target, which the ledger does not speak of, and send every row")
+        yield "would read the keys of the target, which the ledger does not speak of, and send every row"
     if table.deletes_to_hold:
-        lines.append(f"would hold back {table.deletes_to_hold} deletes")
+        yield f"would hold back {table.deletes_to_hold} deletes"
     if table.dry_run_bytes is not None:
-        lines.append(f"one MERGE would read {table.dry_run_bytes:,} bytes of the target, by BigQuery's dry run")
+        yield f"one MERGE would read {table.dry_run_bytes:,} bytes of the target, by BigQuery's dry run"
     elif table.dry_run_note is not None:
-        lines.append(f"no estimate of what the MERGE would read: {within(table.dry_run_note)}")
-    return lines
+        yield f"no estimate of what the MERGE would read: {within(table.dry_run_note)}"
+
+
+def _lines_of_target(table: TablePlan) -> Iterator[str]:
+    name, added, widened = within(table.target), _listed(table.columns_to_add), _listed(table.columns_to_widen)
+    if table.would_create:
+        yield f"would create {name} ({added})"
+    elif added:
+        yield f"would add columns to {name}: {added}"
+    if widened:
+        yield f"would widen columns of {name}: {widened}"
+    if table.columns_to_relax:
+        yield f"would let columns of {name} take NULL: {_listed(table.columns_to_relax)}"
+    if table.primary_key_to_set is not None:
+        key = _listed(table.primary_key_to_set)
+        yield f"would make ({key}) the primary key of {name}" if key else f"would take the primary key from {name}"
+    if table.would_adopt:
+        yield f"would take over {name}, which was not made by bqsync"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(within, names))

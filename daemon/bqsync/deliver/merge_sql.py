@@ -91,12 +91,12 @@ def select_statement(
 ) -> str:
     """Read the whole of a target, or what is not marked as deleted; expressions name its columns by the alias `ROW`."""
     conditions = [f"{ROW}.{quote(MARK_COLUMN)} IS NULL"] if unmarked_only else []
-    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}{_where(partitioning, conditions)}"
+    return f"SELECT {', '.join(expressions)} FROM {target.sql} AS {ROW}{where(partitioning, conditions)}"
 
 
 def any_row_statement(target: TargetRef, partitioning: Partitioning | None = None) -> str:
     """At most one row, if there is any."""
-    return f"SELECT 1 AS present FROM {target.sql} AS {ROW}{_where(partitioning)} LIMIT 1"
+    return f"SELECT 1 AS present FROM {target.sql} AS {ROW}{where(partitioning)} LIMIT 1"
 
 
 def quote(name: str) -> str:
@@ -119,8 +119,8 @@ def _pruning(partitioning: Partitioning | None, alias: str, partitions: Collecti
     return [f"  AND {condition}"] if condition else []
 
 
-def _where(partitioning: Partitioning | None, conditions: Sequence[str] = ()) -> str:
-    """A WHERE clause; '' where nothing is asked for."""
+def where(partitioning: Partitioning | None, conditions: Sequence[str] = ()) -> str:
+    """The WHERE clause of a query that reads every partition of a target; '' where nothing is asked for."""
     every = every_partition(partitioning, ROW)
     found = [*([every] if every else []), *conditions]
     return f" WHERE {' AND '.join(found)}" if found else ""

@@ -1,26 +1,24 @@
-"""Targets: created, adopted, given new columns; and read back."""
+"""Targets: created, adopted, and read back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import requests
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.merge_sql import add_column_statement, any_row_statement, select_statement
+from bqsync.deliver.merge_sql import any_row_statement, select_statement
 from bqsync.deliver.partitions import partitioning_of, time_partitioning
-from bqsync.deliver.queries import is_any, read_portions, run_statement
+from bqsync.deliver.queries import is_any, read_portions
 from bqsync.deliver.schema import (
     MANAGED_LABEL,
     MANAGED_VALUE,
     ROW_ID_LABEL,
     clustering,
-    incompatible_columns,
-    missing_fields,
     narrow_type,
     primary_key,
     standard_type,
@@ -53,6 +51,15 @@ class TargetState:
     row_id: str | None = None
     """By which columns its rows are known, where no key tells them apart: what it was created with."""
     partitioning: Partitioning | None = None
+    clustered: frozenset[str] = frozenset()
+    """Lower-case names of the columns by which it is clustered."""
+    primary_key: tuple[str, ...] = ()
+    """Columns of its primary key; BigQuery does not enforce it, and believes it."""
+
+    @property
+    def partitioned_by(self) -> str | None:
+        """Lower-case name of the column by which it is partitioned."""
+        return None if self.partitioning is None else self.partitioning.column.lower()
 
 
 def target_ref(destination: Destination, spec: TableSpec) -> TargetRef:
@@ -97,7 +104,12 @@ def check_dataset(destination: Destination, *, create: bool) -> None:
 
 
 def read(destination: Destination, ref: TargetRef) -> TargetState | None:
-    """The target as it stands; None where it does not exist."""
+    """
+    The target as it stands; None where it does not exist.
+
+    Raises:
+        BqsyncError: TARGET_INCOMPATIBLE, where a view or the like has its name.
+    """
 
     def get() -> bigquery.Table | None:
         try:
@@ -109,6 +121,8 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
     if table is None:
         return None
     types = {field.name.lower(): standard_type(field.field_type) for field in table.schema}
+    if table.table_type not in (None, "TABLE"):
+        raise _no_table(ref, table.table_type)
     return TargetState(
         ref=ref,
         created_us=int(table.created.timestamp() * 1_000_000) if table.created else 0,
@@ -118,6 +132,8 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         managed=table.labels.get(MANAGED_LABEL) == MANAGED_VALUE,
         row_id=table.labels.get(ROW_ID_LABEL),
         partitioning=partitioning_of(table.to_api_repr(), types),
+        clustered=frozenset(name.lower() for name in table.clustering_fields or ()),
+        primary_key=_primary_key(table),
     )
 
 
@@ -144,44 +160,7 @@ def create(destination: Destination, spec: TableSpec, row_id: str | None = None)
         f"create table {ref}",
         lambda: destination.rest.create_table(table, exists_ok=True, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
     )
-    return _read_existing(destination, ref)
-
-
-def evolve(destination: Destination, spec: TableSpec, state: TargetState) -> tuple[TargetState, list[str]]:
-    """
-    Give an existing target the columns that it lacks.
-
-    Returns:
-        The target as it stands then, and the names of the added columns.
-
-    Raises:
-        BqsyncError: TARGET_INCOMPATIBLE, where a column exists with another type, or a REQUIRED one has no source.
-    """
-    check_columns(spec, state)
-    missing = missing_fields(spec, state.types)
-    if not missing:
-        return state, []
-    for field in missing:  # one at a time: not every engine takes several in one statement
-        run_statement(destination, add_column_statement(state.ref, field["name"], field["type"]))
-    after = _read_existing(destination, state.ref)
-    if left := missing_fields(spec, after.types):
-        # Some engines change the table and not its resource: say it there as well.
-        _patch_schema(destination, state.ref, left)
-        after = _read_existing(destination, state.ref)
-    return after, [field["name"] for field in missing]
-
-
-def check_columns(spec: TableSpec, state: TargetState) -> None:
-    """
-    See that the columns which a target has can take the rows of the mapping.
-
-    Raises:
-        BqsyncError: TARGET_INCOMPATIBLE, as in `evolve`.
-    """
-    if wrong := incompatible_columns(spec, state.types, state.narrow):
-        raise _incompatible(state.ref, wrong)
-    if unknown := state.required - {column.target_name.lower() for column in spec.columns}:
-        raise _unknown_required(state.ref, sorted(unknown))
+    return read_existing(destination, ref)
 
 
 def has_rows(destination: Destination, ref: TargetRef, partitioning: Partitioning | None = None) -> bool:
@@ -213,7 +192,13 @@ def rows(
     return read_portions(destination, statement)
 
 
-def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:
+def read_existing(destination: Destination, ref: TargetRef) -> TargetState:
+    """
+    A target that was just made or altered.
+
+    Raises:
+        BqsyncError: BIGQUERY_NOT_FOUND, where it is gone.
+    """
     state = read(destination, ref)
     if state is None:
         raise BqsyncError(ErrorKind.BIGQUERY_NOT_FOUND, what=f"table {ref} vanished while it was prepared",
@@ -221,14 +206,18 @@ def _read_existing(destination: Destination, ref: TargetRef) -> TargetState:
     return state
 
 
-def _patch_schema(destination: Destination, ref: TargetRef, missing: Sequence[dict[str, Any]]) -> None:
-    def patch() -> None:
-        table = destination.rest.get_table(str(ref), retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        added: list[Any] = [bigquery.SchemaField.from_api_repr(field) for field in missing]
-        table.schema = [*table.schema, *added]
-        destination.rest.update_table(table, ["schema"], retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
+def _primary_key(table: bigquery.Table) -> tuple[str, ...]:
+    constraints = table.table_constraints
+    return tuple(constraints.primary_key.columns) if constraints is not None and constraints.primary_key else ()
 
-    destination.policy.call(f"add columns to {ref}", patch)
+
+def _no_table(ref: TargetRef, kind: str) -> BqsyncError:
+    named = kind.lower().replace("_", " ")
+    return BqsyncError(
+        ErrorKind.TARGET_INCOMPATIBLE, what=f"{ref} is no table but a {named}",
+        why="rows can be written to a table alone",
+        fix=f"drop the {named} or give it another name, and sync again; or choose another `target`",
+    )
 
 
 def _dataset_missing(name: str, location: str) -> BqsyncError:
@@ -237,22 +226,4 @@ def _dataset_missing(name: str, location: str) -> BqsyncError:
         why="BigQuery answers 404 for it",
         fix=f"create it: bq --location={location} mk --dataset {name.replace('.', ':', 1)}; or correct "
         "`bigquery.project` and `bigquery.dataset`",
-    )
-
-
-def _incompatible(ref: TargetRef, wrong: Sequence[tuple[ColumnSpec, str]]) -> BqsyncError:
-    listed = "; ".join(f"{column.target_name} is {name} there and {column.target_type.value} here"
-                       for column, name in wrong)
-    return BqsyncError(
-        ErrorKind.TARGET_INCOMPATIBLE, what=f"table {ref} has columns of another type", why=listed,
-        fix="set the column's type to that of the target (`types` in the [[tables]] entry, or the proto's "
-        "type_override), or drop the target and sync again",
-    )
-
-
-def _unknown_required(ref: TargetRef, names: Sequence[str]) -> BqsyncError:
-    return BqsyncError(
-        ErrorKind.TARGET_INCOMPATIBLE, what=f"table {ref} has REQUIRED columns that the source lacks",
-        why=f"no value could be inserted for {', '.join(names)}",
-        fix="relax them: " + "; ".join(f"ALTER TABLE {ref.sql} ALTER COLUMN `{name}` DROP NOT NULL" for name in names),
     )

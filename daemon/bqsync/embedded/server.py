@@ -133,10 +133,15 @@ async def _run_emulator(folder: Path, project: str, ending: Event) -> None:
     configure_logging(level=LogLevel.WARNING, fmt=LogFormat.JSON)  # before the import of the server, which logs
     from bqemulator.server import EmulatorServer
 
+    from bqsync.embedded.alterations import alter_as_bigquery_does, keep_bounds_of_types
+    from bqsync.embedded.constraints import keep_primary_keys
     from bqsync.embedded.repairs import give_each_thread_its_cursor, keep_no_history
 
     give_each_thread_its_cursor()
     keep_no_history()
+    alter_as_bigquery_does()
+    keep_bounds_of_types()
+    keep_primary_keys()
 
     server = EmulatorServer(Settings(
         rest_host="127.0.0.1", rest_port=0, grpc_host="127.0.0.1", grpc_port=0, admin_enabled=False,

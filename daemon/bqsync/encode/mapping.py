@@ -198,11 +198,12 @@ def with_target(
 
     Args:
         spec: the mapping.
-        required: lower-case names of the target columns that refuse NULL.
+        required: lower-case names of the target columns that refuse NULL; beside those that a message requires.
         gone: target columns whose source column exists no more.
         partitioning: of the target, whatever was wanted.
     """
-    columns = tuple(replace(column, required=column.target_name.lower() in required) for column in spec.columns)
+    columns = tuple(replace(column, required=column.required or column.target_name.lower() in required)
+                    for column in spec.columns)
     return replace(spec, columns=columns, gone=gone, partitioning=partitioning)
 
 

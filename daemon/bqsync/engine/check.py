@@ -15,7 +15,7 @@ from bqsync.capture.source import Source
 from bqsync.config import Config, TableSection
 from bqsync.deliver import target
 from bqsync.deliver.clients import Destination
-from bqsync.deliver.schema import incompatible_columns
+from bqsync.deliver.widening import judge, refusal, unasked
 from bqsync.encode.mapping import TableDraft, finish
 from bqsync.engine.exposure import exposures
 from bqsync.engine.opening import open_destination, wanted_messages
@@ -215,13 +215,20 @@ def _check_target(destination: Destination, spec: TableSpec) -> Iterator[Finding
         return
     for warning in unwanted_partitioning(spec, found):
         yield Finding(level="warning", subject=subject, what=warning)
-    for column, there in incompatible_columns(spec, found.types, found.narrow):
-        yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_INCOMPATIBLE].code,
-                      what=f"column {column.target_name} is {there} there and {column.target_type.value} here",
-                      fix="set the column's type to that of the target, or drop the target and sync again")
+    widenings, obstacles = judge(spec, found)
+    if obstacles:
+        yield _incompatible(subject, refusal(spec, found, obstacles))
+    elif widenings and not found.managed:
+        yield _incompatible(subject, unasked(widenings, found.ref))
+    for widening in widenings if found.managed else ():
+        yield Finding(level="ok", subject=subject, what=f"column {widening.column.target_name} is {widening.there} "
+                      f"there: the next sync makes it {widening.column.target_type.value}, and sends every row")
     if not found.managed and target.has_rows(destination, found.ref, found.partitioning):
         yield Finding(level="error", subject=subject, code=RULES[ErrorKind.TARGET_FOREIGN].code,
                       what="holds rows and was not made by bqsync",
                       fix="if it is meant to become a copy: bqsync sync --adopt; else choose another `target`")
 
 
+def _incompatible(subject: str, error: BqsyncError) -> Finding:
+    return Finding(level="error", subject=subject, code=error.rule.code, what=f"{error.what}: {error.why}",
+                   fix=error.fix)

@@ -7,15 +7,16 @@ only write down what was asked, so that `bqsync plan` runs the very cycle that `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
-from bqsync.deliver import jobs, staging, target
+from bqsync.deliver import evolution, jobs, staging, target
 from bqsync.deliver.append import AppendStream
 from bqsync.deliver.clients import Destination
+from bqsync.deliver.evolution import Evolution
 from bqsync.deliver.jobs import IntentLog, Settled
 from bqsync.deliver.target import TargetState
 from bqsync.model import (
@@ -55,8 +56,8 @@ class Effects(Protocol):
     def adopt_target(self, found: TargetState, row_id: str | None) -> TargetState:
         """Take over a target that somebody else made; the target as it stands then."""
 
-    def evolve_target(self, spec: TableSpec, found: TargetState) -> tuple[TargetState, list[str]]:
-        """Give a target the columns that it lacks; see `target.evolve`."""
+    def evolve_target(self, spec: TableSpec, found: TargetState, delivered: Collection[str]) -> Evolution:
+        """Give a target the columns and types of its mapping; see `evolution.evolve`."""
 
     def target_rows(
         self, ref: TargetRef, columns: Sequence[ColumnSpec], policy: DeletePolicy, partitioning: Partitioning | None
@@ -100,9 +101,9 @@ class Delivering:
         target.adopt(self._destination, found, row_id)
         return replace(found, managed=True, row_id=row_id)
 
-    def evolve_target(self, spec: TableSpec, found: TargetState) -> tuple[TargetState, list[str]]:
+    def evolve_target(self, spec: TableSpec, found: TargetState, delivered: Collection[str]) -> Evolution:
         """As in `Effects`."""
-        return target.evolve(self._destination, spec, found)
+        return evolution.evolve(self._destination, spec, found, delivered)
 
     def target_rows(
         self, ref: TargetRef, columns: Sequence[ColumnSpec], policy: DeletePolicy, partitioning: Partitioning | None

@@ -18,7 +18,7 @@ from bqsync.encode.rows import ENCODING_VERSION
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.session import PlannedTable, Session
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import ProtoField, TableSpec, TargetType, TimestampFormat
+from bqsync.model import Affinity, ProtoField, TableSpec, TargetType, TimestampFormat
 from bqsync.state.tables import TableState
 
 _KEPT_S = 60.0
@@ -141,13 +141,18 @@ def _formats(
         name = column.source.name
         if not column.needs_probe:
             continue
-        if name in fixed and types.get(name) is TargetType.TIMESTAMP:
+        if name in fixed and types.get(name) is TargetType.TIMESTAMP and _can_hold(column, fixed[name]):
             formats[name] = fixed[name]
         elif name in empty or (column.fallback is not None and types.get(name) is column.fallback):
             formats[name] = None
         else:
             formats[name] = probe_column(source, table.source.name, column)
     return formats
+
+
+def _can_hold(column: ColumnDraft, fixed: TimestampFormat) -> bool:
+    """A column that has come to be declared as TEXT holds no number any more: SQLite makes a text of each."""
+    return column.source.affinity is not Affinity.TEXT or fixed is TimestampFormat.ISO8601
 
 
 def probe_column(source: Source, table: str, column: ColumnDraft) -> TimestampFormat | None:

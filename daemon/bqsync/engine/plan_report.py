@@ -49,6 +49,12 @@ class TablePlan:
     would_adopt: bool
     columns_to_add: tuple[str, ...]
     """Name and type of each; of a target that would be created, all of its columns."""
+    columns_to_widen: tuple[str, ...]
+    """Name and new type of each."""
+    columns_to_relax: tuple[str, ...]
+    """Names of those that refuse NULL and would take it from then on."""
+    primary_key_to_set: tuple[str, ...] | None
+    """Empty: it would be taken away; None: it would stay as it is."""
     would_read_keys: bool
     """The ledger does not speak of this target: its keys would be read, and every row sent."""
     rows_read: int
@@ -79,8 +85,9 @@ class TablePlan:
     @property
     def is_something(self) -> bool:
         """Whether anything would change in BigQuery, or in the list of rows in quarantine."""
-        return bool(self.would_create or self.would_adopt or self.columns_to_add or self.rows_to_upsert
-                    or self.rows_to_delete or self.rows_to_quarantine)
+        is_altered = self.columns_to_add or self.columns_to_widen or self.columns_to_relax
+        return bool(self.would_create or self.would_adopt or is_altered or self.primary_key_to_set is not None
+                    or self.rows_to_upsert or self.rows_to_delete or self.rows_to_quarantine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +200,9 @@ def _table_plan(session: Session, outcome: CycleOutcome, rehearsing: Rehearsing,
     bytes_estimated, note = _estimate(session.destination, section.target, changes)
     return TablePlan(
         table=outcome.table, target=outcome.target, would_create=changes.created, would_adopt=changes.adopted,
-        columns_to_add=changes.columns_added, would_read_keys=changes.keys_read, rows_read=outcome.rows_read,
+        columns_to_add=changes.columns_added, columns_to_widen=changes.columns_widened,
+        columns_to_relax=changes.columns_relaxed, primary_key_to_set=changes.primary_key,
+        would_read_keys=changes.keys_read, rows_read=outcome.rows_read,
         rows_to_upsert=outcome.rows_upserted, rows_to_delete=outcome.rows_deleted,
         rows_to_quarantine=outcome.rows_quarantined, rows_unchanged=outcome.rows_unchanged,
         quarantine_total=outcome.quarantine_total, deletes_to_hold=outcome.deletes_deferred,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from bqsync.config import TableSection
-from bqsync.deliver import queries, target
+from bqsync.deliver import evolution, queries, target
 from bqsync.deliver.partitions import described
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
@@ -72,9 +72,10 @@ class TargetPreparation:
         if not is_new:
             self._distrust_what_is_added(spec, found)
         known_by = known_columns(spec, found)
-        found, added = self._session.effects.evolve_target(spec, found)
-        if added:
-            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), columns=added)
+        evolved = self._session.effects.evolve_target(spec, found, self._state.target_names().values())
+        found = evolved.state
+        if evolved.changes:
+            _log.info(Event.TARGET_ALTERED, table=spec.source_name, target=str(found.ref), **evolved.changes)
         wanted, spec = spec, with_target(spec, found.required, self._gone_columns(spec, found),
                                          found.partitioning)
         encoder = RowEncoder(spec, self._session.zone)
@@ -96,6 +97,7 @@ class TargetPreparation:
             )
         if has_rows:
             known_columns(spec, found)
+        evolution.check_unaltered(spec, found)
         # Rows that are there keep their ids: they go by the columns of the time when they came.
         row_id = found.row_id if has_rows else _new_row_id(spec)
         return self._session.effects.adopt_target(found, row_id)
@@ -105,7 +107,8 @@ class TargetPreparation:
         See which columns of the target hold something else than the ledger believes.
 
         One that the target lacks though it was delivered before, under this or another name, holds nothing there; one
-        that it has though it was never delivered holds what somebody else put there, or a state that was lost.
+        that it has though this source column was never delivered to it holds what somebody else put there, another
+        column, or a state that was lost.
         No fingerprint tells: the rows are what they were. And a key that the target lacks can't be found in it.
         """
         delivered = self._state.target_names()
@@ -116,18 +119,23 @@ class TargetPreparation:
             raise BqsyncError(
                 ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} lacks the key of {spec.source_name}",
                 why=f"the key is ({', '.join(spec.key)}), as after a key column was renamed; no row there has it",
-                fix=f"rename the column there (ALTER TABLE {found.ref.sql} RENAME COLUMN …), or drop the table and "
-                "sync again",
+                # BigQuery renames no column of a primary key or of the clustering.
+                fix="keep the name that it has there: a message for the table whose key field has the option "
+                f"(gen_bq_schema.bigquery).name; or DROP TABLE {found.ref.sql} and sync again; or choose another "
+                "`target`",
             )
-        # And one that is new here, and there already: to the ledger, a row without it is one that is NULL in it.
-        is_filled = any(column.source_name not in delivered and column not in lacking for column in spec.columns)
+        # And one that is new here, and there already: to the ledger, a row without it is one that is NULL in it. Or one
+        # that has the place of another: not a byte of its rows has changed.
+        is_filled = any(delivered.get(column.source_name) != column.target_name and column not in lacking
+                        for column in spec.columns)
         if any(column.source_name in delivered for column in lacking) or (delivered and is_filled):
             self._state.distrust()
 
     def _gone_columns(self, spec: TableSpec, found: TargetState) -> tuple[str, ...]:
         """Target columns whose source column was dropped: they stay, and go NULL with every row that is sent."""
         known = self._state.target_names()
-        self._state.record_target_names({column.source_name: column.target_name for column in spec.columns})
+        self._state.record_targets([(column.source_name, column.target_type, column.target_name)
+                                    for column in spec.columns])
         return gone_columns(spec, found, known.values())
 
     def _trust(self, encoder: RowEncoder, found: TargetState, *, is_new: bool) -> None:
@@ -237,5 +245,6 @@ def _key_column(column: ColumnSpec, zone: str) -> str:
 def _unfit_rows(found: TargetState, why: str) -> BqsyncError:
     return BqsyncError(
         ErrorKind.TARGET_INCOMPATIBLE, what=f"table {found.ref} holds rows that no source row can stand for", why=why,
-        fix="somebody else has written to it: delete those rows, or drop the table and sync again",
+        fix="the source's key is another by now, or somebody else has written to the target: delete those rows, or "
+        f"DROP TABLE {found.ref.sql} and sync again",
     )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
-from bqsync.deliver import staging, target
+from bqsync.deliver import evolution, staging, target
 from bqsync.deliver.clients import Destination
+from bqsync.deliver.evolution import Evolution
 from bqsync.deliver.jobs import IntentLog, Settled
 from bqsync.deliver.past_job import JobEnd, look_up
-from bqsync.deliver.schema import missing_fields, target_fields
+from bqsync.deliver.schema import target_fields
 from bqsync.deliver.target import TargetState
 from bqsync.model import (
     MARK_COLUMN,
@@ -60,6 +61,12 @@ class Changes:
     adopted: bool = False
     columns_added: tuple[str, ...] = ()
     """Name and type of each, as `note TEXT`; of a target that would be created, all of them."""
+    columns_widened: tuple[str, ...] = ()
+    """Name and new type of each."""
+    columns_relaxed: tuple[str, ...] = ()
+    """Names of those that would take NULL from then on."""
+    primary_key: tuple[str, ...] | None = None
+    """The new one; None where it would stay as it is."""
     keys_read: bool = False
     """Its keys would be read, since the ledger does not speak of it."""
     merges: int = 0
@@ -111,15 +118,15 @@ class Rehearsing:
         self.changes[found.ref.table].adopted = True
         return replace(found, managed=True, row_id=row_id)
 
-    def evolve_target(self, spec: TableSpec, found: TargetState) -> tuple[TargetState, list[str]]:
-        """The target with the columns that it would get."""
-        target.check_columns(spec, found)
-        missing = missing_fields(spec, found.types)
+    def evolve_target(self, spec: TableSpec, found: TargetState, delivered: Collection[str]) -> Evolution:
+        """The target with the columns and types that it would get."""
+        evolved = evolution.foresee(self._destination, spec, found, delivered)
         changes = self.changes[found.ref.table]
         if not changes.created:
-            changes.columns_added = tuple(f"{one['name']} {one['type']}" for one in missing)
-        types = {**found.types, **{one["name"].lower(): one["type"] for one in missing}}
-        return replace(found, types=types), [one["name"] for one in missing]
+            changes.columns_added = tuple(f"{name} {evolved.state.types[name.lower()]}" for name in evolved.added)
+            changes.columns_widened, changes.columns_relaxed = evolved.widened, evolved.relaxed
+            changes.primary_key = evolved.primary_key
+        return evolved
 
     def target_rows(
         self, ref: TargetRef, columns: Sequence[ColumnSpec], policy: DeletePolicy, partitioning: Partitioning | None

@@ -149,7 +149,9 @@ SPECIFICATIONS = MappingProxyType(
             "info", "A target table was missing and has been created.", ("table", "target", "columns")
         ),
         Event.TARGET_ALTERED: EventSpecification(
-            "info", "Columns were added to a target table.", ("table", "target", "columns")
+            "info",
+            "Columns of a target table were added (`columns`), widened, let take NULL, or its key is another.",
+            ("table", "target", "columns", "widened", "relaxed", "primary_key"),
         ),
         Event.ROW_QUARANTINED: EventSpecification(
             "warning",

@@ -15,7 +15,8 @@ def note_identity(store: Store, source_id: int, now: SourceIdentity) -> str | No
     Note which file a source is.
 
     Where it is no later self of the one that was noted before, every table of it is to be swept, and many deletes count
-    as suspect.
+    as suspect. Where its schema has changed, every table is to be swept too: one that was rebuilt may hold other values
+    in columns that are called and declared as before, and no watermark tells.
 
     Returns:
         In words, why it is another file; None if it is not, or was never seen before.
@@ -37,5 +38,9 @@ def note_identity(store: Store, source_id: int, now: SourceIdentity) -> str | No
             connection.execute(update(tables).where(tables.c.source_id == source_id).values(
                 sweeps_asked=tables.c.sweeps_asked + 1, sweep_reason=f"the database file: {difference}",
                 suspicion=f"of the database file, {difference}", doubted_rows=doubted_rows(),
+            ))
+        elif known is not None and known.schema_cookie != now.schema_cookie:
+            connection.execute(update(tables).where(tables.c.source_id == source_id).values(
+                sweeps_asked=tables.c.sweeps_asked + 1, sweep_reason="the schema has changed",
             ))
     return difference

@@ -117,11 +117,11 @@ class TableState:
             ).values(timestamp_format=fmt.value))
 
     def known_types(self) -> dict[str, TargetType]:
-        """The target type that each source column was last allotted a number for."""
+        """The target type as which each source column is delivered, or else was last allotted a number for."""
         with self.store.transaction() as connection:
             rows = connection.execute(
                 select(fields.c.column, fields.c.target_type).where(fields.c.table_id == self.table_id)
-                .order_by(fields.c.number)
+                .order_by(fields.c.target_name.is_not(None), fields.c.number)
             )
             return {row.column: TargetType(row.target_type) for row in rows}
 
@@ -144,13 +144,14 @@ class TableState:
             ).order_by(fields.c.number))
             return {row.column: row.target_name for row in rows}
 
-    def record_target_names(self, names: Mapping[str, str]) -> None:
-        """Note the target column of each source column."""
+    def record_targets(self, columns: Sequence[tuple[str, TargetType, str]]) -> None:
+        """Note as what each source column is delivered: column, type and name of the target."""
         with self.store.transaction() as connection:
-            for column, target_name in names.items():
+            for column, target_type, target_name in columns:
+                # A type that was tried, and refused by the target, is none that was delivered.
                 connection.execute(update(fields).where(
                     fields.c.table_id == self.table_id, fields.c.column == column
-                ).values(target_name=target_name))
+                ).values(target_name=case((fields.c.target_type == target_type.value, target_name), else_=None)))
 
     def sweep_request(self) -> SweepRequest:
         """What is asked of sweeps, and how the last ones were."""
