@@ -95,7 +95,7 @@ def test_a_reset_does_not_let_deletes_pass_that_the_guard_holds_back(workbench: 
     workbench.configure(TABLE)
     workbench.sync()
     workbench.fill("DELETE FROM things WHERE id < 1100")
-    for _ in range(2):
+    for _ in range(3):
         error = workbench.sync()["things"].error
         assert error is not None
         assert error["code"] == "E501"

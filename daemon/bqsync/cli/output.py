@@ -19,6 +19,7 @@ from bqsync.errors import BqsyncError, ConfigurationError
 from bqsync.observe.render import escape_json, one_line
 
 _MARGIN = "\n        "
+_LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _UNBOUNDED = 100_000
 """Columns, for a measure of what a table would take."""
 
@@ -51,7 +52,7 @@ def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN4
 
 def json_line(value: Any) -> str:  # noqa: ANN401 - whatever JSON takes
     """One JSON document as a line."""
-    return escape_json(json.dumps(value, ensure_ascii=False, separators=(",", ":"))) + "\n"
+    return escape_json(_LINE.encode(value)) + "\n"
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
