@@ -62,9 +62,13 @@ def test_the_identity_of_a_file_is_noted_and_its_later_self_is_no_news(store: St
     table.record_sweep(table.sweep_request(), "v1", 1)
     assert note_identity(store, source, FILE) is None, "never seen before"
     assert note_identity(store, source, FILE) is None
-    later = replace(FILE, schema_cookie=5, change_counter=9)
+    later = replace(FILE, change_counter=9)
     assert note_identity(store, source, later) is None
     assert not table.sweep_request().is_due
+    assert note_identity(store, source, replace(later, schema_cookie=5)) is None
+    request = table.sweep_request()
+    assert (request.is_due, request.reason, request.suspicion) == (True, "the schema has changed", None), (
+        "what a table holds that was rebuilt, no watermark tells")
     assert note_identity(store, source, FILE) == "its contents are older than before", "told from the newest seen"
 
 
