@@ -149,7 +149,10 @@ def test_what_plans_and_explanations_print_is_documented(workbench: Workbench) -
     plans.append(printed(home, "plan", code=78))
     found.append(printed(home, "explain", "things", "a"))
     assert differences(documented("plan"), plans) == [
-        "tables[].dry_run_bytes is said to be integer, and never was"]
+        "tables[].columns_to_relax is said to be strings, and never was",
+        "tables[].columns_to_widen is said to be strings, and never was",
+        "tables[].dry_run_bytes is said to be integer, and never was",
+        "tables[].primary_key_to_set is said to be strings, and never was"]
     text = workbench.config_path.read_text(encoding="utf-8")
     workbench.config_path.write_text(text.replace(workbench.endpoints.rest, "http://127.0.0.1:9"), encoding="utf-8")
     found.append(printed(home, "explain", "things", "a", code=69))

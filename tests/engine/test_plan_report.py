@@ -8,6 +8,7 @@ from typing import Any
 from google.cloud import bigquery
 from tests.engine.places import at_place
 from tests.engine.traces import traces
+from tests.evolution.steps import make_target
 from tests.workbench import Workbench
 
 from bqsync.engine.cycle import CycleOptions
@@ -198,3 +199,20 @@ def test_the_text_of_a_merge_is_the_one_that_runs(workbench: Workbench) -> None:
 
 def _fail() -> None:
     raise OSError("the power is gone")
+
+
+def test_what_becomes_of_an_existing_target_is_foreseen(workbench: Workbench) -> None:
+    """Types that are widened, columns that take NULL from then on, a primary key that is no longer true."""
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 5)")
+    make_target(workbench, bigquery.SchemaField("id", "INT64", "REQUIRED"),
+                bigquery.SchemaField("n", "INT64", "REQUIRED"))
+    workbench.query("ALTER TABLE {d}.t ADD PRIMARY KEY (n) NOT ENFORCED")
+    workbench.configure('[[tables]]\nname = "t"\ntypes = { n = "NUMERIC" }\n')
+    told = foreseen(workbench)["t"]
+    assert (told.columns_to_widen, told.columns_to_relax, told.primary_key_to_set) == (("n NUMERIC",), ("n",), ("id",))
+    table = workbench.rest.get_table(f"{workbench.dataset}.t")
+    assert [(field.name, field.field_type, field.mode) for field in table.schema] == [
+        ("id", "INTEGER", "REQUIRED"), ("n", "NUMERIC", "NULLABLE")]
+    assert table.table_constraints.primary_key.columns == ["id"]
+    after = foreseen(workbench)["t"]
+    assert (after.columns_to_widen, after.columns_to_relax, after.primary_key_to_set) == ((), (), None)

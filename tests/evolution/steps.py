@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from google.cloud import bigquery
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -76,3 +78,11 @@ def follows(bench: Workbench, *, table: str = "t", kept: tuple[str, ...] = (), *
 
 def _plain(value: object) -> object:
     return int(value.timestamp()) if isinstance(value, datetime) else value
+
+
+def make_target(bench: Workbench, *columns: bigquery.SchemaField, labels: dict[str, str] | None = None) -> None:
+    """A target that was there before the first sync; ours, if nothing else is said."""
+    bench.rest.create_dataset(bench.dataset, exists_ok=True)
+    table = bigquery.Table(f"{bench.rest.project}.{bench.dataset}.t", columns)
+    table.labels = {"bqsync": "target"} if labels is None else labels
+    bench.rest.create_table(table)

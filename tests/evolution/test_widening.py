@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 from tests.engine.application import PLAIN
-from tests.evolution.steps import alter, fields, refused, synced
+from tests.evolution.steps import alter, fields, make_target, refused, synced
 from tests.workbench import Workbench, run_command
 
 MAX = 2**63 - 1
@@ -114,14 +114,6 @@ def test_check_tells_what_the_next_sync_would_widen_and_alters_nothing(workbench
     told = run_command("check", "-c", str(workbench.config_path), folder=workbench.folder)
     assert (told.returncode, "RENAME COLUMN `v`" in told.stdout.replace("\n", " ")) == (1, True), told.stdout
     assert fields(workbench) == [("id", "INT64", "NULLABLE"), ("n", "INT64", "NULLABLE"), ("v", "STRING", "NULLABLE")]
-
-
-def make_target(bench: Workbench, *columns: bigquery.SchemaField, labels: dict[str, str] | None = None) -> None:
-    """A target that was there before the first sync; ours, if nothing else is said."""
-    bench.rest.create_dataset(bench.dataset, exists_ok=True)
-    table = bigquery.Table(f"{bench.rest.project}.{bench.dataset}.t", columns)
-    table.labels = {"bqsync": "target"} if labels is None else labels
-    bench.rest.create_table(table)
 
 
 def rebuild(bench: Workbench, column: str, update: Any) -> None:  # noqa: ANN401

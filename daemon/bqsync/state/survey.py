@@ -150,7 +150,7 @@ class StateSurvey:
 
 def survey(store: Store) -> StateSurvey:
     """
-    Read it all, in one transaction. Counts the rows of the ledgers: about a second for ten million.
+    Read it all, in one transaction. Counts the rows of the ledgers, which takes a second or two for a million.
 
     Raises:
         BqsyncError: the state can't be read.
