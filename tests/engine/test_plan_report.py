@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud import bigquery
 from tests.engine.places import at_place
 from tests.engine.traces import traces
-from tests.evolution.steps import make_target
+from tests.evolution.steps import fields, make_target
 from tests.workbench import Workbench
 
 from bqsync.engine.cycle import CycleOptions
@@ -211,8 +211,9 @@ def test_what_becomes_of_an_existing_target_is_foreseen(workbench: Workbench) ->
     told = foreseen(workbench)["t"]
     assert (told.columns_to_widen, told.columns_to_relax, told.primary_key_to_set) == (("n NUMERIC",), ("n",), ("id",))
     table = workbench.rest.get_table(f"{workbench.dataset}.t")
-    assert [(field.name, field.field_type, field.mode) for field in table.schema] == [
-        ("id", "INTEGER", "REQUIRED"), ("n", "NUMERIC", "NULLABLE")]
-    assert table.table_constraints.primary_key.columns == ["id"]
+    assert fields(workbench) == [("id", "INT64", "REQUIRED"), ("n", "NUMERIC", "NULLABLE")]
+    assert table.table_constraints is not None
+    assert table.table_constraints.primary_key is not None
+    assert list(table.table_constraints.primary_key.columns) == ["id"]
     after = foreseen(workbench)["t"]
     assert (after.columns_to_widen, after.columns_to_relax, after.primary_key_to_set) == ((), (), None)
