@@ -51,6 +51,8 @@ class TargetState:
     """It carries our label."""
     row_id: str | None = None
     """By which columns its rows are known, where no key tells them apart: what it was created with."""
+    row_count: int = 0
+    """About how many rows it has, by its own word."""
 
 
 def target_ref(destination: Destination, spec: TableSpec) -> TargetRef:
@@ -114,6 +116,7 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         narrow={field.name.lower(): text for field in table.schema if (text := narrow_type(field.to_api_repr()))},
         managed=table.labels.get(MANAGED_LABEL) == MANAGED_VALUE,
         row_id=table.labels.get(ROW_ID_LABEL),
+        row_count=table.num_rows or 0,
     )
 
 

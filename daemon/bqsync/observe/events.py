@@ -207,7 +207,7 @@ SPECIFICATIONS = MappingProxyType(
         Event.VERIFY_COMPLETED: EventSpecification(
             "info",
             "Source and target of a table were compared; a warning where rows differ.",
-            ("table", "target", "rows", "rows_different", "duration_s"),
+            ("table", "target", "rows", "rows_different", "rows_pending", "duration_s"),
         ),
         Event.SCHEMA_WARNING: EventSpecification(
             "warning", "A mapping works, and is perhaps not what was meant.", ("table", "column", "what")

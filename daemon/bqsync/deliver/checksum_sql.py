@@ -1,0 +1,120 @@
+"""
+The text of the statements that compare a target by checksums. Pure; `bqsync.encode.checksums` makes the same sums.
+
+A row becomes one text, the text an MD5 digest, and the first hexadecimal digits of the digest say which bucket the row
+is in. Of each bucket there are the number of its rows and the sum of 64 bits of their digests, in two halves: a SUM of
+64-bit numbers would overflow. So a table without differences is one short answer, whatever its keys are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bqsync.deliver.merge_sql import ROW, quote, select_statement
+from bqsync.model import MARK_COLUMN, ColumnSpec, TargetRef, TargetType
+
+_DIGEST, _HALF_DIGITS = "D", 8
+_HIGH_AT, _LOW_AT = 9, 17
+"""Where the two halves of the sum stand among the 32 digits; the first four are those of buckets."""
+_CONCAT_ARGUMENTS = 200
+"""A longer call is made of shorter ones: engines bound the number of arguments, or their nesting."""
+
+
+def sums_statement(
+    target: TargetRef, columns: Sequence[ColumnSpec], digits: int, *, unmarked_only: bool = False
+) -> str:
+    """
+    Of each bucket that has rows: its digits, the number of its rows, and the two halves of the sum of their digests.
+
+    Args:
+        target: to be read, once and whole.
+        columns: that are compared.
+        digits: hexadecimal digits that tell buckets apart, 1 to 4.
+        unmarked_only: leave out what is marked as deleted.
+    """
+    digest = f"{_DIGEST}.{quote('digest')}"
+    high, low = (f"SUM(CAST(CONCAT('0x', SUBSTR({digest}, {at}, {_HALF_DIGITS})) AS INT64))"
+                 for at in (_HIGH_AT, _LOW_AT))
+    condition = f" WHERE {_unmarked()}" if unmarked_only else ""
+    return (f"SELECT SUBSTR({digest}, 1, {digits}) AS bucket, COUNT(*) AS row_count, {high} AS high, {low} AS low"
+            f" FROM (SELECT {_digest(columns)} AS {quote('digest')} FROM {target.sql} AS {ROW}{condition})"
+            f" AS {_DIGEST} GROUP BY bucket")
+
+
+def bucket_rows_statement(
+    target: TargetRef, columns: Sequence[ColumnSpec], expressions: Sequence[str], buckets: Collection[str],
+    *, unmarked_only: bool = False,
+) -> str:
+    """
+    Read the rows of some buckets.
+
+    Args:
+        target: to be read.
+        columns: as for the sums.
+        expressions: what is wanted of each row, by the alias `ROW`.
+        buckets: their digits, all of one length.
+        unmarked_only: leave out what is marked as deleted.
+    """
+    digits = len(next(iter(buckets)))
+    listed = ", ".join(f"'{bucket}'" for bucket in sorted(buckets))
+    whole = select_statement(target, expressions, unmarked_only=unmarked_only)
+    return f"{whole}{' AND' if unmarked_only else ' WHERE'} SUBSTR({_digest(columns)}, 1, {digits}) IN ({listed})"
+
+
+def _unmarked() -> str:
+    return f"{ROW}.{quote(MARK_COLUMN)} IS NULL"
+
+
+def _digest(columns: Sequence[ColumnSpec]) -> str:
+    return f"TO_HEX(MD5({_row_text(columns)}))"
+
+
+def _row_text(columns: Sequence[ColumnSpec]) -> str:
+    """
+    One text for the cells of a row, another one for any other row.
+
+    Numbers and instants end at a comma, texts tell their length in front, and a NULL, alone, is empty.
+    """
+    cells = [f"IFNULL({_cell_text(column)}, '')" for column in columns]
+    return _joined([part for cell in cells for part in (cell, "','")][:-1])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) <= _CONCAT_ARGUMENTS:
+        return f"CONCAT({', '.join(parts)})"
+    groups = [parts[at : at + _CONCAT_ARGUMENTS] for at in range(0, len(parts), _CONCAT_ARGUMENTS)]
+    return _joined([_joined(group) for group in groups])
+
+
+def _cell_text(column: ColumnSpec) -> str:
+    return _TEXTS[column.target_type].replace("{cell}", f"{ROW}.{quote(column.target_name)}")
+
+
+def _counted(text: str) -> str:
+    return f"CONCAT(CAST(CHAR_LENGTH({text}) AS STRING), ':', {text})"
+
+
+def _decimal_text() -> str:
+    """As few digits as it takes: engines print another number of zeros, at either end."""
+    text = "REGEXP_REPLACE(CAST({cell} AS STRING), r'^(-?)0*[.]', r'\\1.')"
+    return f"IF({{cell}} = 0, '0', RTRIM(REGEXP_REPLACE({text}, r'([.][0-9]*?)0*$', r'\\1'), '.'))"
+
+
+_TEXTS = {
+    TargetType.INT64: "CAST({cell} AS STRING)",
+    # 18 digits tell every double from every other; -0.0 is the 0.0 that it equals.
+    TargetType.FLOAT64: "IF({cell} = 0, '0', FORMAT('%.17e', {cell}))",
+    TargetType.BOOL: "CAST({cell} AS STRING)",
+    TargetType.STRING: _counted("{cell}"),
+    TargetType.BYTES: "CONCAT('x', TO_HEX({cell}))",
+    TargetType.TIMESTAMP: "CAST(UNIX_MICROS({cell}) AS STRING)",
+    TargetType.NUMERIC: _decimal_text(),
+    TargetType.BIGNUMERIC: _decimal_text(),
+    TargetType.DATE: "CAST(UNIX_DATE({cell}) AS STRING)",
+    TargetType.DATETIME: "CAST(UNIX_MICROS(TIMESTAMP({cell})) AS STRING)",
+    TargetType.TIME: "CAST(TIME_DIFF({cell}, TIME '00:00:00', MICROSECOND) AS STRING)",
+    TargetType.JSON: _counted("TO_JSON_STRING({cell})"),
+}
+"""Of a cell that is not NULL, its text; nothing else has the same one."""
