@@ -98,12 +98,13 @@ def test_values_that_differ_have_digests_that_differ(kind: TargetType) -> None:
 
 @given(st.lists(st.tuples(
     st.none() | st.integers(0, 9), st.none() | st.text(max_size=3) | st.just("\udc80"),
-    st.none() | st.integers(0, 9) | st.floats() | st.text(max_size=2), st.none() | st.sampled_from(["{}", "{", "1e999"]),
+    st.none() | st.sampled_from(["{}", "{", "1e999"]),
+    st.none() | st.integers(0, 9) | st.floats() | st.text(max_size=2),
 ), max_size=8))
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 def test_a_row_has_a_digest_where_it_can_be_delivered(rows: Sequence[tuple[SqlValue, ...]]) -> None:
-    encoder = RowEncoder(table(column("id", TargetType.INT64), column("k"), column("n", TargetType.INT64, required=True),
-                               column("j", TargetType.JSON), key=["id", "k"]))
+    encoder = RowEncoder(table(column("id", TargetType.INT64), column("k"), column("j", TargetType.JSON),
+                               column("n", TargetType.INT64, required=True), key=["id", "k"]))
     expected = [isinstance(encoder.encode(row), EncodedRow) for row in rows]
     assert [digest is not None for digest in RowDigests(encoder).of(rows)] == expected
 
@@ -151,7 +152,7 @@ def test_buckets_hold_few_rows_and_are_few() -> None:
 
 
 def test_json_spelled_as_bigquery_prints_it_needs_no_second_look(workbench: Workbench) -> None:
-    values = [{"a": 1, "b": "é\u2028\"\\"}, [1, 2.5, None, True], "x", 3]
+    values = [{"a": 1, "b": 'é\u2028"\\'}, [1, 2.5, None, True], "x", 3]
     texts = [json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in values]
     workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT)",
                    ("INSERT INTO t VALUES (?, ?)", list(enumerate(texts))))

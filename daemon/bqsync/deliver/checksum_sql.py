@@ -16,8 +16,6 @@ from bqsync.model import MARK_COLUMN, ColumnSpec, TargetRef, TargetType
 _DIGEST, _HALF_DIGITS = "D", 8
 _HIGH_AT, _LOW_AT = 9, 17
 """Where the two halves of the sum stand among the 32 digits; the first four are those of buckets."""
-_CONCAT_ARGUMENTS = 200
-"""A longer call is made of shorter ones: engines bound the number of arguments, or their nesting."""
 
 
 def sums_statement(
@@ -75,17 +73,9 @@ def _row_text(columns: Sequence[ColumnSpec]) -> str:
 
     Numbers and instants end at a comma, texts tell their length in front, and a NULL, alone, is empty.
     """
-    cells = [f"IFNULL({_cell_text(column)}, '')" for column in columns]
-    return _joined([part for cell in cells for part in (cell, "','")][:-1])
-
-
-def _joined(parts: Sequence[str]) -> str:
-    if len(parts) == 1:
-        return parts[0]
-    if len(parts) <= _CONCAT_ARGUMENTS:
-        return f"CONCAT({', '.join(parts)})"
-    groups = [parts[at : at + _CONCAT_ARGUMENTS] for at in range(0, len(parts), _CONCAT_ARGUMENTS)]
-    return _joined([_joined(group) for group in groups])
+    # As one list: some engines nest what is concatenated piece by piece, and bound the depth.
+    cells = ", ".join(f"IFNULL({_cell_text(column)}, '')" for column in columns)
+    return f"ARRAY_TO_STRING([{cells}], ',')"
 
 
 def _cell_text(column: ColumnSpec) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -58,6 +58,7 @@ tables = Table(
     Column("last_walk_cost_us", Integer),
     Column("last_pass_us", Integer),
     Column("last_pass_cost_us", Integer),
+    Column("last_verify_us", Integer),
     Column("last_success_us", Integer),
     Column("last_attempt_us", Integer),
     Column("last_error", Text),
@@ -109,6 +110,13 @@ quarantine = Table(
     Column("mapping_version", Text, nullable=False),
     Column("since_us", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+repairs = Table(
+    "repairs", metadata,
+    Column("table_id", ForeignKey("tables.id"), primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
 )
 
 intents = Table(

@@ -211,6 +211,17 @@ class TableState:
                 last_pass_us=ended_us, last_pass_cost_us=cost_us,
             ))
 
+    def last_verify_us(self) -> int | None:
+        """When the whole table was last compared with its target; None where it never was."""
+        with self.store.transaction() as connection:
+            found = connection.execute(select(tables.c.last_verify_us).where(tables.c.id == self.table_id)).scalar()
+        return None if found is None else int(found)
+
+    def record_verify(self, ended_us: int) -> None:
+        """The whole table was compared with its target."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(last_verify_us=ended_us))
+
     def distrust(self) -> None:
         """The ledger no longer says what the target holds: reconcile before anything is compared."""
         with self.store.transaction() as connection:
