@@ -74,8 +74,7 @@ def _row_text(columns: Sequence[ColumnSpec]) -> str:
     Numbers and instants end at a comma, texts tell their length in front, and a NULL, alone, is empty.
     """
     # As one list: some engines nest what is concatenated piece by piece, and bound the depth.
-    cells = ", ".join(f"IFNULL({_cell_text(column)}, '')" for column in columns)
-    return f"ARRAY_TO_STRING([{cells}], ',')"
+    return f"ARRAY_TO_STRING([{', '.join(map(_cell_text, columns))}], ',', '')"
 
 
 def _cell_text(column: ColumnSpec) -> str:

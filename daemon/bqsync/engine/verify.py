@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bqsync.config import TableSection
 from bqsync.deliver import target
 from bqsync.deliver.target import TargetState
@@ -24,24 +22,10 @@ from bqsync.state.ledger import Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.tables import TableState
 
-__all__ = ["Difference", "DifferenceKind", "VerifyOutcome", "verify_table", "verify_tables"]
+__all__ = ["Difference", "DifferenceKind", "VerifyOutcome", "verify_table"]
 
 _log = get_logger()
 _ALONE = Surroundings()
-
-
-def verify_tables(
-    session: Session, sections: Sequence[TableSection], surroundings: Surroundings = _ALONE
-) -> tuple[list[VerifyOutcome], dict[str, BqsyncError]]:
-    """Compare some tables; one that can't be compared stops no other. Returns outcomes, and failures by table."""
-    outcomes: list[VerifyOutcome] = []
-    failures: dict[str, BqsyncError] = {}
-    for section in sections:
-        try:
-            outcomes.append(verify_table(session, section, surroundings))
-        except BqsyncError as failure:
-            failures[section.name] = failure
-    return outcomes, failures
 
 
 def verify_table(

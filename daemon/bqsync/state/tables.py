@@ -271,6 +271,16 @@ class TableState:
             error = connection.execute(select(tables.c.last_error).where(tables.c.id == self.table_id)).scalar()
         return error is not None
 
+    def failure_since(self, instant_us: int) -> dict[str, str] | None:
+        """The error of the last cycle, if it has ended since then and has failed."""
+        with self.store.transaction() as connection:
+            row = connection.execute(select(tables.c.last_error, tables.c.last_attempt_us)
+                                     .where(tables.c.id == self.table_id)).one()
+        if row.last_error is None or row.last_attempt_us is None or row.last_attempt_us < instant_us:
+            return None
+        found: dict[str, str] = json.loads(row.last_error)
+        return found
+
     def record_attempt(self, error: Mapping[str, str] | None, ended_us: int) -> None:
         """How the last cycle ended, and when."""
         values: dict[str, object] = {
