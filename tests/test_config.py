@@ -47,6 +47,7 @@ KEYS: list[tuple[str, str, str, Any, str, Any]] = [
     ("sync", "overlap", "overlap_s", 60.0, '"0s"', 0.0),
     ("sync", "sweep_interval", "sweep_interval_s", 3600.0, '"1 s"', 1.0),
     ("sync", "sweep_duty", "sweep_duty", 0.05, "1", 1.0),
+    ("sync", "verify_interval", "verify_interval_s", 86_400.0, "0", 0.0),
     ("sync", "merge_interval", "merge_interval_s", 0.0, '"24 h"', 86_400.0),
     ("log", "heartbeat_interval", "heartbeat_interval_s", 300.0, '"1 s"', 1.0),
     ("log", "level", "level", "info", '"debug"', "debug"),

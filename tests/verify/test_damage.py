@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 from tests.verify.queries import asked
 
-from bqsync.engine.comparison import Surroundings
 from bqsync.engine.opening import open_session
 from bqsync.engine.repair import RepairOrder
+from bqsync.engine.sides import Surroundings
 from bqsync.engine.verification import Verification, verify_all
 from bqsync.engine.verify import DifferenceKind as Kind
 from bqsync.engine.verify import verify_table

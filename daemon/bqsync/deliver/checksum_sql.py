@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from bqsync.deliver.merge_sql import ROW, quote, select_statement
 from bqsync.model import MARK_COLUMN, ColumnSpec, TargetRef, TargetType
 
+BUCKET = "_bqsync_bucket"
 _DIGEST, _HALF_DIGITS = "D", 8
 _HIGH_AT, _LOW_AT = 9, 17
 """Where the two halves of the sum stand among the 32 digits; the first four are those of buckets."""
@@ -40,23 +41,26 @@ def sums_statement(
 
 
 def bucket_rows_statement(
-    target: TargetRef, columns: Sequence[ColumnSpec], expressions: Sequence[str], buckets: Collection[str],
-    *, unmarked_only: bool = False,
+    target: TargetRef, columns: Sequence[ColumnSpec], expressions: Sequence[str], digits: int,
+    *, buckets: Collection[str] | None, unmarked_only: bool = False,
 ) -> str:
     """
-    Read the rows of some buckets.
+    Read the rows of some buckets, each with the digits of its bucket behind what is wanted of it.
 
     Args:
         target: to be read.
         columns: as for the sums.
         expressions: what is wanted of each row, by the alias `ROW`.
-        buckets: their digits, all of one length.
+        digits: as for the sums.
+        buckets: their digits; None reads all of them.
         unmarked_only: leave out what is marked as deleted.
     """
-    digits = len(next(iter(buckets)))
-    listed = ", ".join(f"'{bucket}'" for bucket in sorted(buckets))
-    whole = select_statement(target, expressions, unmarked_only=unmarked_only)
-    return f"{whole}{' AND' if unmarked_only else ' WHERE'} SUBSTR({_digest(columns)}, 1, {digits}) IN ({listed})"
+    bucket = f"SUBSTR({_digest(columns)}, 1, {digits})"
+    whole = select_statement(target, [*expressions, f"{bucket} AS {quote(BUCKET)}"], unmarked_only=unmarked_only)
+    if buckets is None:
+        return whole
+    listed = ", ".join(f"'{one}'" for one in sorted(buckets))
+    return f"{whole}{' AND' if unmarked_only else ' WHERE'} {bucket} IN ({listed})"
 
 
 def _unmarked() -> str:

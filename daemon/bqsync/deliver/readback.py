@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 from bqsync.deliver.checksum_sql import bucket_rows_statement, sums_statement
 from bqsync.deliver.clients import Destination
-from bqsync.deliver.merge_sql import select_statement
 from bqsync.deliver.queries import read_portions
 from bqsync.deliver.schema import wire_expressions
 from bqsync.model import DeletePolicy, TableSpec, TargetRef, WireValue
@@ -19,6 +18,15 @@ _MAX_LISTED_BUCKETS = 16_384
 With so many the statement is 200 KB long, and next to everything is read in any case. BigQuery takes 1,024 KB.
 Source: https://cloud.google.com/bigquery/quotas#query_jobs
 """
+
+
+class TargetRow(NamedTuple):
+    """A row of a target."""
+
+    values: tuple[WireValue, ...]
+    """As the target prints them."""
+    bucket: str
+    """The digits of its bucket."""
 
 
 def bucket_sums(
@@ -35,14 +43,13 @@ def bucket_sums(
 
 def bucket_rows(
     destination: Destination, ref: TargetRef, spec: TableSpec, buckets: Collection[str]
-) -> Iterator[list[tuple[WireValue, ...]]]:
-    """The wire values of the rows of at least those buckets, in portions; rows that are marked are absent."""
-    expressions, unmarked_only = wire_expressions(spec.columns), _unmarked_only(spec)
-    if len(buckets) > _MAX_LISTED_BUCKETS:
-        statement = select_statement(ref, expressions, unmarked_only=unmarked_only)
-    else:
-        statement = bucket_rows_statement(ref, spec.columns, expressions, buckets, unmarked_only=unmarked_only)
-    return read_portions(destination, statement, timeout_s=_STATEMENT_TIMEOUT_S)
+) -> Iterator[list[TargetRow]]:
+    """The rows of at least those buckets, in portions; rows that are marked are absent."""
+    statement = bucket_rows_statement(
+        ref, spec.columns, wire_expressions(spec.columns), digits=len(next(iter(buckets))),
+        buckets=buckets if len(buckets) <= _MAX_LISTED_BUCKETS else None, unmarked_only=_unmarked_only(spec))
+    for portion in read_portions(destination, statement, timeout_s=_STATEMENT_TIMEOUT_S):
+        yield [TargetRow(row[:-1], str(row[-1])) for row in portion]
 
 
 def _unmarked_only(spec: TableSpec) -> bool:

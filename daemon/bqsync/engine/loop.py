@@ -141,7 +141,7 @@ class Loop:
 
     def unfinished(self) -> list[str]:
         """What is still running."""
-        return [*([ARRIVAL] if self._is_arriving else []), *([PATROL] if self._patrol.is_alive else []),
+        return [*([ARRIVAL] if self._is_arriving else []), *([PATROL] if self._patrol.is_busy else []),
                 *sorted(table for _, table in self.agenda.running())]
 
     def _ask_repairs(self, now_s: float) -> None:

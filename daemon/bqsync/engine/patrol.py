@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from bqsync.config import TableSection
 from bqsync.engine.aside import StoppedError
-from bqsync.engine.comparison import Surroundings
 from bqsync.engine.repair import RepairOrder
 from bqsync.engine.session import Session
+from bqsync.engine.sides import Surroundings
 from bqsync.engine.turns import Turns
 from bqsync.engine.verify import verify_table
 from bqsync.errors import BqsyncError, internal_error
@@ -47,11 +47,12 @@ class Patrol:
         self._interval_us = int(session.config.sync.verify_interval_s * 1_000_000)
         self._not_before_s = {section.name: 0.0 for section in session.config.tables}
         self._thread: threading.Thread | None = None
+        self._is_busy = False
 
     @property
-    def is_alive(self) -> bool:
-        """It uses the session."""
-        return self._thread is not None and self._thread.is_alive()
+    def is_busy(self) -> bool:
+        """It compares a table."""
+        return self._is_busy
 
     def begin(self) -> None:
         """Begin, unless that was done before or nobody wants it. It ends once the session is told to stop."""
@@ -64,9 +65,11 @@ class Patrol:
         while not self._session.stop.wait(wait_s):
             wait_s = min(_LONGEST_WAIT_S, self._interval_us / 1_000_000)
             for section in self._session.config.tables:
-                if self._session.stop.is_set():
-                    return
-                self._visit(section)
+                # In this order: whoever has set `stop` and then finds nobody busy may close the session.
+                self._is_busy = True
+                if not self._session.stop.is_set():
+                    self._visit(section)
+                self._is_busy = False
 
     def _visit(self, section: TableSection) -> None:
         began_s = time.thread_time()

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from bqsync.config import TableSection
 from bqsync.engine.aside import StoppedError
-from bqsync.engine.comparison import Surroundings
 from bqsync.engine.cycle import CycleOptions
 from bqsync.engine.differences import VerifyOutcome
 from bqsync.engine.repair import RepairOrder
 from bqsync.engine.session import Session
+from bqsync.engine.sides import Surroundings
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import verify_table
 from bqsync.errors import BqsyncError, ErrorKind

@@ -7,12 +7,13 @@ from bqsync.deliver import target
 from bqsync.deliver.target import TargetState
 from bqsync.encode.mapping import with_target
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.comparison import Comparison, Sides, Surroundings
+from bqsync.engine.comparison import Comparison
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.differences import Difference, DifferenceKind, VerifyOutcome
 from bqsync.engine.plan import plan_table
 from bqsync.engine.prepare import known_columns
 from bqsync.engine.session import Session
+from bqsync.engine.sides import Sides, Surroundings
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import TargetRef
