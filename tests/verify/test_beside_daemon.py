@@ -72,7 +72,7 @@ def test_ten_damaged_rows_are_found_and_repaired_while_a_writer_writes(
     workbench: Workbench, start: Start,  # noqa: F811 - the fixture
 ) -> None:
     fill(workbench, ROWS)
-    configure(workbench, TABLES)
+    configure(workbench, TABLES, sync='sweep_interval = "1 s"\n')
     life = start(workbench).ready()
     wait_equal(life, workbench, "marked", "plain")
     with writing(workbench):
