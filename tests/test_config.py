@@ -127,6 +127,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ("sync", "overlap", "-1", "sync.overlap: -1 s is out of range"),
     ("sync", "overlap", "2_592_001", "sync.overlap: 2592001 s is out of range"),
     ("sync", "sweep_interval", "0.5", "sync.sweep_interval: 500 ms is out of range"),
+    ("sync", "verify_interval", '"8761 h"', "sync.verify_interval: 8761 h is out of range"),
     ("sync", "sweep_interval", "true", "sync.sweep_interval: expected a duration, found true or false"),
     ("sync", "sweep_duty", "0", "sync.sweep_duty: 0 is out of range"),
     ("sync", "sweep_duty", "1.5", "sync.sweep_duty: 1.5 is out of range"),

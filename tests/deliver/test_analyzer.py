@@ -13,7 +13,7 @@ from tests.deliver.analyzer import Analyzer, RefusedError, Resolved, Tables
 from tests.properties import COSTLY
 
 from bqsync.config import TableSection
-from bqsync.deliver import merge_sql, schema
+from bqsync.deliver import checksum_sql, merge_sql, schema
 from bqsync.encode.mapping import draft, finish, legal_name
 from bqsync.errors import BqsyncError
 from bqsync.model import (
@@ -96,9 +96,17 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
             Resolved("query", read)),
         "any_row_statement": (
             merge_sql.any_row_statement(target), Resolved("query", (("present", "INT64"),))),
+        "sums_statement": (
+            checksum_sql.sums_statement(target, spec.columns, 3, unmarked_only=unmarked_only), Resolved("query", SUMS)),
+        "bucket_rows_statement": (
+            checksum_sql.bucket_rows_statement(
+                target, spec.columns, schema.wire_expressions(spec.columns), 2, buckets=["0f", "a0"],
+                unmarked_only=unmarked_only),
+            Resolved("query", (*read, ("_bqsync_bucket", "STRING")))),
     }
 
 
+SUMS = (("bucket", "STRING"), ("row_count", "INT64"), ("high", "INT64"), ("low", "INT64"))
 STAGED = (("_bqsync_key", "BYTES"), ("_bqsync_operation", "STRING"))
 
 
@@ -144,7 +152,8 @@ def test_json_is_never_a_key() -> None:
 
 
 def test_no_statement_of_the_generator_is_left_out() -> None:
-    assert set(statements(ALL_TYPES)) == {name for name in vars(merge_sql) if name.endswith("_statement")}
+    assert set(statements(ALL_TYPES)) == {
+        name for module in (merge_sql, checksum_sql) for name in vars(module) if name.endswith("_statement")}
 
 
 def test_the_statement_that_burns_a_job_id_is_accepted(analyzer: Analyzer) -> None:
