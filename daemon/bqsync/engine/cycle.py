@@ -208,7 +208,7 @@ class TableCycle:
             self._pass(refused)
         if work.sweep:
             self._sweep(refused, request)
-            if self._repair is not None and not self._session.stop.is_set():
+            if self._repair is not None and not self._session.stop.is_set() and not self.outcome.deletes_deferred:
                 report_repair(self._state, self._repair, self.outcome)
         self.outcome.skipped = self._why_skipped(work)
 
@@ -227,8 +227,9 @@ class TableCycle:
 
     @property
     def _mode(self) -> SweepMode:
-        """A repair waits for no rest; nor does it ask whether anybody wanted a sweep."""
-        return self._options.sweep if self._repair is None else SweepMode.ALWAYS
+        """A repair waits for no rest."""
+        is_urgent = self._repair is not None and self._options.sweep is SweepMode.DUE
+        return SweepMode.ALWAYS if is_urgent else self._options.sweep
 
     @property
     def _sweeps_off(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bqsync.config import TableSection
 from bqsync.engine.differences import DifferenceKind
 from bqsync.engine.session import Session
-from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy
+from bqsync.model import CycleOutcome, SweepPolicy
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -42,12 +42,11 @@ class RepairOrder:
         self._state = TableState(session.store, session.source_id, section.name)
         self._ledger = Ledger(session.store, self._state.table_id)
         self._can_repair = section.sweep is SweepPolicy.ON
-        self._deletes = section.deletes is not DeletePolicy.IGNORE
         self.rows = 0
 
     def __call__(self, kind: DifferenceKind, keys: Sequence[bytes]) -> None:
         """Rows that differ in one way."""
-        if kind not in _REPAIRABLE or not self._can_repair or (kind is DifferenceKind.EXTRA and not self._deletes):
+        if kind not in _REPAIRABLE or not self._can_repair:
             return
         doubted = keys
         if kind is DifferenceKind.EXTRA:
