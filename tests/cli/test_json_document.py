@@ -21,6 +21,7 @@ from bqsync.encode.keys import encode_key
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import Intent, SourceIdentity, TargetKey, TargetType, TimestampFormat, Watermark
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, write_live
+from bqsync.state.billing import Bill, note_bill
 from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.lock import StateLock
 from bqsync.state.sources import note_identity
@@ -106,6 +107,9 @@ def home(tmp_path: Path) -> Path:
         table.record_sweep(table.sweep_request(), "v1", 1)
         table.record_walk(1, 1)
         table.record_pass(1, 1)
+        table.record_verify(1)
+        with store.transaction() as connection:
+            note_bill(connection, table.table_id, Bill(at_us=1, size_bytes=1))
         table.ask_sweep("the clock went back", suspicion="the largest at went back")
         table.record_attempt(None, 10)
         table.record_attempt(FAILURE.as_dict(), 11, deletes_held=3801)

@@ -13,7 +13,7 @@ from tests.deliver.analyzer import Analyzer, RefusedError, Resolved, Tables
 from tests.properties import COSTLY
 
 from bqsync.config import TableSection
-from bqsync.deliver import dry_run, merge_sql, schema, target_row
+from bqsync.deliver import checksum_sql, dry_run, merge_sql, schema, target_row
 from bqsync.encode.mapping import draft, finish, legal_name
 from bqsync.engine.spread import MAX_PARTITIONS
 from bqsync.errors import BqsyncError
@@ -127,6 +127,14 @@ def statements(spec: TableSpec) -> dict[str, tuple[str, Resolved]]:
         "row_statement": (_with_values(spec, target_row.row_statement(
             target, spec.columns, spec.key_columns, has_mark=unmarked_only)),
             Resolved("query", (*read, *((("marked_us", "INT64"),) if unmarked_only else ())))),
+        "sums_statement": (
+            checksum_sql.sums_statement(target, spec.columns, 3, unmarked_only=unmarked_only,
+                                        partitioning=spec.partitioning), Resolved("query", SUMS)),
+        "bucket_rows_statement": (
+            checksum_sql.bucket_rows_statement(
+                target, spec.columns, schema.wire_expressions(spec.columns), 2, buckets=["0f", "a0"],
+                unmarked_only=unmarked_only, partitioning=spec.partitioning),
+            Resolved("query", (*read, ("_bqsync_bucket", "STRING")))),
     }
 
 
@@ -137,6 +145,7 @@ def _with_values(spec: TableSpec, statement: str) -> str:
     return statement
 
 
+SUMS = (("bucket", "STRING"), ("row_count", "INT64"), ("high", "INT64"), ("low", "INT64"))
 STAGED = (("_bqsync_key", "BYTES"), ("_bqsync_operation", "STRING"))
 
 
@@ -186,7 +195,7 @@ def test_json_is_never_a_key() -> None:
 
 
 def test_no_statement_of_the_generator_is_left_out() -> None:
-    generators = {**vars(merge_sql), **vars(dry_run), **vars(target_row)}
+    generators = {**vars(merge_sql), **vars(dry_run), **vars(target_row), **vars(checksum_sql)}
     assert set(statements(ALL_TYPES)) == {name for name in generators if name.endswith("_statement")}
 
 

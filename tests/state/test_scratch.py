@@ -28,7 +28,7 @@ def test_what_was_met_is_crossed_off(tmp_path: Path, rows: dict[bytes, int | Non
             assert found == {key: (rows[key], key * 2, key in met) for key in page if key in rows}
             met.update(page)
         left = sorted(key for key, fingerprint in rows.items() if key not in met and fingerprint is not None)
-        assert list(scratch.unmet()) == [(key, key * 2) for key in left]
+        assert list(scratch.unmet()) == [(key, key * 2, rows[key]) for key in left]
 
 
 def test_the_first_row_of_a_key_stays(tmp_path: Path) -> None:
@@ -44,13 +44,13 @@ def test_more_rows_than_one_statement_takes_are_met(tmp_path: Path) -> None:
     with Scratch(tmp_path) as scratch:
         scratch.add((key, 1, None) for key in keys)
         assert len(scratch.meet(keys[:1501])) == 1501
-        assert [key for key, _ in scratch.unmet()] == keys[1501:]
+        assert [key for key, _, _ in scratch.unmet()] == keys[1501:]
 
 
 def test_a_row_without_a_fingerprint_is_never_missing(tmp_path: Path) -> None:
     with Scratch(tmp_path) as scratch:
         scratch.add([(b"a", None, None), (b"b", 0, None)])
-        assert list(scratch.unmet()) == [(b"b", None)]
+        assert list(scratch.unmet()) == [(b"b", None, 0)]
 
 
 def test_its_file_has_no_name_that_a_kill_could_leave_behind(tmp_path: Path) -> None:

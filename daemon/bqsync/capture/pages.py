@@ -188,11 +188,14 @@ class TableReader:
 
     def find(self, key: Row) -> Row | None:
         """The row of one key."""
-        query = lookup_query(self._table, self._columns, self._key, key)
+        return self.find_each([key])[0]
 
-        def look(connection: Connection) -> Row | None:
-            found: Row | None = _run(connection, query).fetchone()
-            return found
+    def find_each(self, keys: Sequence[Row]) -> list[Row | None]:
+        """The row of each key, or None; all are looked up in one transaction."""
+        queries = [lookup_query(self._table, self._columns, self._key, key) for key in keys]
+
+        def look(connection: Connection) -> list[Row | None]:
+            return [_run(connection, query).fetchone() for query in queries]
 
         return self._source.read(look)
 

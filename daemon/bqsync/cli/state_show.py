@@ -60,6 +60,11 @@ def _facts(table: TableSurvey) -> Iterator[tuple[str, str]]:
         yield "open MERGE", (f"job {table.intent.job_id}, since {moment(table.intent.created_us)}; the next cycle sees "
                              "it to its end")
     yield "last cycle", _last_cycle(table)
+    if table.verified_us is not None:
+        yield "compared", f"with its target, {moment(table.verified_us)}"
+    if table.bytes_billed:
+        day, size_bytes = max(table.bytes_billed.items())
+        yield "billed", f"{size_bytes:,} bytes on {day}, UTC"
     yield "columns", ", ".join(map(_field, table.fields)) or "none yet"
 
 

@@ -170,6 +170,10 @@ class SyncSection(Section, frozen=True, kw_only=True):
     """Seconds between two sweeps of a table that has a watermark."""
     sweep_duty: Annotated[float, Meta(gt=0, le=1)] = 0.05
     """The fraction of one core that the sweeps of one table may take in the long run."""
+    verify_interval_s: Annotated[float, Meta(ge=0, le=365 * 86_400, extra={"kind": "duration"})] = field(
+        default=86_400.0, name="verify_interval"
+    )
+    """Seconds between two comparisons of a table with its target that the daemon makes by itself; 0: none."""
     merge_interval_s: Annotated[float, Meta(ge=0, le=86_400, extra={"kind": "duration"})] = field(
         default=0.0, name="merge_interval"
     )

@@ -36,14 +36,21 @@ def clock_us(destination: Destination) -> int:
     return int(now_us) // 1_000 * 1_000
 
 
-def read_portions(destination: Destination, statement: str) -> Iterator[list[tuple[Any, ...]]]:
+def read_portions(
+    destination: Destination, statement: str, *, timeout_s: float | None = None
+) -> Iterator[list[tuple[Any, ...]]]:
     """
     Run a SELECT statement and yield its rows, some thousands at a time; none is an empty list.
+
+    Args:
+        destination: where.
+        statement: the SELECT.
+        timeout_s: how long the answer to the request itself may take, in seconds; None for as long as any other's.
 
     Raises:
         BqsyncError: from the iterator as well. Each page is a call of its own, which is tried again like any other.
     """
-    rows = destination.policy.call("run a query", lambda: _begin(destination, statement))
+    rows = destination.policy.call("run a query", lambda: _begin(destination, statement, timeout_s))
     fetch = rows.api_request
     # Below the iterator: once it has failed it is at its end, as if there were no more rows.
     rows.api_request = lambda **page: destination.policy.call("read the results of a query", lambda: fetch(**page))
@@ -52,11 +59,11 @@ def read_portions(destination: Destination, statement: str) -> Iterator[list[tup
             yield found
 
 
-def _begin(destination: Destination, statement: str) -> RowIterator:
+def _begin(destination: Destination, statement: str, timeout_s: float | None = None) -> RowIterator:
     """The results of a statement, once it has ended."""
     destination.meter.require()
     job = destination.rest.query(statement, location=destination.location, retry=NO_RETRY, job_retry=None,
-                                 timeout=CALL_TIMEOUT_S)
+                                 timeout=timeout_s or CALL_TIMEOUT_S)
     rows = job.result(retry=NO_RETRY, job_retry=None, timeout=_RESULT_WAIT_S, page_size=_PORTION_ROWS)
     destination.meter.note(int(job.total_bytes_billed or 0))
     return rows

@@ -50,6 +50,8 @@ class TargetState:
     """It carries our label."""
     row_id: str | None = None
     """By which columns its rows are known, where no key tells them apart: what it was created with."""
+    row_count: int = 0
+    """About how many rows it has, by its own word."""
     partitioning: Partitioning | None = None
     clustered: frozenset[str] = frozenset()
     """Lower-case names of the columns by which it is clustered."""
@@ -134,6 +136,7 @@ def read(destination: Destination, ref: TargetRef) -> TargetState | None:
         partitioning=partitioning_of(table.to_api_repr(), types),
         clustered=frozenset(name.lower() for name in table.clustering_fields or ()),
         primary_key=_primary_key(table),
+        row_count=table.num_rows or 0,
     )
 
 

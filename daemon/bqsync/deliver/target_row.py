@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from google.cloud import bigquery
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.merge_sql import ROW, quote
+from bqsync.deliver.merge_sql import ROW, quote, where
 from bqsync.deliver.schema import wire_expressions
 from bqsync.deliver.target import TargetState
-from bqsync.model import MARK_COLUMN, ColumnSpec, TableSpec, TargetRef, TargetType, WireValue
+from bqsync.model import MARK_COLUMN, ColumnSpec, Partitioning, TableSpec, TargetRef, TargetType, WireValue
 
 MAX_ROWS = 10
 """So many rows of one key are counted."""
@@ -36,7 +36,10 @@ class TargetRow:
     """Since when it is marked as deleted, in Unix microseconds."""
 
 
-def row_statement(ref: TargetRef, columns: Sequence[ColumnSpec], key: Sequence[ColumnSpec], *, has_mark: bool) -> str:
+def row_statement(
+    ref: TargetRef, columns: Sequence[ColumnSpec], key: Sequence[ColumnSpec], *, has_mark: bool,
+    partitioning: Partitioning | None = None,
+) -> str:
     """
     The rows of one key; its values are the parameters `@k0`, `@k1`, …, of the types in `parameter_type`.
 
@@ -48,7 +51,7 @@ def row_statement(ref: TargetRef, columns: Sequence[ColumnSpec], key: Sequence[C
         for place, column in enumerate(key)
     ]
     return (f"SELECT {', '.join([*wire_expressions(columns), *mark])} FROM {ref.sql} AS {ROW}"
-            f" WHERE {' AND '.join(conditions)} LIMIT {MAX_ROWS}")
+            f"{where(partitioning, conditions)} LIMIT {MAX_ROWS}")
 
 
 def parameter_type(column: ColumnSpec) -> str:
@@ -75,7 +78,8 @@ def find_rows(
         return []
     present = [column for column in spec.columns if column.target_name.lower() in found.types]
     has_mark = MARK_COLUMN.lower() in found.types
-    statement = row_statement(found.ref, present, spec.key_columns, has_mark=has_mark)
+    statement = row_statement(found.ref, present, spec.key_columns, has_mark=has_mark,
+                              partitioning=found.partitioning)
     parameters = [bigquery.ScalarQueryParameter(f"k{place}", parameter_type(column), _parameter(value))
                   for place, (column, value) in enumerate(zip(spec.key_columns, key, strict=True))]
     settings = bigquery.QueryJobConfig(query_parameters=parameters)

@@ -174,6 +174,10 @@ class Agenda:
         table = self._tables[key]
         table.is_alone, table.outlook, table.earliest_s = True, None, 0.0
 
+    def ask(self, key: TableKey) -> None:
+        """Somebody wants a cycle of the table, whatever is known of it; a pause that it is in goes on."""
+        self._tables[key].outlook = None
+
     def look_of(self, key: TableKey) -> object:
         """How the file was when the table's last cycle looked; None where that tells nothing."""
         table = self._tables[key]

@@ -63,9 +63,11 @@ class ContentReader(TableReader):
         found = {row[-1] for page in self.pages() for row in page.rows if row[-1] in wanted}
         return [key[0] in found for key in keys]
 
-    def find(self, key: Row) -> Row | None:
-        """The row of one id. Reads the table until it is met."""
-        return next((row for page in self.pages() for row in page.rows if row[-1] == key[0]), None)
+    def find_each(self, keys: Sequence[Row]) -> list[Row | None]:
+        """The row of each id, or None. Reads all of the table."""
+        wanted = {key[0] for key in keys}
+        found = {row[-1]: row for page in self.pages() for row in page.rows if row[-1] in wanted}
+        return [found.get(key[0]) for key in keys]
 
     def find_all(self, key: Row, limit_rows: int) -> list[Row]:  # noqa: ARG002 - no two rows have one id
         """The row of one id, if it is there. Reads the table until it is met."""

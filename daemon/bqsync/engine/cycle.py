@@ -16,6 +16,7 @@ from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import known_plan, mapping_version
 from bqsync.engine.prepare import TargetPreparation
+from bqsync.engine.repair import report_repair
 from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, plan_work
 from bqsync.engine.session import PreparedTarget, Session
 from bqsync.engine.settlement import settle_intent
@@ -29,6 +30,7 @@ from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
 from bqsync.state.quarantine import Quarantine
+from bqsync.state.repairs import Repair, asked_repair
 from bqsync.state.tables import SweepRequest, TableState
 
 _log = get_logger()
@@ -88,6 +90,7 @@ class TableCycle:
         self._progress = progress
         self._stopwatch = Stopwatch()
         self._next_look_s = 0.0
+        self._repair: Repair | None = None
         self._state = TableState(session.store, session.source_id, section.name)
         self.budget = TableBudget(session, section, self._state.table_id, self.outcome)
         self._session = self.budget.metered()
@@ -124,6 +127,7 @@ class TableCycle:
                 self._reader.known_by = prepared.known_by
             self._book = self._watermark_book(prepared.encoder)
         self.outcome.target = str(prepared.found.ref)
+        self._repair = asked_repair(self._state.store, self._state.table_id)
         self._work_without_refused()
         # Only a cycle that went well leaves it to the next one.
         self._session.prepared[self._section.name] = prepared
@@ -213,6 +217,8 @@ class TableCycle:
             self._pass(refused)
         if work.sweep:
             self._sweep(refused, request)
+            if self._repair is not None and not self._session.stop.is_set() and not self.outcome.deletes_deferred:
+                report_repair(self._state, self._repair, self.outcome)
         self.outcome.skipped = self._why_skipped(work)
 
     def _decide_without_sweep(self, now_us: int) -> None:
@@ -227,6 +233,12 @@ class TableCycle:
         if not self._book.tracked():
             # There is nothing to go by, and nothing more to be done until the file changes.
             self._session.note_look(name, "pass", found)
+
+    @property
+    def _mode(self) -> SweepMode:
+        """A repair waits for no rest."""
+        is_urgent = self._repair is not None and self._options.sweep is SweepMode.DUE
+        return SweepMode.ALWAYS if is_urgent else self._options.sweep
 
     @property
     def _sweeps_off(self) -> bool:
@@ -252,7 +264,7 @@ class TableCycle:
         tracked = self._book.tracked()
         found = self._session.source.file_state()
         return Facts(
-            mode=self._options.sweep, sweeps_off=self._sweeps_off, has_watermark=bool(tracked),
+            mode=self._mode, sweeps_off=self._sweeps_off, has_watermark=bool(tracked),
             is_indexed=all(item.is_indexed for item in tracked), is_first_copy=self._ledger.is_empty(),
             is_asked=request.is_due or request.swept_mapping not in (None, self._lane.mapping_version),
             changed_since_sweep=looks.get((name, "sweep")) != found,

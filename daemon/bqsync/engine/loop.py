@@ -19,6 +19,7 @@ from bqsync.engine.budget import LimitReachedError
 from bqsync.engine.deferral import DeferredDeletes
 from bqsync.engine.lookout import Lookout
 from bqsync.engine.pace import Pace
+from bqsync.engine.patrol import PATROL, Patrol
 from bqsync.engine.run import TableRun, failed_run, report_success
 from bqsync.engine.session import Session
 from bqsync.engine.setbacks import Setbacks
@@ -28,6 +29,7 @@ from bqsync.errors import BqsyncError, Scope
 from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.repairs import tables_to_repair
 
 _log = get_logger()
 
@@ -70,6 +72,8 @@ class Loop:
         self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
         self._beats = beats or Beats()
         self._workers = Workers(session, inbox, self._beats, self._told_us)
+        self._patrol = Patrol(session, self._workers.turns, self.wake)
+        self._next_repairs_s = 0.0
         self._stalled: set[TableKey] = set()
         self._touched: set[TableKey] = set()
         """Tables of which another process may have changed what the state says."""
@@ -93,6 +97,7 @@ class Loop:
         if not self.has_arrived:
             self._arrive(now_s)
             return
+        self._ask_repairs(now_s)
         self._begin_cycles(now_s)
         # The last table that was waited for may just have turned out to have no work.
         self._decide_deletes()
@@ -141,8 +146,20 @@ class Loop:
 
     def unfinished(self) -> list[str]:
         """What is still running."""
-        return [*([ARRIVAL] if self._is_arriving else []),
+        return [*([ARRIVAL] if self._is_arriving else []), *([PATROL] if self._patrol.is_busy else []),
                 *sorted(table for _, table in self.agenda.running())]
+
+    def _ask_repairs(self, now_s: float) -> None:
+        """Tables whose rows somebody has put in doubt, here or in another process, are to be swept."""
+        if now_s < self._next_repairs_s:
+            return
+        self._next_repairs_s = now_s + self._session.config.watch.poll_interval_s
+        # A state that can't be read is told by the next cycle.
+        with suppress(BqsyncError):
+            for table in tables_to_repair(self._session.store, self._session.source_id):
+                key = (self._source, table)
+                if key in self._sections and key not in self.agenda.running():
+                    self.agenda.ask(key)
 
     def _begin_cycles(self, now_s: float) -> None:
         for key in self.agenda.ready(self._session.now_us(), now_s):
@@ -174,6 +191,7 @@ class Loop:
             self.setbacks.all_failed(failure)
             return
         self.has_arrived = True
+        self._patrol.begin()
         self.setbacks.succeeded(None, 0, has_sent=True)
 
     def _is_worth_it(self, key: TableKey) -> bool:

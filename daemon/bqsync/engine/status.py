@@ -81,6 +81,9 @@ class TableStatus:
     """Why a sweep is asked for; None where none is."""
     next_sweep_us: int | None
     """When the next one may begin; None where the table is not swept."""
+    last_verify_us: int | None
+    next_verify_us: int | None
+    """When the daemon compares it with its target; None where it does not, or never has."""
     suspicion: str | None
     """Why deletes are held back, however few."""
     deletes_held: int
@@ -191,11 +194,18 @@ def _table(
         quarantined=known.quarantined, reconcile_pending=known.reconcile_pending,
         last_success_us=known.last_success_us, last_attempt_us=known.last_attempt_us, last_error=known.last_error,
         last_sweep_us=known.last_sweep_us, sweep_due=known.sweep_due if is_swept else None,
-        next_sweep_us=next_us if is_swept else None, suspicion=known.suspicion, deletes_held=known.deletes_held,
+        next_sweep_us=next_us if is_swept else None, last_verify_us=known.last_verify_us,
+        next_verify_us=_next_verify_us(config, known), suspicion=known.suspicion, deletes_held=known.deletes_held,
         confirm_deletes=confirm if known.deletes_held else None, merge_interval_s=config.merge_interval_s(section),
         bytes_billed_today=known.bytes_billed_today, merges_today=known.merges_today,
         live=None if live is None else _live_table(live, now_us),
     )
+
+
+def _next_verify_us(config: Config, known: TableHealth) -> int | None:
+    if known.last_verify_us is None or not config.sync.verify_interval_s:
+        return None
+    return known.last_verify_us + int(config.sync.verify_interval_s * 1_000_000)
 
 
 def _live_table(live: LiveTable, now_us: int) -> LiveTableStatus:

@@ -49,6 +49,9 @@ class Workers:
         inbox: is told of every end: `Ended`, `Arrived`.
         beats: every call to BigQuery and every page is one.
         told_us: when the first change was written that has come up since the cycle of a table began.
+
+    Attributes:
+        turns: the gate that all who read the source go through.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Workers:
         self._inbox = inbox
         self._beats = beats
         self._told_us = told_us
-        self._turns = Turns(session.config.sync.parallel_tables)
+        self.turns = Turns(session.config.sync.parallel_tables)
         self._identity = IdentityWatch(session)
 
     def greet(self) -> None:
@@ -73,7 +76,7 @@ class Workers:
     def begin_end(self) -> None:
         """Have every cycle come to an end: the page in hand is finished, and what is staged is merged."""
         self._session.stop.set()
-        self._turns.open()
+        self.turns.open()
 
     def _greet(self) -> None:
         failure: BqsyncError | None = None
@@ -91,7 +94,7 @@ class Workers:
         self._inbox.put(Arrived(failure))
 
     def _work(self, start: Start, section: TableSection) -> None:
-        turn = self._turns.enter()
+        turn = self.turns.enter()
         beat = partial(self._beats.beat, start.key)
         throttled = threading.Event()
         session = self._own_session(start.key, throttled)

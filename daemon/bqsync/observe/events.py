@@ -45,6 +45,8 @@ class Event(StrEnum):
     WATERMARK_ANOMALY = "watermark.anomaly"
     EMBEDDED_STARTED = "bigquery.embedded_started"
     VERIFY_COMPLETED = "verify.completed"
+    VERIFY_REPAIRED = "verify.repaired"
+    VERIFY_FAILED = "verify.failed"
     SCHEMA_WARNING = "schema.warning"
     DEMO_WRITER_FINISHED = "demo.writer_finished"
     LIBRARY_MESSAGE = "library.message"
@@ -222,7 +224,15 @@ SPECIFICATIONS = MappingProxyType(
         Event.VERIFY_COMPLETED: EventSpecification(
             "info",
             "Source and target of a table were compared; a warning where rows differ.",
-            ("table", "target", "rows", "rows_different", "duration_s"),
+            ("table", "target", "rows", "rows_different", "rows_pending", "duration_s"),
+        ),
+        Event.VERIFY_REPAIRED: EventSpecification(
+            "warning", "Rows of a target that differed from the source were sent again, or deleted.",
+            ("table", "rows", "rows_upserted", "rows_deleted"),
+        ),
+        Event.VERIFY_FAILED: EventSpecification(
+            "warning", "The daemon could not compare a table with its target; it is tried again.",
+            ("table", *_ERROR_FIELDS, "retry_in_s"),
         ),
         Event.SCHEMA_WARNING: EventSpecification(
             "warning", "A mapping works, and is perhaps not what was meant.", ("table", "column", "what")

@@ -31,6 +31,8 @@ class TableHealth:
     sweep_due: str | None
     """Why a sweep is asked for; None where none is."""
     last_error: Mapping[str, str] | None
+    last_verify_us: int | None
+    """When the daemon last compared it with its target, or took it for equal."""
     last_walk: Pace | None
     """The last sweep, complete or not."""
     suspicion: str | None
@@ -47,6 +49,7 @@ def unknown_table(name: str) -> TableHealth:
     return TableHealth(
         name=name, target=None, rows=0, quarantined=0, reconcile_pending=True, last_success_us=None,
         last_attempt_us=None, last_sweep_us=None, sweep_due="first sync", last_error=None, last_walk=None,
+        last_verify_us=None,
         suspicion=None, deletes_held=0, bytes_billed_today=0, merges_today=0,
     )
 
@@ -90,6 +93,7 @@ def table_health(
             sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,
             last_error=json.loads(row.last_error) if row.last_error else None,
             bytes_billed_today=bills.get(row.id, (0, 0))[0], merges_today=bills.get(row.id, (0, 0))[1],
+            last_verify_us=row.last_verify_us,
             last_walk=None if row.last_walk_us is None else Pace(row.last_walk_us, row.last_walk_cost_us or 0),
             suspicion=row.suspicion, deletes_held=row.deletes_held,
         )

@@ -58,6 +58,7 @@ tables = Table(
     Column("last_walk_cost_us", Integer),
     Column("last_pass_us", Integer),
     Column("last_pass_cost_us", Integer),
+    Column("last_verify_us", Integer),
     Column("last_success_us", Integer),
     Column("last_attempt_us", Integer),
     Column("last_error", Text),
@@ -112,6 +113,13 @@ quarantine = Table(
     Column("mapping_version", Text, nullable=False),
     Column("since_us", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+repairs = Table(
+    "repairs", metadata,
+    Column("table_id", ForeignKey("tables.id"), primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
 )
 
 intents = Table(

@@ -81,10 +81,10 @@ class Scratch(_File):
             self._connection.execute(f"UPDATE rows SET met = 1 WHERE key IN ({places})", portion)
         return found
 
-    def unmet(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Key and source key of the rows that the other side did not show, in key order."""
+    def unmet(self) -> Iterator[tuple[bytes, bytes | None, int]]:
+        """Key, source key and fingerprint of the rows that the other side did not show, in key order."""
         with closing(self._connection.execute(
-            "SELECT key, source_key FROM rows WHERE met = 0 AND fingerprint IS NOT NULL ORDER BY key"
+            "SELECT key, source_key, fingerprint FROM rows WHERE met = 0 AND fingerprint IS NOT NULL ORDER BY key"
         )) as cursor:
             while rows := cursor.fetchmany(_SCAN_ROWS):
                 yield from rows

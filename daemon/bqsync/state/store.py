@@ -165,7 +165,8 @@ class Store:
         engine = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
         try:
             with engine.begin() as connection:
-                connection.exec_driver_sql("BEGIN")
+                # A transaction that has read may not write any more, once another process has written.
+                connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
                 self._check_version(connection)
                 if not self._read_only:
                     _create_tables(connection)

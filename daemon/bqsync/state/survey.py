@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from bqsync.model import Reason
-from bqsync.state.schema import STATE_VERSION, fields, intents, quarantine, sources, tables, watermarks
+from bqsync.state.schema import STATE_VERSION, bytes_billed, fields, intents, quarantine, sources, tables, watermarks
 from bqsync.state.store import Store
 from bqsync.state.watermarks import COUNTED
 
@@ -118,6 +118,10 @@ class TableSurvey:
     intent: IntentSurvey | None
     deletes_held: int
     """Rows that are gone from the source, and that the guard keeps in the target."""
+    verified_us: int | None
+    """When the daemon last compared the table with its target, or took it for equal."""
+    bytes_billed: Mapping[str, int]
+    """By BigQuery, by UTC day."""
     newest_merge_us: int | None
     """When BigQuery took the newest MERGE whose end is known, by its own clock."""
     success_us: int | None
@@ -194,7 +198,8 @@ def _table(
             reason=row.sweep_reason, suspicion=row.suspicion, doubted_rows=row.doubted_rows,
             ended_us=row.last_sweep_us, walk_ended_us=row.last_walk_us, walk_cost_us=row.last_walk_cost_us),
         pass_ended_us=row.last_pass_us, pass_cost_us=row.last_pass_cost_us, intent=_intent(connection, row.id),
-        deletes_held=row.deletes_held, newest_merge_us=row.last_job_us, success_us=row.last_success_us,
+        deletes_held=row.deletes_held, verified_us=row.last_verify_us, bytes_billed=_bills(connection, row.id),
+        newest_merge_us=row.last_job_us, success_us=row.last_success_us,
         attempt_us=row.last_attempt_us, error=json.loads(row.last_error) if row.last_error else None,
     )
 
@@ -221,6 +226,12 @@ def _fields(connection: Connection, table_id: int) -> tuple[FieldSurvey, ...]:
     rows = connection.execute(select(fields).where(fields.c.table_id == table_id).order_by(fields.c.number))
     return tuple(FieldSurvey(column=row.column, target_type=row.target_type, number=row.number,
                              target_column=row.target_name, timestamp_format=row.timestamp_format) for row in rows)
+
+
+def _bills(connection: Connection, table_id: int) -> dict[str, int]:
+    rows = connection.execute(select(bytes_billed.c.day, bytes_billed.c.bytes)
+                              .where(bytes_billed.c.table_id == table_id).order_by(bytes_billed.c.day))
+    return {row.day: row.bytes for row in rows}
 
 
 def _intent(connection: Connection, table_id: int) -> IntentSurvey | None:

@@ -213,6 +213,17 @@ class TableState:
                 last_pass_us=ended_us, last_pass_cost_us=cost_us,
             ))
 
+    def last_verify_us(self) -> int | None:
+        """When the whole table was last compared with its target; None where it never was."""
+        with self.store.transaction() as connection:
+            found = connection.execute(select(tables.c.last_verify_us).where(tables.c.id == self.table_id)).scalar()
+        return None if found is None else int(found)
+
+    def record_verify(self, ended_us: int) -> None:
+        """The whole table was compared with its target."""
+        with self.store.transaction() as connection:
+            connection.execute(update(tables).where(tables.c.id == self.table_id).values(last_verify_us=ended_us))
+
     def distrust(self) -> None:
         """The ledger no longer says what the target holds: reconcile before anything is compared."""
         with self.store.transaction() as connection:
@@ -263,6 +274,16 @@ class TableState:
         with self.store.transaction() as connection:
             error = connection.execute(select(tables.c.last_error).where(tables.c.id == self.table_id)).scalar()
         return error is not None
+
+    def failure_since(self, instant_us: int) -> dict[str, str] | None:
+        """The error of the last cycle, if it has ended since then and has failed."""
+        with self.store.transaction() as connection:
+            row = connection.execute(select(tables.c.last_error, tables.c.last_attempt_us)
+                                     .where(tables.c.id == self.table_id)).one()
+        if row.last_error is None or row.last_attempt_us is None or row.last_attempt_us < instant_us:
+            return None
+        found: dict[str, str] = json.loads(row.last_error)
+        return found
 
     def record_attempt(self, error: Mapping[str, str] | None, ended_us: int, *, deletes_held: int = 0) -> None:
         """How the last cycle ended, and when; and how many rows it found gone that it was not to delete."""
