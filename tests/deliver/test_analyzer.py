@@ -14,7 +14,8 @@ from tests.properties import COSTLY
 
 from bqsync.config import TableSection
 from bqsync.deliver import checksum_sql, dry_run, merge_sql, schema, target_row
-from bqsync.encode.mapping import draft, finish, legal_name
+from bqsync.encode.column_names import legal_name
+from bqsync.encode.mapping import draft, finish
 from bqsync.engine.spread import MAX_PARTITIONS
 from bqsync.errors import BqsyncError
 from bqsync.model import (

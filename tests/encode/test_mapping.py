@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bqsync.config.schema import TableSection
-from bqsync.encode.mapping import draft, finish, legal_name, with_target
+from bqsync.encode.column_names import legal_name
+from bqsync.encode.mapping import draft, finish, with_target
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
     Affinity,

@@ -19,8 +19,9 @@ from bqsync.capture.schema import index_starting_with, read_table
 from bqsync.capture.source import Source
 from bqsync.config import TableSection
 from bqsync.deliver import merge_sql
+from bqsync.encode.column_names import legal_name
 from bqsync.encode.compiler import compile_protos
-from bqsync.encode.mapping import draft, legal_name
+from bqsync.encode.mapping import draft
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, ProtoScalar, TimestampFormat
 

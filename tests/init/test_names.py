@@ -11,7 +11,7 @@ from tests.init.databases import findings_of, make, proposed, table_of
 from tests.properties import MODEST
 
 from bqsync.config import plain_table_name
-from bqsync.encode.mapping import is_reserved, legal_name
+from bqsync.encode.column_names import is_reserved, legal_name
 from bqsync.engine.proposal.names import column_names, message_names, table_targets
 
 if TYPE_CHECKING:

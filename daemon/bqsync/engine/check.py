@@ -16,7 +16,8 @@ from bqsync.config import Config, TableSection
 from bqsync.deliver import target
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.widening import judge, refusal, unasked
-from bqsync.encode.mapping import TableDraft, finish
+from bqsync.encode.drafts import TableDraft
+from bqsync.encode.mapping import finish
 from bqsync.engine.exposure import exposures
 from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column

@@ -13,7 +13,8 @@ from bqsync.capture.probe import odd_places, probe_instants
 from bqsync.capture.schema import read_table
 from bqsync.capture.source import Source
 from bqsync.config import TableSection
-from bqsync.encode.mapping import ColumnDraft, TableDraft, draft, finish
+from bqsync.encode.drafts import ColumnDraft, TableDraft
+from bqsync.encode.mapping import draft, finish
 from bqsync.encode.rows import ENCODING_VERSION
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.session import PlannedTable, Session

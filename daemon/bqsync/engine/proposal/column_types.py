@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from bqsync.capture.probe import judge
-from bqsync.encode.mapping import declared_type, named_as_instant
+from bqsync.encode.declared_types import declared_type, named_as_instant
 from bqsync.engine.proposal.facts import Candidate, ColumnFacts
 from bqsync.model import Affinity, SourceColumn, TargetType, TimestampFormat
 

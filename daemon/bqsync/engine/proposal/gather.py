@@ -12,7 +12,7 @@ from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.schema import index_starting_with, read_table, trigger_texts
 from bqsync.capture.source import Source
 from bqsync.config import SyncSection
-from bqsync.encode.mapping import MAX_KEY_COLUMNS
+from bqsync.encode.mapping_rules import MAX_KEY_COLUMNS
 from bqsync.encode.target_keys import target_key_reader
 from bqsync.engine.proposal.census import TableCensus
 from bqsync.engine.proposal.facts import TableFacts

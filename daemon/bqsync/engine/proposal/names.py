@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bqsync.config import plain_table_name
-from bqsync.encode.mapping import MAX_NAME_LENGTH, is_reserved, legal_name
+from bqsync.encode.column_names import MAX_NAME_LENGTH, is_reserved, legal_name
 from bqsync.model import MARK_COLUMN, StagingColumn
 
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

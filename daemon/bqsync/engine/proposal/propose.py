@@ -12,7 +12,8 @@ from bqsync.capture.schema import table_names, virtual_tables
 from bqsync.capture.source import Source
 from bqsync.capture.together import read_small_tables
 from bqsync.config import TableSection, plain_table_name
-from bqsync.encode.mapping import draft, finish, named_as_instant
+from bqsync.encode.declared_types import named_as_instant
+from bqsync.encode.mapping import draft, finish
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.proposal.column_types import candidates, choose, counted
 from bqsync.engine.proposal.facts import (
