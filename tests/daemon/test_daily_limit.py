@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.workbench import Workbench
 
 MIB = 2**20
+OFTEN = 'verify_interval = "1 s"\n'
 LIMITED = f'{MARKED}daily_bytes_billed_limit = "40 MiB"\n'
 
 
@@ -36,7 +37,7 @@ def test_at_its_limit_a_table_waits_and_goes_on_once_the_limit_was_raised(
     bench = hostile_bench
     fill(bench)
     hostile.rule(Method.JOBS_INSERT, Billed(20 * MIB), holding="MERGE")
-    configure(bench, LIMITED + PLAIN)
+    configure(bench, LIMITED + PLAIN, sync=OFTEN)
     life = start(bench).ready()
     life.wait("sync.completed", table="marked")
     assert write_until_it_waits(bench, life) >= 2
@@ -49,7 +50,10 @@ def test_at_its_limit_a_table_waits_and_goes_on_once_the_limit_was_raised(
     assert len(life.events("daily_limit.reached")) == 1, "it is told once"
     assert not life.events("sync.failed")
 
-    configure(bench, LIMITED.replace("40 MiB", "4 GiB") + PLAIN)
+    bench.query("UPDATE {d}.marked SET v = 'by hand' WHERE id = 2")
+    configure(bench, LIMITED.replace("40 MiB", "4 GiB") + PLAIN, sync=OFTEN)
     life.process.send_signal(signal.SIGHUP)
+    life.wait("verify.repaired", table="marked")
+    assert not life.events("verify.failed"), "the daemon's own look waits as well, and is no failure"
     wait_equal(life, bench, "marked", "plain")
     assert life.end() == 0

@@ -108,3 +108,20 @@ def test_the_daemon_looks_by_itself_and_repairs_what_differs(
     assert life.events("verify.completed")[-1]["rows_different"] == 0
     assert life.end() == 0
     assert life.events("verify.failed") == []
+
+
+def test_a_look_that_fails_is_told_and_hinders_nobody(
+    workbench: Workbench, start: Start,  # noqa: F811 - the fixture
+) -> None:
+    fill(workbench, 300)
+    configure(workbench, TABLES, sync='verify_interval = "1 s"\n')
+    life = start(workbench).ready()
+    wait_equal(life, workbench, "marked", "plain")
+    workbench.query("DROP TABLE {d}.marked")
+    told = life.wait("verify.failed", table="marked")
+    assert (told["level"], told["kind"], told["retry_in_s"]) == ("warning", "bigquery_not_found", 900.0)
+    before = len(life.events("verify.completed", table="plain"))
+    life.wait_until(lambda: len(life.events("verify.completed", table="plain")) > before, "the other table's look")
+    workbench.db.execute("INSERT INTO marked VALUES (5000, 'a change', 1700005000)")
+    wait_equal(life, workbench, "marked")
+    assert life.end() == 0

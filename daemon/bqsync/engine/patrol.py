@@ -80,10 +80,8 @@ class Patrol:
             self._compare(section)
         except StoppedError:
             return
-        except LimitReachedError as reached:  # the cycles tell of it
-            left_s = (reached.until_us - self._session.now_us()) / 1_000_000
-            self._not_before_s[section.name] = time.monotonic() + max(left_s, _RETRY_S)
-            return
+        except LimitReachedError:
+            return  # until the day ends, or the limit is raised; the cycles tell of it
         except Exception as raised:  # noqa: BLE001 - told, and tried again; no table stops another
             failure = raised if isinstance(raised, BqsyncError) else internal_error(raised)
             self._not_before_s[section.name] = time.monotonic() + _RETRY_S
