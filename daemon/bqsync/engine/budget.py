@@ -113,7 +113,8 @@ class TableBudget:
 
     def metered(self) -> Session:
         """The session, with the statements of this table counted, and stopped at its limits."""
-        return replace(self._session, destination=replace(self._session.destination, meter=self))
+        destination = replace(self._session.destination, meter=self)
+        return replace(self._session, destination=destination, effects=self._session.effects.through(destination))
 
     def require(self) -> None:
         """

@@ -47,6 +47,9 @@ class RowStream(Protocol):
 class Effects(Protocol):
     """Every change of BigQuery that a cycle makes. Failures are `BqsyncError`s, as in `deliver/`."""
 
+    def through(self, destination: Destination) -> Effects:
+        """The same effects by way of a destination whose statements somebody counts."""
+
     def settle(self, intent: Intent) -> Settled:
         """See a MERGE of an earlier run to its end; see `jobs.settle`."""
 
@@ -87,6 +90,10 @@ class Delivering:
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
+
+    def through(self, destination: Destination) -> Delivering:
+        """As in `Effects`."""
+        return Delivering(destination)
 
     def settle(self, intent: Intent) -> Settled:
         """As in `Effects`."""
