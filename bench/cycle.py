@@ -14,7 +14,7 @@ from bqsync.deliver import jobs, staging, target
 from bqsync.deliver.append import AppendStream
 from bqsync.deliver.merge_sql import merge_statement
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.plan import plan_table
 from bqsync.engine.session import Session

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.source import SECTION, make
 from bqsync.config import load
 from bqsync.encode.rows import RowEncoder
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.intake import salt_of
 from bqsync.engine.opening import open_session
 from bqsync.engine.plan import mapping_version, plan_table, table_reader

@@ -19,7 +19,7 @@ from google.cloud import bigquery
 from bqsync.config import VARIABLES, Config, load
 from bqsync.embedded import Endpoints
 from bqsync.engine.arrival import sweep_orphans
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table

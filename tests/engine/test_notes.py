@@ -7,7 +7,7 @@ from dataclasses import replace
 from structlog.testing import capture_logs
 from tests.workbench import Workbench
 
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.run import run_cycle
 from bqsync.engine.schedule import SweepMode

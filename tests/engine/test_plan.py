@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from tests.workbench import Workbench
 
 from bqsync.capture.source import Source
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.opening import open_session
 from bqsync.engine.run import TableRun, run_cycle

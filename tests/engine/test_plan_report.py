@@ -11,7 +11,7 @@ from tests.engine.traces import traces
 from tests.evolution.steps import fields, make_target
 from tests.workbench import Workbench
 
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.plan_report import Plan, TablePlan, make_plan
 from bqsync.errors import ExitCode
 from bqsync.model import CycleOutcome

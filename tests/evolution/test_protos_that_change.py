@@ -11,7 +11,7 @@ from tests.evolution.steps import alter, fields, follows, refused, settles, sync
 from tests.workbench import Workbench
 
 from bqsync.encode.compiler import compile_protos
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 

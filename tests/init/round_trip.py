@@ -11,7 +11,7 @@ from tests.workbench import PROJECT
 from bqsync.config import load
 from bqsync.engine.arrival import sweep_orphans
 from bqsync.engine.check import run_checks
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import open_session
 from bqsync.engine.proposal.files import write_proposal
 from bqsync.engine.proposal.propose import propose

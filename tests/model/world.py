@@ -23,7 +23,7 @@ from bqsync import failpoints
 from bqsync.deliver.retry import WAITS, Waits
 from bqsync.embedded import Endpoints
 from bqsync.engine.arrival import sweep_orphans
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.opening import open_session
 from bqsync.engine.schedule import SweepMode

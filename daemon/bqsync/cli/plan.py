@@ -34,7 +34,7 @@ def plan(
     Neither source nor state nor BigQuery is changed, and a daemon may go on meanwhile. Exit 0: nothing would be done,
     1: something would; a table that would fail, the code of its error.
     """
-    from bqsync.engine.cycle import CycleOptions
+    from bqsync.engine.cycle_options import CycleOptions
     from bqsync.engine.plan_report import HEARD, make_plan
     from bqsync.observe.log import configure
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bqsync.config import Config
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.daemon import Daemon
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
+from bqsync.engine import watermark_choice
 from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.budget import TableBudget
 from bqsync.engine.chunk import Lane, RefusedKeysError
 from bqsync.engine.contents import ContentReader
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.plan import known_plan, mapping_version
@@ -25,7 +26,7 @@ from bqsync.engine.sweep import Sweep
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec, folded
+from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.state.ledger import Ledger
@@ -42,31 +43,8 @@ _MAX_REFUSALS = 20
 """A cycle starts again without the rows that BigQuery refused, so often at most."""
 _OWN_STAGES = ("read", "compare", "encode", "commit")
 """What the duty cycle counts: the time in which this machine works, not BigQuery."""
-_TOO_LATE = "it came after the target, whose rows are known without it"
 _LOOK_S = 1.0
 """A sweep that delivers nothing looks so often whether a watermark has something new."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CycleOptions:
-    """What an operator asks of one cycle beside the ordinary."""
-
-    full: bool = False
-    """Trust nothing: reconcile with the target and send every row."""
-    adopt: bool = False
-    """Take over a target that somebody else made."""
-    confirmed_deletes: int = 0
-    sweep: SweepMode = SweepMode.ALWAYS
-    is_alone: bool = False
-    """No other table has lost more rows than the guard lets pass unasked."""
-    changed_us: int | None = None
-    """When the first change was written that this cycle is to deliver, in Unix microseconds; None: not known."""
-    told_us: Callable[[], int | None] = lambda: None
-    """Asked before anything is read: the same of the changes that have come up since the cycle began."""
-    schema_cookie: int | None = None
-    """Of the source, as it was a moment ago: what was planned under the same one stands."""
-    give_way: Callable[[], None] = lambda: None
-    """Called now and then in a long sweep: returns once it may go on."""
 
 
 class TableCycle:
@@ -154,21 +132,11 @@ class TableCycle:
         return not self._sweeps_off and spec.deletes is not DeletePolicy.MARK
 
     def _watermark_book(self, encoder: RowEncoder) -> WatermarkBook:
-        # Two rows of one key can't be told apart by a pass, which may read one of them alone.
-        late = self._late_watermarks(encoder.spec)
-        for name in late:
-            self._warn_once(f"{name} can't be a watermark: {_TOO_LATE}")
-        names = self._section.watermark if self._reader.key_is_unique else ()
-        names = tuple(name for name in names if name not in late)
+        for warning in watermark_choice.late(self._section, self._reader, encoder.spec):
+            self._warn_once(warning)
+        names = watermark_choice.usable(self._section, self._reader, encoder.spec)
         return WatermarkBook(self._session.source, encoder.spec, names, self._reader, self._state,
                              zone=self._session.zone, overlap_us=self._overlap_us)
-
-    def _late_watermarks(self, spec: TableSpec) -> list[str]:
-        """Watermark columns by which rows are not known: a range of one may hold one of two rows that are alike."""
-        if not isinstance(self._reader, ContentReader):
-            return []
-        known = {folded(column.source_name) for column in spec.columns[: self._reader.known_by]}
-        return [name for name in self._section.watermark if folded(name) not in known]
 
     def _prepared(self, spec: TableSpec) -> PreparedTarget:
         """
@@ -210,7 +178,7 @@ class TableCycle:
         if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
             self._decide_without_sweep(now_us)
         if self._sweeps_off:
-            self._check_watermarks()
+            watermark_choice.require(self._section, self._reader, self._lane.encoder.spec, self._book)
         request = self._state.sweep_request()
         work = plan_work(self._facts(request, now_us))
         if work.watermark_pass:
@@ -243,21 +211,6 @@ class TableCycle:
     @property
     def _sweeps_off(self) -> bool:
         return self._section.sweep is SweepPolicy.OFF
-
-    def _check_watermarks(self) -> None:
-        """Without sweeps, a table that has no usable watermark would never be read again: that is an error."""
-        reasons = [f"{name} can't be a watermark: {why}" for name, why in self._book.unfit().items()]
-        reasons += [f"{name} can't be a watermark: {_TOO_LATE}"
-                    for name in self._late_watermarks(self._lane.encoder.spec)]
-        if not self._reader.key_is_unique:
-            key = ", ".join(self._lane.encoder.spec.key)
-            reasons.append(f"SQLite does not keep the key ({key}) unique, and a pass could meet one of two rows")
-        if reasons and not self._book.tracked():
-            raise BqsyncError(
-                ErrorKind.SOURCE_TABLE_INVALID, what=f"table {self._section.name} has no way to find its changes",
-                why=f'sweep = "off", and {"; ".join(reasons)}',
-                fix=f"mend that, or remove `sweep` from the [[tables]] entry of {self._section.name}",
-            )
 
     def _facts(self, request: SweepRequest, now_us: int) -> Facts:
         config, looks, name = self._session.config, self._session.looks, self._section.name

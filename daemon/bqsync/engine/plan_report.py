@@ -20,7 +20,7 @@ from bqsync.deliver.dry_run import estimate_merge
 from bqsync.deliver.history import PastMerge, merges_since
 from bqsync.deliver.target import check_dataset
 from bqsync.engine.arrival import distrust_what_is_older
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import connected, wanted_messages
 from bqsync.engine.rehearsal import Changes, Rehearsing
 from bqsync.engine.session import Session, chosen_tables

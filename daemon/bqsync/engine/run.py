@@ -11,7 +11,8 @@ from bqsync.config import TableSection
 from bqsync.encode.keys import BrokenKeyError
 from bqsync.encode.values import UndecidedColumnError
 from bqsync.engine.absence import HeldBackError
-from bqsync.engine.cycle import CycleOptions, TableCycle
+from bqsync.engine.cycle import TableCycle
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.schedule import Outlook
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind, internal_error

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
 from bqsync.engine.session import Session, chosen_tables

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bqsync.config import TableSection
 from bqsync.engine.aside import StoppedError
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.differences import VerifyOutcome
 from bqsync.engine.repair import RepairOrder
 from bqsync.engine.session import Session

@@ -12,7 +12,7 @@ from bqsync.config import TableSection
 from bqsync.engine.agenda import Start, TableKey
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
 from bqsync.engine.beats import Beats
-from bqsync.engine.cycle import CycleOptions
+from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.run import TableRun, failed_run, run_cycle
 from bqsync.engine.schedule import SweepMode
