@@ -40,7 +40,7 @@ def test_every_part_is_shown_and_no_cell_unless_asked(bench: Workbench) -> None:
         "source", "ledger", "BigQuery", "sweep", "quarantine", "last", "intent", "table"]
     assert "differs from the source: v" in told.stdout
     assert "_bqsync" not in lines[-1]
-    assert lines[-1].endswith("bqsync sync --full t.")
+    assert lines[-1].endswith("bqsync verify --repair t.")
     waiting = explain(bench, "t", "2")
     assert "wrong_type in column n, since" in waiting.stdout
     as_json = explain(bench, "t", "1", "--json")

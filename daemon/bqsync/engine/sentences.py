@@ -161,11 +161,11 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
     ),
     Sentence.LOST_IN_BIGQUERY: (
         "The row was delivered as it stands and is not in BigQuery any more, so somebody else has removed it there, "
-        "which no cycle sees: bqsync sync --full {table}."
+        "which no cycle sees: bqsync verify --repair {table}."
     ),
     Sentence.ALTERED_IN_BIGQUERY: (
         "The row was delivered as it stands and is another one in BigQuery (columns that differ: {columns}), so "
-        "somebody else has changed it there, which no cycle sees: bqsync sync --full {table}."
+        "somebody else has changed it there, which no cycle sees: bqsync verify --repair {table}."
     ),
     Sentence.WAITS_FOR_WATERMARK: (
         "This version of the row was not sent yet, and the next watermark pass finds it: wait for the daemon, or run "
@@ -196,7 +196,7 @@ TEXTS: Mapping[Sentence, str] = MappingProxyType({
     ),
     Sentence.FOREIGN_ROW: (
         "The row is in BigQuery and not in the source, and bqsync has not delivered it, so somebody else has written "
-        "it there, which no cycle sees: bqsync sync --full {table} removes it."
+        "it there, which no cycle sees: bqsync verify --repair {table} removes it."
     ),
     Sentence.DELETE_HELD_BACK: (
         "The row has left the source, and the guard holds its delete back: {what} ({code}); to do: {remedy}."
