@@ -42,7 +42,7 @@ def messages(found: list[Problem]) -> list[tuple[int | None, str]]:
         ("[log]\nbusy_timeout = 1\n", 9, "unknown key log.busy_timeout", "belongs under [source]"),
         ('watermarks = ["a"]\n', 8, "unknown key tables[0].watermarks", "did you mean watermark?"),
         ('[[tables]]\nname="b"\n"k.y" = 1\n', 10, "unknown key tables[1].k.y", "did you mean key?"),
-        ("partition_by = 1\n", 8, "unknown key tables[0].partition_by", "remove it; known here: name, target"),
+        ("primary_color = 1\n", 8, "unknown key tables[0].primary_color", "remove it; known here: name, target"),
     ],
 )
 def test_unknown_key_has_its_line_and_the_nearest_name(
