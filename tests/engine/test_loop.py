@@ -39,7 +39,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
         db.executescript("CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);")
     file = tmp_path / "config.toml"
     file.write_text('[source]\ndb = "app.db"\n[bigquery]\nproject = "demo"\ndataset = "d"\n'
-                    'rest_endpoint = "127.0.0.1:9"\ngrpc_endpoint = "127.0.0.1:9"\n'
+                    'rest_endpoint = "127.0.0.1:9"\ngrpc_endpoint = "127.0.0.1:9"\n[sync]\nverify_interval = 0\n'
                     '[[tables]]\nname = "a"\n[[tables]]\nname = "b"\n', encoding="utf-8")
     config = load(file, environ={})
     with locked_state(config) as held, open_rooms(config, {}, held=held, stop=StopEvent()) as opened:

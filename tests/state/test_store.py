@@ -234,3 +234,32 @@ def test_it_is_noticed_when_another_process_writes_and_not_when_it_is_we(state_p
     assert not ours.changed_by_others(), "it is told once"
     theirs.close()
     ours.close()
+
+
+def test_a_transaction_of_another_thread_is_waited_for_and_none_begins_after_the_end(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.db")
+    begun, go_on = threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def work() -> None:
+        with store.transaction() as connection:
+            begun.set()
+            go_on.wait(60)
+            found.append(connection.exec_driver_sql("SELECT count(*) FROM tables").scalar_one())
+        try:
+            store.source_id("too late")
+        except BqsyncError as failure:
+            found.append(failure.kind)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    begun.wait(60)
+    closer = threading.Thread(target=store.close)
+    closer.start()
+    go_on.set()
+    closer.join(60)
+    worker.join(60)
+    assert found[0] == 0
+    assert found[1:] in ([], [ErrorKind.STATE_UNWRITABLE]), "before the end, or told"
+    with pytest.raises(BqsyncError, match="is closed"):
+        store.source_id("too late")

@@ -72,6 +72,7 @@ class Store:
         self._read_only = read_only
         self._rebuild = rebuild and not read_only
         self._is_damaged = False
+        self._is_closed = False
         self._data_version: int | None = None
         self._lock = threading.RLock()
         self._engine = self._open_or_rebuild()
@@ -80,6 +81,8 @@ class Store:
     def transaction(self) -> Iterator[Connection]:
         """A transaction on the state: committed at the end of the block, rolled back by an exception."""
         with self._lock:
+            if self._is_closed:
+                raise self._unusable()
             try:
                 with self._engine.begin() as connection:
                     connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
@@ -129,17 +132,28 @@ class Store:
             return failure if failure.kind is ErrorKind.STATE_DAMAGED else None
         return None if found == "ok" else self.condemn(found)
 
+    def _unusable(self) -> BqsyncError:
+        return BqsyncError(ErrorKind.STATE_UNWRITABLE, what=f"the state {self.path} is closed",
+                           why="bqsync is ending, and a part of it is still at work",
+                           fix="nothing is lost: start it again")
+
     def condemn(self, why: str) -> BqsyncError:
         """Somebody has read what can only stand in a damaged file: the error that tells it."""
         return self._unwritable(_StrangeError(why))
 
     def close(self) -> None:
-        """Close the file; a damaged one is moved aside. Safe to call twice."""
-        self._engine.dispose()
-        if self._is_damaged and self._rebuild:
-            self._is_damaged = False
-            self.rebuilt_because = _DAMAGE
-            self.rebuilt_from = self._move_aside()
+        """
+        Close the file; a damaged one is moved aside. Safe to call twice.
+
+        A transaction of another thread is waited for: SQLite can't bear to lose its connection under a statement.
+        """
+        with self._lock:
+            self._is_closed = True
+            self._engine.dispose()
+            if self._is_damaged and self._rebuild:
+                self._is_damaged = False
+                self.rebuilt_because = _DAMAGE
+                self.rebuilt_from = self._move_aside()
 
     def _open_or_rebuild(self) -> Engine:
         if self._read_only and not self.path.exists():
