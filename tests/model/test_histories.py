@@ -13,7 +13,7 @@ from bqsync.embedded import Endpoints
 from tests.hostile.proxy import HostileBigQuery
 from tests.model.machine import Histories
 
-HISTORIES = int(os.environ.get("HISTORIES", "40"))
+HISTORIES = int(os.environ.get("HISTORIES", "24"))
 SHARES = min(HISTORIES, int(os.environ.get("SHARES", "2")))
 STEPS = 16
 PHASES = [Phase.generate, Phase.shrink] if os.environ.get("SHRINK") else [Phase.generate]
