@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from bqsync.embedded import EmbeddedBigQuery, Endpoints
 from tests.bigquery import chosen, datasets, report
@@ -15,6 +16,13 @@ from tests.workbench import Workbench
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nobody_elses_log() -> Iterator[None]:
+    """A command that ran in this process has set the level of the log; the next test hears everything again."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import random
 import time
 from pathlib import Path
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.regular_file import UnfitFileError, open_regular
 
-_ATTEMPTS, _ATTEMPT_WAIT_S = 10, 0.02
-"""Whoever only looks who has the lock (`lock_holder`) holds it for an instant; that must turn nobody away."""
+_PATIENCE_S, _LONGEST_WAIT_S = 5.0, 0.01
+"""Whoever only looks who has the lock (`lock_holder`) shares it for an instant; that must turn nobody away."""
 
 
 def make_folder(state_file: Path) -> None:
@@ -108,15 +109,23 @@ def _lock_file(state_file: Path) -> Path:
 
 
 def _lock(descriptor: int) -> bool:
-    """Whether the lock is ours now."""
-    for _ in range(_ATTEMPTS):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_ATTEMPT_WAIT_S)
-        else:
-            return True
-    return False
+    """Whether the lock is ours now. Where it could be shared, only those who look are in the way: soon gone."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while not _locked(descriptor, fcntl.LOCK_EX):
+        if not _locked(descriptor, fcntl.LOCK_SH) or time.monotonic() > give_up:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        # Two that wait must not meet here for ever.
+        time.sleep(random.uniform(0, _LONGEST_WAIT_S))  # noqa: S311 - no secret
+    return True
+
+
+def _locked(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _unwritable(path: Path, cause: OSError) -> BqsyncError:
