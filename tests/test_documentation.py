@@ -32,6 +32,8 @@ ERROR_ROW = re.compile(
 DEPENDENCY_ROW = re.compile(r"^\| (?P<name>[\w.-]+) \| .+ \| .+ \|$", re.MULTILINE)
 EXIT_ROW = re.compile(r"^\| (?P<code>\d+) \| (?P<name>[A-Z]*) ?\| (?P<meaning>.+) \|$", re.MULTILINE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+LARGEST_PICTURE_BYTES = 150 * 1024
 INTERRUPTED = 130
 TOOLS = {"cd", "mkdir", "python3", ".", "git"}
 """What the README's shell examples use beside make and bqsync."""
@@ -210,6 +212,17 @@ def test_internal_links_lead_somewhere(name: str) -> None:
         assert page.exists(), link["target"]
         if anchor:
             assert anchor in anchors(page.read_text(encoding="utf-8")), link["target"]
+
+
+def test_every_picture_is_there_is_small_says_what_it_shows_and_is_shown() -> None:
+    shown = set()
+    for name, text in TEXTS.items():
+        for picture in PICTURE.finditer(text):
+            file = ((ROOT / name).parent / picture["target"]).resolve()
+            assert file.stat().st_size <= LARGEST_PICTURE_BYTES, file
+            assert len(picture["text"].split()) > 3, f"{name}: {picture['target']} needs words for who can't see it"
+            shown.add(file)
+    assert shown == set((ROOT / "docs" / "images").iterdir())
 
 
 def test_every_page_is_linked_from_the_readme() -> None:
