@@ -20,7 +20,7 @@ PATIENCE_S = 120.0
 def shell(script: str, checkout: Path) -> subprocess.Popen[str]:
     """A shell in a checkout, whose home is beside it, and in which nothing steers bqsync."""
     environ = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
-    return subprocess.Popen(["bash", "-eu", "-c", script], cwd=checkout, text=True, stdout=subprocess.PIPE,
+    return subprocess.Popen(["/bin/bash", "-eu", "-c", script], cwd=checkout, text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, start_new_session=True,
                             env={**environ, "HOME": str(checkout.parent / "home")})
 
