@@ -148,7 +148,7 @@ def test_sums_tell_apart_what_counts_and_exclusive_ors_would_not() -> None:
 
 
 def test_buckets_hold_few_rows_and_are_few() -> None:
-    assert [bucket_digits(rows) for rows in (0, 16_000, 16_001, 256_000, 256_001, 4_096_000, 4_096_001, 10**10)] == [
+    assert [bucket_digits(rows) for rows in (0, 2_048, 2_049, 32_768, 32_769, 524_288, 524_289, 10**10)] == [
         1, 1, 2, 2, 3, 3, 4, 4]
 
 
