@@ -8,8 +8,9 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
+from tests.daemon.hold import held
 from tests.end_to_end.processes import within
-from tests.hostile.actions import Delay, Method
+from tests.hostile.actions import Method
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -113,10 +114,10 @@ def test_a_database_that_vanishes_between_two_pages_deletes_nothing(
     relayed.fill("", ("INSERT INTO things VALUES (?, ?)", [(number, SENTINEL) for number in range(-50, 0)]))
     text = relayed.config_path.read_text(encoding="utf-8")
     relayed.config_path.write_text(text.replace("[sync]\n", "[sync]\npage_rows = 10\nchunk_rows = 10\n"))
-    rule = hostile.rule(Method.JOBS_INSERT, Delay(1.0), holding="MERGE", times=1)
-    with start(relayed.folder, "sync", "things") as process:
-        assert within(30, lambda: rule.fired)
+    with held(hostile, Method.JOBS_INSERT, "MERGE") as hold, start(relayed.folder, "sync", "things") as process:
+        assert within(60, lambda: hold.arrived)
         aside = relayed.db_path.rename(relayed.folder / "aside.db")
+        hold.open()
         finish(process).told(74, "E201", str(relayed.db_path), "never counts as deleted rows")
     assert {0, 1, 2} <= {row["id"] for row in relayed.rows("things", "id")}
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
+from tests.daemon.hold import held
 from tests.end_to_end.processes import within
-from tests.hostile.actions import Delay, Method
+from tests.hostile.actions import Method
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -112,10 +113,10 @@ def test_a_directory_in_the_place_of_the_state_is_told(bench: Workbench) -> None
 
 
 def test_the_second_process_is_turned_away(relayed: Workbench, hostile: HostileBigQuery) -> None:
-    rule = hostile.rule(Method.DATASETS_GET, Delay(3.0), times=1)
-    with start(relayed.folder, "sync") as first:
-        assert within(30, lambda: rule.fired)
+    with held(hostile, Method.DATASETS_GET) as hold, start(relayed.folder, "sync") as first:
+        assert within(60, lambda: hold.arrived)
         run(relayed.folder, "sync").told(75, "E401", str(relayed.state_path), f"process {first.pid}", "wait for it")
+        hold.open()
         assert finish(first).code == 0
 
 
