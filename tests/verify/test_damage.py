@@ -61,6 +61,7 @@ def test_ten_rows_are_named_repaired_and_equal_again(bench: Workbench) -> None:
     outcome, queries = asked(bench, "t")
     assert {one.key: (one.kind, one.columns) for one in outcome.differences} == FOUND
     assert (outcome.rows_different, len(queries)) == (10, 2)
+    assert len(list(bench.rest.query(queries[1]).result())) < ROWS / 5, "those in the buckets of the ten, and no others"
     assert bench.sync()["t"].merges == 0, "to look repairs nothing"
 
     with capture_logs() as lines:

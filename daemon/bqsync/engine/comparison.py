@@ -34,7 +34,8 @@ class Comparison:
         self._outcome = outcome
         self._surroundings = surroundings
         self._digests = RowDigests(sides.encoder, sides.session.zone)
-        self._sums = BucketSums(bucket_digits(sides.found.row_count))
+        # A target's own number may be missing, or old by an hour.
+        self._sums = BucketSums(bucket_digits(max(sides.found.row_count, sides.ledger.count())))
         # Where cycles fail, nothing is on its way.
         self._beside = surroundings.beside and not sides.state.has_failed()
         begun = sides.session.source.file_state()
