@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,7 @@ from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.engine.status import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
+    from bqsync.observe.report import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
 
 _WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": "to be reconciled",
           "waiting": "waits"}
@@ -30,20 +29,10 @@ def status(*, as_json: bool, config: Config) -> int:
 
     report = read_status(config)
     if as_json:
-        print_json(_as_dict(report))
+        print_json(report.as_document())
     else:
         _show(report)
     return ExitCode.FAILED if report.is_failing else ExitCode.OK
-
-
-def _as_dict(report: StatusReport) -> dict[str, object]:
-    return {
-        "source": report.source, "db": str(report.db), "state_file": str(report.state_file),
-        "has_state": report.has_state, "pid": report.holder, "is_failing": report.is_failing,
-        "daily_bytes_billed_limit": report.daily_bytes_billed_limit,
-        "daemon": None if report.daemon is None else asdict(report.daemon),
-        "tables": [asdict(table) for table in report.tables],
-    }
 
 
 def _show(report: StatusReport) -> None:
@@ -65,9 +54,9 @@ def _show(report: StatusReport) -> None:
 def _daemon(report: StatusReport) -> str:
     if report.daemon is not None:
         return f"running, process {report.daemon.pid}, started {ago(report.daemon.started_us)}"
-    if report.holder is None:
+    if report.pid is None:
         return "not running"
-    return f"not running, or just begun; process {report.holder or 'unknown'} works with the state"
+    return f"not running, or just begun; process {report.pid or 'unknown'} works with the state"
 
 
 def _show_failures(daemon: DaemonStatus) -> None:
