@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,15 @@ _log = get_logger()
 _TRY_AGAIN_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """The session that is told of."""
+
+    loop: Loop
+    snapshots: Snapshots
+    ready_within_s: float
+
+
 class Onlookers:
     """
     Keeps the control socket, and the HTTP server as it is configured.
@@ -44,9 +54,9 @@ class Onlookers:
         self._now_us = now_us
         self._last_hour = LastHour()
         self._recorder = Recorder(self._last_hour, now_us)
-        self._snapshots: Snapshots | None = None
-        self._loop: Loop | None = None
+        self._followed: _Followed | None = None
         self._turned_s = time.monotonic()
+        self._has_arrived = False
         self._socket: ControlSocket | None = None
         self._listen: str | None = None
         self._server: HttpServer | None = None
@@ -56,8 +66,10 @@ class Onlookers:
     def follow(self, config: Config, loop: Loop) -> None:
         """A session begins: tell of its loop from now on, where its configuration says."""
         self._last_hour.keep([table.name for table in config.tables])
-        self._snapshots = Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us)
-        self._loop, self._turned_s = loop, time.monotonic()
+        self._followed = _Followed(
+            loop, Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us),
+            config.http.ready_within_s)
+        self._turned_s = time.monotonic()
         if self._socket is None:
             self._open_socket(config)
         if config.http.listen != self._listen:
@@ -72,6 +84,7 @@ class Onlookers:
     def turn(self, loop: Loop) -> float:
         """The loop turns; returns for how many seconds there is nothing to do here."""
         now_s = self._turned_s = time.monotonic()
+        self._has_arrived |= loop.has_arrived
         self._recorder.look(loop.lookout.lost)
         if now_s >= self._retry_s:
             self._serve()
@@ -88,16 +101,22 @@ class Onlookers:
         from bqsync.engine import routes
 
         return {
-            "/healthz": lambda: routes.health(self._loop, self._turned_s),
+            "/": lambda: routes.status_page(self._now().snapshots.take()),
+            "/status.json": lambda: routes.status_document(self._now().snapshots.take()),
+            "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
+            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
+                                                within_s=self._now().ready_within_s),
         }
 
-    def _document(self) -> bytes:
-        return b"" if self._snapshots is None else encode(self._snapshots.take())
+    def _now(self) -> _Followed:
+        if self._followed is None:
+            raise AssertionError
+        return self._followed
 
     def _open_socket(self, config: Config) -> None:
         file = control_socket(config.state.file)
         try:
-            self._socket = ControlSocket(file, self._document)
+            self._socket = ControlSocket(file, lambda: encode(self._now().snapshots.take()))
         except OSError as error:
             _log.warning(Event.CONTROL_UNAVAILABLE, what=f"there is no control socket {file}",
                          why=error.strerror or str(error),
