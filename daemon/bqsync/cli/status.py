@@ -21,12 +21,20 @@ _WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": 
 
 
 @click.command()
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again and again, with the last hour, until Ctrl-C.")
+@click.option("--interval", "interval_s", type=click.FloatRange(0.2, 3_600), default=2.0, show_default=True,
+              metavar="SECONDS", help="Between two looks of --watch.")
 @json_option
 @common_options
-def status(*, as_json: bool, config: Config) -> int:
+def status(*, is_watching: bool, interval_s: float, as_json: bool, config: Config) -> int:
     """Show the daemon and the health of every table. Exit 1: a table has failed, or nothing can be delivered."""
     from bqsync.engine.status import read_status
 
+    if is_watching:
+        from bqsync.cli.watch import watch
+
+        watch(config, interval_s=interval_s, as_json=as_json)
+        return ExitCode.OK
     report = read_status(config)
     if as_json:
         print_json(report.as_document())

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from bqsync.observe.amounts import count, size, span
 from bqsync.observe.page_style import SCRIPT, STYLE
-from bqsync.observe.page_tables import card, compact, failure, is_behind, marked, rank, shown
-from bqsync.observe.report import Health, StatusReport, TableStatus
+from bqsync.observe.page_tables import card, compact, failure, marked, shown
+from bqsync.observe.report import StatusReport, TableStatus
 from bqsync.observe.snapshot import PastFailure, Snapshot
+from bqsync.observe.standing import Kind, rank, report_words
 
 _CARDS = 48
 _ROWS = 400
@@ -26,7 +27,7 @@ _ICON = ("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='
 def page(snapshot: Snapshot) -> str:
     """The whole document."""
     report = snapshot.report
-    kind, words = _summary(report)
+    kind, words = report_words(report)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -40,7 +41,7 @@ def page(snapshot: Snapshot) -> str:
     )
 
 
-def _parts(snapshot: Snapshot, kind: str, words: str) -> Iterator[str]:
+def _parts(snapshot: Snapshot, kind: Kind, words: str) -> Iterator[str]:
     report, now_us = snapshot.report, snapshot.taken_us
     yield f'<div class="top"><h1><bdi>{shown(report.source)}</bdi></h1><p class="state">{marked(kind, words)}</p></div>'
     yield f'<p class="where"><bdi>{shown(report.db)}</bdi></p>'
@@ -52,26 +53,6 @@ def _parts(snapshot: Snapshot, kind: str, words: str) -> Iterator[str]:
         yield card(table, snapshot.table(table.name), place=place, step_s=snapshot.history.step_s, now_us=now_us)
     yield from _others(tables[_CARDS:], now_us)
     yield from _failures(snapshot.history.failures, now_us)
-
-
-def _summary(report: StatusReport) -> tuple[str, str]:
-    """One sentence about everything, and whether it is good."""
-    daemon, number = report.daemon, count(len(report.tables), "table")
-    if daemon is not None and daemon.source_failure is not None:
-        return "bad", "Nothing can be read"
-    if daemon is not None and daemon.outage is not None:
-        return "bad", "Nothing can be delivered"
-    failing = sum(table.health in {Health.FAILED, Health.WAITING} for table in report.tables)
-    if failing:
-        return "bad", f"{failing:,} of {number} not synced"
-    new = sum(table.health is Health.NEW for table in report.tables)
-    if new:
-        return "warn", f"{new:,} of {number} not copied yet"
-    behind = sum(is_behind(table) for table in report.tables)
-    if behind:
-        return "warn", f"{behind:,} of {number} behind"
-    quarantined = sum(table.quarantined for table in report.tables)
-    return ("warn", f"Up to date, {count(quarantined, 'row')} in quarantine") if quarantined else ("good", "Up to date")
 
 
 def _whole(report: StatusReport, now_us: int) -> Iterator[str]:

@@ -27,8 +27,9 @@ bdi, .where { overflow-wrap: anywhere; }
 .state { font-weight: 600; white-space: nowrap; }
 .good { color: var(--good); } .warn { color: var(--warn); } .bad { color: var(--bad); }
 .top { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: baseline; justify-content: space-between; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.5rem, 1fr)); gap: .5rem 1rem; }
-.sum { margin: 1rem 0; padding: .75rem 0; border-block: 1px solid var(--rule); }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(5.25rem, 1fr)); gap: .5rem .75rem; }
+.sum { grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); margin: 1rem 0; padding: .75rem 0;
+  border-block: 1px solid var(--rule); }
 .sum dd { font-size: 1.25rem; }
 dd, td { font-variant-numeric: tabular-nums; }
 .table, .alarm { background: var(--paper); border: 1px solid var(--rule); border-radius: .5rem; padding: .75rem 1rem;

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from bqsync.observe.amounts import count, short_span, size, span
 from bqsync.observe.chart import lag_chart
 from bqsync.observe.render import one_line
-from bqsync.observe.report import Health, TableStatus
+from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import PastCycle, TableHistory
+from bqsync.observe.standing import Kind, ago, lag_words, table_words
 
-_BEHIND_S = 60.0
-_SIGNS = {"good": "●", "warn": "▲", "bad": "✕"}
+_SIGNS: dict[Kind, str] = {"good": "●", "warn": "▲", "bad": "✕"}
 """Beside the colour, for those to whom it tells nothing."""
 
 
@@ -21,23 +21,9 @@ def shown(text: str) -> str:
     return html.escape(one_line(text))
 
 
-def marked(kind: str, words: str) -> str:
+def marked(kind: Kind, words: str) -> str:
     """Words with a sign and a colour: `good`, `warn` or `bad`."""
     return f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[kind]}</span> {words}</span>'
-
-
-def is_behind(table: TableStatus) -> bool:
-    """A change waits for longer than a large cycle takes."""
-    return table.live is not None and table.live.lag_s >= _BEHIND_S
-
-
-def rank(table: TableStatus) -> int:
-    """What is wrong comes first."""
-    if table.health in {Health.FAILED, Health.WAITING}:
-        return 0
-    if is_behind(table) or table.deletes_held:
-        return 1
-    return 2 if table.quarantined or table.health is not Health.OK else 3
 
 
 def failure(error: Mapping[str, str]) -> str:
@@ -74,42 +60,20 @@ def card(table: TableStatus, history: TableHistory, *, place: int, step_s: float
 
 def compact(table: TableStatus, now_us: int) -> str:
     """A row of the list of the others."""
-    return (f"<tr><td><bdi>{shown(table.name)}</bdi></td><td>{table.rows:,}</td><td>{_lag(table)}</td>"
-            f'<td class="wide">{_ago(table.last_success_us, now_us)}</td><td>{_state(table)}</td></tr>\n')
+    return (f"<tr><td><bdi>{shown(table.name)}</bdi></td><td>{table.rows:,}</td><td>{lag_words(table)}</td>"
+            f'<td class="wide">{ago(table.last_success_us, now_us)}</td><td>{_state(table)}</td></tr>\n')
 
 
 def _state(table: TableStatus) -> str:
-    code = "" if table.last_error is None else f": {shown(table.last_error['code'])}"
-    kind, words = {
-        Health.FAILED: ("bad", f"failed{code}"), Health.WAITING: ("bad", f"waits{code}"),
-        Health.NEW: ("warn", "not copied yet"), Health.RECONCILE: ("warn", "to be reconciled"),
-    }.get(table.health, ("good", "ok"))
-    if kind == "good" and is_behind(table):
-        kind, words = "warn", "behind"
-    elif kind == "good" and table.quarantined:
-        kind, words = "warn", f"{table.quarantined:,} in quarantine"
-    at_work = table.live is not None and table.live.is_running
-    return marked(kind, f"{words}, at work" if at_work else words)
+    return marked(*table_words(table))
 
 
 def _figures(table: TableStatus, now_us: int) -> Iterator[str]:
     for name, value in (
-        ("rows", f"{table.rows:,}"), ("lag", _lag(table)), ("last success", _ago(table.last_success_us, now_us)),
+        ("rows", f"{table.rows:,}"), ("lag", lag_words(table)), ("last success", ago(table.last_success_us, now_us)),
         ("in quarantine", f"{table.quarantined:,}"), ("billed today", size(table.bytes_billed_today)),
     ):
         yield f"<div><dt>{name}</dt><dd>{value}</dd></div>"
-
-
-def _lag(table: TableStatus) -> str:
-    if table.live is None:
-        return "unknown"
-    if table.live.lag_s:
-        return short_span(table.live.lag_s)
-    return "unknown" if table.live.failures else "none"
-
-
-def _ago(moment_us: int | None, now_us: int) -> str:
-    return "never" if moment_us is None else f"{span((now_us - moment_us) / 1_000_000)} ago"
 
 
 def _remarks(table: TableStatus, now_us: int) -> Iterator[str]:
@@ -136,10 +100,10 @@ def _cycles(cycles: Sequence[PastCycle], place: int, now_us: int) -> str:
 
 
 def _cycle(cycle: PastCycle, now_us: int) -> str:
-    ended = f"{_ago(cycle.ended_us, now_us)}, {'sweep' if cycle.swept else 'changes'}"
+    ended = f"{ago(cycle.ended_us, now_us)}, {'sweep' if cycle.swept else 'changes'}"
     if cycle.code is not None:
         often = "" if cycle.times == 1 else f", {cycle.times:,} times"
-        ended = f"{_ago(cycle.ended_us, now_us)}, {marked('bad', f'{shown(cycle.code)}{often}')}"
+        ended = f"{ago(cycle.ended_us, now_us)}, {marked('bad', f'{shown(cycle.code)}{often}')}"
     lag = "-" if cycle.lag_s is None else short_span(cycle.lag_s)
     return (f"<tr><td>{ended}</td><td>{cycle.rows_upserted:,}</td><td>{cycle.rows_deleted:,}</td>"
             f'<td class="wide">{cycle.rows_quarantined:,}</td><td>{short_span(cycle.duration_s)}</td>'
