@@ -19,7 +19,7 @@ from bqsync.state.health import TableHealth
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
 _DUTY = 0.05
-"""The fraction of the time that may go into reading the state, which counts the rows of the ledger, and into the rest."""
+"""The fraction of the time that may go into reading the state, which counts a ledger, and into the rest, each."""
 
 
 class Snapshots:
