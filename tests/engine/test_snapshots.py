@@ -42,6 +42,8 @@ def test_state_and_memory_are_told_together_and_what_waits_is_a_part_of_the_hour
     snapshot = snapshots(config).take()
     things, never = snapshot.report.tables
     assert (things.last_success_us, things.live and things.live.lag_s) == (NOW_US - 50_000_000, 40.0)
+    assert snapshot.report.daemon is not None
+    assert snapshot.report.daemon.as_of_us == NOW_US
     assert (never.health, never.live) == (Health.NEW, None)
     assert snapshot.table("things").lag_s[-1] == 40.0
     assert sum(map(bool, snapshot.table("things").lag_s)) in {3, 4}

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+import msgspec
+
 from bqsync.config import Config
 from bqsync.engine.status import known_health, report
 from bqsync.errors import BqsyncError
@@ -64,7 +66,8 @@ class Snapshots:
             self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
 
     def _made(self, now_s: float) -> Snapshot:
-        live, now_us = self._live(), self._now_us()
+        now_us = self._now_us()
+        live = msgspec.structs.replace(self._live(), written_us=now_us)
         waiting_s = {name: max(0, now_us - table.pending_since_us) / 1_000_000 for name, table in live.tables.items()
                      if table.pending_since_us is not None}
         return Snapshot(
