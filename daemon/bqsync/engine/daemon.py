@@ -20,6 +20,7 @@ from bqsync.deliver.clients import require_key
 from bqsync.deliver.retry import RESIDENT_WAITS
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop, drain
+from bqsync.engine.onlookers import Onlookers
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
 from bqsync.engine.session import Session
@@ -80,6 +81,7 @@ class Daemon:
         self._fallback: tuple[Config, Messages] | None = None
         """What was in force before, until the new one has proved itself."""
         self._live = LiveView(config.state.file, now_us)
+        self._onlookers = Onlookers(self._live, now_us)
         self._rebuilt_s = -math.inf
         """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
@@ -105,6 +107,7 @@ class Daemon:
         with _signals(self._inbox), ExitStack() as stack:
             held = stack.enter_context(locked_state(config))
             stack.callback(self._live.close)
+            stack.callback(self._onlookers.close)
             while True:
                 try:
                     unfinished = self._run_session(config, messages, held)
@@ -146,6 +149,7 @@ class Daemon:
             session = stack.enter_context(open_rooms(
                 config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS))
             loop = self._loop = Loop(session, self._inbox, self._count)
+            self._onlookers.follow(config, loop)
             loop.step()
             self._tell_ready(session, loop)
             while self._turn(session, loop):
@@ -158,8 +162,9 @@ class Daemon:
 
     def _turn(self, session: Session, loop: Loop) -> bool:
         """Tell what is to be told, then wait for what comes; whether the session goes on."""
-        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), loop.wait_s())
+        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), self._onlookers.turn(loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
+            self._onlookers.take(message)
             self._take(session, loop, message)
         if self._stopped_s is None and self._next is None and _has_lost_state(loop):
             self._begin_anew(session)
@@ -228,6 +233,7 @@ class Daemon:
             if self._stopped_s is not None and time.monotonic() >= self._stopped_s + self._grace_s:
                 break
             self._pulse.beat(session, loop)
+            self._onlookers.turn(loop)
             for message in drain(self._inbox, _ENDING_LOOK_S):
                 self._take(session, loop, message)
         if self._stopped_s is not None:
