@@ -21,6 +21,7 @@ from bqsync.cli.service import service
 from bqsync.cli.state import state
 from bqsync.cli.status import status
 from bqsync.cli.sync import sync
+from bqsync.cli.tail import tail
 from bqsync.cli.verify import verify
 from bqsync.errors import BqsyncError, ExitCode, internal_error
 
@@ -44,7 +45,7 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (init, run, sync, plan, check, verify, explain, status, quarantine, state, protos, service, demo):
+for _command in (init, run, sync, plan, check, verify, explain, status, tail, quarantine, state, protos, service, demo):
     commands.add_command(_command)
 
 
