@@ -13,20 +13,34 @@ _PRIORITY = re.compile(rb"<([0-7])>")
 _JOURNAL_HEAD = re.compile(rb"[^{]{0,300}?\[\d{1,10}\]: (?:<[0-7]>)?(?=\{)")
 """What `journalctl` puts before a line unless it is told `-o cat`: time, machine, program and process."""
 _LEVELS = {b"7": "debug", b"6": "info", b"5": "info", b"4": "warning"}
-_decode = msgspec.json.Decoder().decode
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What a line is chosen by, whatever it holds. To read it alone takes a third of the time of the whole."""
+
+    level: Any = None
+    event: Any = None
+    table: Any = None
+
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
+def head_of(line: bytes) -> Head | None:
+    """The head of an event, or of another JSON object; None where a line holds none. Never raises."""
+    try:
+        return _decode_head(line if line[:1] == b"{" else json_of(line))
+    except (ValueError, RecursionError):  # msgspec's own errors and those of UTF-8 are ValueErrors
+        return None
 
 
 def event_of(line: bytes) -> dict[str, Any] | None:
-    """The fields of an event, or of another JSON object; None where a line holds none. Never raises."""
-    if line[:1] != b"{":
-        line = json_of(line)
-        if line[:1] != b"{":
-            return None
+    """All of its fields; None where a line holds none, or one that can't be. Never raises."""
     try:
-        event = _decode(line)
-    except (ValueError, RecursionError):  # msgspec's own errors and those of UTF-8 are ValueErrors
+        return _decode(line if line[:1] == b"{" else json_of(line))
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) else None
 
 
 def json_of(line: bytes) -> bytes:

@@ -87,17 +87,18 @@ def moment_of(event: Mapping[str, Any], zone: tzinfo | None = None) -> datetime 
 def _columns(
     event: Mapping[str, Any], characters: int, entries: int, *, color: bool, zone: tzinfo | None
 ) -> list[str]:
-    plain = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in _ordered(event)}
-    timestamp, level, name = (one_line(str(plain.pop(key))) for key in _HEAD)
+    fields = dict(_ordered(event))
+    timestamp, level, name = (one_line(str(_plain(fields.pop(key), 100, 1))) for key in _HEAD)
     moment = moment_of(event, zone)
-    table = one_line(plain.pop("table")) if isinstance(plain.get("table"), str) else ""
-    said, left = phrases(name, plain)
+    table = one_line(_cut(fields.pop("table"), characters)) if isinstance(fields.get("table"), str) else ""
+    said, unsaid = phrases(name, fields)
+    left = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in unsaid.items()}
     return [
         # The day and the sixth digit help a machine; at a terminal the time of day does.
         _paint(f"{timestamp if moment is None else moment.strftime('%H:%M:%S.%f')[:12]:<12}", "2", color=color),
         _paint(f"{level:<7}", _COLORS.get(level, "0"), color=color),
         _paint(f"{table:<{_TABLE_WIDTH}}", "36", color=color),
-        _paint(f"{name:<{_EVENT_WIDTH}}", "1", color=color),
+        _paint(f"{name:<{_EVENT_WIDTH}}" if said or left else name, "1", color=color),
         *(_paint(one_line(phrase.text), phrase.color, color=color and phrase.color != "") for phrase in said),
         *(f"{_paint(one_line(key) + '=', '2', color=color)}{_shown(value)}" for key, value in left.items()),
     ]

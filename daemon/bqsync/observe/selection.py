@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
+
+from bqsync.observe.lines import Head, event_of, head_of, priority_of
 
 _RANKS = {"debug": 0, "info": 1, "warning": 2, "error": 3}
 _LITERAL = re.compile(r"[\w.-]+", re.ASCII)
@@ -26,24 +28,32 @@ class Selection:
         self._tables, self._events = _matcher(tables), _matcher(events)
         self._lowest = 0 if level is None else _RANKS[level]
         self._needles = [needle for needle in (_needle(tables), _needle(events)) if needle is not None]
-        self.is_narrow = bool(tables or events)
-        """It asks for what only an event can have."""
+        self._is_narrow = bool(tables or events)        # It asks for what only an event can have.
 
-    def may_admit(self, line: bytes) -> bool:
-        """A quick look at a line as it came: False where reading it would be in vain."""
-        return all(needle.search(line) is not None for needle in self._needles)
+    def event_of(self, line: bytes) -> dict[str, Any] | None:
+        """The fields of a line's event, if it is wanted. What is not wanted is read as little as can be."""
+        for needle in self._needles:
+            if needle.search(line) is None:
+                return None
+        head = head_of(line)
+        return event_of(line) if head is not None and self._admits(head) else None
 
-    def admits(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event is wanted."""
-        if self._lowest and _rank(event.get("level")) < self._lowest:
+    def _admits(self, head: Head) -> bool:
+        if self._lowest and _rank(head.level) < self._lowest:
             return False
-        if self._events is not None and not self._events(str(event.get("event", ""))):
+        if self._events is not None and not self._events(str(head.event)):
             return False
-        return self._tables is None or self._tables(str(event.get("table", "")))
+        return self._tables is None or self._tables(str(head.table))
 
-    def admits_plain(self, level: str | None) -> bool:
-        """Whether a line without an event is wanted: a traceback has no level, and is what one looks for."""
-        return not self.is_narrow and (level is None or _rank(level) >= self._lowest)
+    def admits_plain(self, line: bytes) -> bool:
+        """Whether a line is wanted that is no event: a traceback has no level, and is what one looks for."""
+        if self._is_narrow or not line.strip():
+            return False
+        head = head_of(line)
+        if head is not None and not self._admits(head):
+            return False
+        level = priority_of(line)
+        return level is None or _rank(level) >= self._lowest
 
 
 def _rank(level: object) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 
 from bqsync.observe.amounts import count, duration
 from bqsync.observe.events import Event
-from bqsync.observe.lines import event_of
 from bqsync.observe.render import moment_of
 from bqsync.observe.selection import Selection
 
@@ -60,10 +59,8 @@ class Summary:
     def add(self, lines: Sequence[bytes]) -> None:
         """Take lines in, each without its end."""
         for line in lines:
-            if not self.selection.may_admit(line):
-                continue
-            event = event_of(line)
-            if event is not None and self.selection.admits(event):
+            event = self.selection.event_of(line)
+            if event is not None:
                 self._take(event)
 
     def rows(self, now: datetime | None) -> list[list[object]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, tzinfo
+from typing import Any
 
-from bqsync.observe.lines import event_of, json_of, priority_of
+from bqsync.observe.lines import json_of
 from bqsync.observe.render import escape_json, moment_of, plain_line, text_line
 from bqsync.observe.selection import Selection
 
@@ -29,23 +30,19 @@ class Transcript:
     def shown(self, lines: Sequence[bytes]) -> Iterator[str]:
         """What is to be shown of some lines, each without its end."""
         for line in lines:
-            if not self._selection.may_admit(line):
-                continue
-            event = event_of(line)
-            if event is None:
-                yield from self._plain(line)
-            elif self._selection.admits(event):
-                moment = moment_of(event, self._zone)
-                if moment is not None and moment.date() != self._day:
-                    self._day = moment.date()
-                    yield plain_line(f"-- {self._day:%Y-%m-%d, %A} --", color=self._color)
+            event = self._selection.event_of(line)
+            if event is not None:
+                yield from self._heading(event)
                 yield text_line(event, color=self._color, zone=self._zone)
+            elif self._selection.admits_plain(line):
+                text = json_of(line).decode("utf-8", "backslashreplace")
+                yield plain_line(text, color=self._color)
 
-    def _plain(self, line: bytes) -> Iterator[str]:
-        level = priority_of(line)
-        if line.strip() and self._selection.admits_plain(level):
-            text = line if level is None else json_of(line)
-            yield plain_line(text.decode("utf-8", "backslashreplace"), color=self._color)
+    def _heading(self, event: Mapping[str, Any]) -> Iterator[str]:
+        moment = moment_of(event, self._zone)
+        if moment is not None and moment.date() != self._day:
+            self._day = moment.date()
+            yield plain_line(f"-- {self._day:%Y-%m-%d, %A} --", color=self._color)
 
 
 def selected(lines: Sequence[bytes], selection: Selection, *, escape: bool) -> Iterator[str]:
@@ -58,6 +55,6 @@ def selected(lines: Sequence[bytes], selection: Selection, *, escape: bool) -> I
         escape: what would steer a terminal, by JSON's own means: the value stays the same.
     """
     for line in lines:
-        if selection.may_admit(line) and (event := event_of(line)) is not None and selection.admits(event):
+        if selection.event_of(line) is not None:
             text = (line if line[:1] == b"{" else json_of(line)).decode()
             yield escape_json(text.rstrip()) if escape else text
