@@ -6,7 +6,7 @@ from bqsync.observe.amounts import count, duration, size
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0 s"), (0.0004, "0.4 ms"), (0.0123, "12 ms"), (0.9994, "999 ms"), (0.9996, "1.0 s"), (3.21, "3.2 s"),
+    (0, "0 s"), (0.0004, "0.4 ms"), (0.0123, "12 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (3.21, "3.2 s"),
     (42.4, "42 s"), (60, "1 min"), (303, "5 min 3 s"), (7_500, "2 h 5 min"), (86_400 * 3 + 4 * 3_600, "3 d 4 h"),
     (-2.5, "-2.5 s"), (float("inf"), "inf s"), (float("nan"), "nan s"), (1e300, "1e+300 s"),
 ])

@@ -136,7 +136,7 @@ def test_what_why_and_fix_stand_on_lines_of_their_own() -> None:
     assert text_line({**HEAD, **error}, color=False, zone=UTC).split("\n")[1:] == [
         "              what  no\\x1b[2J answer", "              why   one", "                    two",
         "              fix   wait"]
-    assert text_line({**HEAD, **error}, color=False, zone=UTC).split("\n")[0].endswith("E301  again in 8.0 s")
+    assert text_line({**HEAD, **error}, color=False, zone=UTC).split("\n")[0].endswith("E301  again in 8 s")
     # Without a fix it is no advice, and stays in its line.
     assert "\n" not in text_line({**HEAD, "what": "a", "why": "b"}, color=False)
 

@@ -30,7 +30,7 @@ def _below_a_minute(seconds: float) -> str:
     if seconds < 0.9995:
         milliseconds = seconds * 1000
         return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{f'{seconds:.1f}'.removesuffix('.0')} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def size(amount_bytes: int) -> str:
