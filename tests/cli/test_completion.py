@@ -63,7 +63,8 @@ def told(home: Path, shell: str, *arguments: str) -> str:
 def test_bash_completes_commands_options_and_tables(home: Path) -> None:
     (home / "other.toml").write_text(CONFIG.replace("customers", "clients"), encoding="utf-8")
     script = BASH + ("offer bqsync qua\noffer bqsync sync --con\noffer bqsync sync or\n"
-                     "offer bqsync verify customers ''\noffer bqsync explain -c other.toml cl\noffer bqsync tail --le\n")
+                     "offer bqsync verify customers ''\noffer bqsync explain -c other.toml cl\n"
+                     "offer bqsync tail --le\n")
     lines = told(home, "bash", "-c", script).splitlines()
     assert lines == ["quarantine|", "--confirm-deletes|--config|", "orders|order lines|", "orders|order lines|",
                      "clients|", "--level|"]

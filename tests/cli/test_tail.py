@@ -167,9 +167,9 @@ def test_a_journal_that_is_not_there_is_an_error_with_a_fix(monkeypatch: pytest.
     assert "bqsync tail FILE" in caught.value.fix
 
 
-def start(*arguments: object, **streams: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "bqsync", "tail", *map(str, arguments)], stderr=subprocess.PIPE,
-                            **streams)  # type: ignore[call-overload, no-any-return]
+def start(*arguments: object, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "bqsync", "tail", *map(str, arguments)], stdin=stdin, stdout=stdout,
+                            stderr=subprocess.PIPE)
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:

@@ -12,7 +12,7 @@ import select
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _IDLE_S = 0.5
 _TOOL_S = 30
 
 
-def follow_file(path: Path, *, last: int | None, follow: bool) -> Iterator[list[bytes]]:
+def follow_file(path: Path, *, last: int | None, follow: bool) -> Generator[list[bytes], None, None]:
     """
     The lines of a file, as `tail -F` gives them: another file in its place, or a truncated one, is read anew.
 

@@ -14,7 +14,7 @@ def duration(seconds: float) -> str:
         return f"{seconds:.6g} s"
     if seconds < 0:
         return f"-{duration(-seconds)}"
-    if seconds < 60:
+    if seconds < 59.5:
         return _below_a_minute(seconds)
     whole = round(seconds)
     for unit, length, smaller, smaller_length in _LARGER:

@@ -91,6 +91,15 @@ def _stages(value: object) -> Phrase | None:
                   else f"{whole} ({longest} {duration(stages[longest])})")
 
 
+def _listed(words: str, color: str = _PLAIN) -> _Say:
+    def say(value: object) -> Phrase | None:
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise TypeError(value)
+        return Phrase(f"{words} {', '.join(value)}", color) if value else None
+
+    return say
+
+
 def _swept(value: object) -> Phrase | None:
     if not isinstance(value, bool):
         raise TypeError(value)
@@ -133,7 +142,9 @@ _SAID: Mapping[str, _Say] = MappingProxyType({
     "rows_different": _counted("different", at_zero=True),
     "rows_pending": _counted("pending"),
     "tables": _one_of("table", "tables"),
-    "failing": _counted("failing", _DOUBTFUL),
+    "failing": _listed("failing", _DOUBTFUL),
+    "running": _listed("at work"),
+    "abandoned": _listed("abandoned", _DOUBTFUL),
     "cycles": _one_of("cycle", "cycles"),
     "file_events": _one_of("file event", "file events"),
     "failures": _one_of("failure", "failures"),
