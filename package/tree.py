@@ -7,9 +7,8 @@ import os
 from hashlib import md5
 from pathlib import Path
 
-from click.shell_completion import get_completion_class
-
 from bqsync import cli
+from bqsync.cli.completion import script
 from package.man import page
 from package.texts import changelog, copyright_text, license_of
 
@@ -34,7 +33,7 @@ def fill(tree: Path, packages: Path, version: str, maintainer: str, moment_s: in
     link.parent.mkdir(parents=True)
     link.symlink_to("/opt/bqsync/bin/bqsync")
     for shell, place in _COMPLETIONS.items():
-        _put(tree / place, _completion(shell).encode())
+        _put(tree / place, script(cli.commands, shell).encode())
     _put(tree / "usr/share/man/man1/bqsync.1.gz", _packed(page(moment_s, version).encode()))
     documents = tree / _DOCUMENTS
     licenses = {noted.parent.name.removesuffix(".dist-info").replace("-", " "):
@@ -79,14 +78,6 @@ def even_out(tree: Path, moment_s: int) -> None:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         os.utime(path, (moment_s, moment_s), follow_symlinks=False)
-
-
-def _completion(shell: str) -> str:
-    found = get_completion_class(shell)
-    if found is None:
-        raise RuntimeError(f"click does not know {shell}")
-    complete = found(cli.commands, {}, "bqsync", "_BQSYNC_COMPLETE")
-    return complete.source_template % complete.source_vars()
 
 
 def _packed(content: bytes) -> bytes:

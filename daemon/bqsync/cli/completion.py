@@ -27,14 +27,19 @@ def completion(context: click.Context, *, shell: str) -> None:
     zsh:   eval "$(bqsync completion zsh)"                                 in ~/.zshrc, after compinit
     fish:  bqsync completion fish > ~/.config/fish/completions/bqsync.fish
     """  # noqa: D301 - click's mark for lines that are to stay as they are
-    from click.shell_completion import ShellComplete, get_completion_class
+    click.echo(script(context.find_root().command, shell))
 
-    found: type[ShellComplete] | None = get_completion_class(shell)
+
+def script(program: click.Command, shell: str) -> str:
+    """The script for a shell, which need not be there: a package is made on another machine."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
     if found is None:
-        raise AssertionError(shell)
-    complete = found(context.find_root().command, {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE")
-    # Not `source()`, which looks whether this machine has the shell: a package is made on another.
-    click.echo(complete.source_template % complete.source_vars())
+        raise ValueError(shell)
+    complete = found(program, {}, _PROGRAM, f"_{_PROGRAM.upper()}_COMPLETE")
+    # Not its `source()`, which asks the shell for its version.
+    return complete.source_template % complete.source_vars()
 
 
 def table_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
