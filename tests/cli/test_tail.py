@@ -153,8 +153,9 @@ def test_what_can_not_be_read_is_an_error_with_a_fix(tmp_path: Path) -> None:
         assert (caught.value.kind, str(path) in caught.value.what) == (ErrorKind.LOG_UNREADABLE, True)
     with pytest.raises(click.UsageError):
         shown(tmp_path / "log", "--unit", "bqsync")
-    with pytest.raises(click.UsageError):
-        shown("--json", "--summary")
+    for nonsense in (("--json", "--summary"), ("-", "-n", "5")):
+        with pytest.raises(click.UsageError):
+            shown(*nonsense)
 
 
 def test_a_journal_that_is_not_there_is_an_error_with_a_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -50,9 +50,7 @@ def tail(
     selection = Selection(tables, events, level)
     # Off a terminal there is one summary, so there has to be an end.
     follow = not no_follow and not (summary and not sys.stdout.isatty())
-    if last is None and follow and not summary:
-        last = _LAST_LINES
-    batches = _source(file, unit, last, follow=follow)
+    batches = _source(file, unit, last, follow=follow, is_short=follow and not summary)
     try:
         if summary:
             _summarize(batches, selection, is_live=follow)
@@ -66,7 +64,8 @@ def tail(
     return 0
 
 
-def _source(file: str | None, unit: str | None, last: int | None, *, follow: bool) -> Batches:
+def _source(file: str | None, unit: str | None, last: int | None, *, follow: bool, is_short: bool) -> Batches:
+    """`is_short`: without a number of last lines, a few will do."""
     from bqsync.cli.following import follow_file, read_journal, read_stream
 
     if file is not None and unit is not None:
@@ -74,7 +73,11 @@ def _source(file: str | None, unit: str | None, last: int | None, *, follow: boo
     if file is None and unit is None and _is_fed():
         file = _STDIN
     if file == _STDIN:
+        if last is not None:
+            raise click.UsageError("--lines is for a file or the journal: a pipe is read as it comes")
         return read_stream(sys.stdin.fileno())
+    if last is None and is_short:
+        last = _LAST_LINES
     if file is not None:
         return follow_file(Path(file), last=last, follow=follow)
     return read_journal(unit or "bqsync", last=last, follow=follow)
