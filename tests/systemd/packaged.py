@@ -50,10 +50,8 @@ def install(site: Site, report: Report) -> None:
     told = machine.run("bqsync", "--version")
     report.check("`bqsync` is in the PATH", re.match(r"bqsync \d", told.stdout), told.stdout + told.stderr)
     machine.output("cp", EXAMPLE, "/tmp/config.toml")  # noqa: S108 - within the machine
-    example = machine.run("bqsync", "check", "--offline", "--json", "-c", "/tmp/config.toml")  # noqa: S108
-    findings = json.loads(example.stdout).get("findings", [])
-    report.check("the example is a valid configuration", any(found["subject"] == "configuration"
-                 and found["level"] == "ok" for found in findings), example.stdout)
+    example = machine.run("bqsync", "check", "--offline", "-c", "/tmp/config.toml")  # noqa: S108
+    report.check("the example passes a check", example.returncode == 0, example.stdout + example.stderr)
     verified = machine.run("systemd-analyze", "verify", "--man=no", "bqsync.service", "bqsync@shop.service")
     report.check("systemd-analyze finds no fault", not verified.stdout + verified.stderr,
                  verified.stdout + verified.stderr)

@@ -54,7 +54,7 @@ def text_line(event: Mapping[str, Any], *, color: bool, zone: tzinfo | None = No
     """
     head = {**dict.fromkeys(_HEAD, ""), **event}
     exception = head.pop("exception", None)
-    advice = [(name, str(head.pop(name))) for name in _ADVICE if name in head] if "fix" in head else []
+    advice = [(name, _described(head.pop(name))) for name in _ADVICE if name in head] if "fix" in head else []
     line = ""
     for characters, entries in _BUDGETS[1:]:
         line = "  ".join(_columns(head, characters, entries, color=color, zone=zone)).rstrip()
