@@ -203,6 +203,24 @@ def test_a_reader_that_has_seen_enough_is_an_end(tmp_path: Path) -> None:
         assert ended(process) == (0, b"")
 
 
+@pytest.mark.parametrize(("variables", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
+def test_a_terminal_gets_colors_unless_somebody_objects(
+    tmp_path: Path, variables: dict[str, str], colored: bool
+) -> None:
+    log = tmp_path / "log"
+    log.write_text(event(1))
+    ours, theirs = os.openpty()
+    environment = {**{key: value for key, value in os.environ.items() if key != "NO_COLOR"}, "TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-m", "bqsync", "tail", "--no-follow", str(log)], stdin=theirs,
+                          stdout=theirs, env=environment | variables, check=True, timeout=PATIENCE_S)
+    os.close(theirs)
+    seen = os.read(ours, 65_536)
+    os.close(ours)
+    assert done.returncode == 0
+    assert b"1 upserted" in seen
+    assert (b"\x1b[" in seen) == colored
+
+
 def test_a_summary_lives_on_a_terminal(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(event(1))

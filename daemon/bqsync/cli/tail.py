@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bqsync.observe.selection import Selection
 from bqsync.observe.terminal import is_color_wanted
+
+if TYPE_CHECKING:
+    from bqsync.observe.selection import Selection
 
 Batches = Iterator[list[bytes]]
 _LAST_LINES = 20
@@ -47,6 +50,8 @@ def tail(
     """
     if summary and as_json:
         raise click.UsageError("--json passes lines on, --summary replaces them: choose one")
+    from bqsync.observe.selection import Selection
+
     selection = Selection(tables, events, level)
     # Off a terminal there is one summary, so there has to be an end.
     follow = not no_follow and not (summary and not sys.stdout.isatty())
