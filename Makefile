@@ -8,7 +8,7 @@ JOBS   ?= 2
 HISTORIES ?= 1000
 MINUTES   ?= 10
 
-.PHONY: run test check audit fmt protos bench soak histories smoke clean test-lowest test-systemd test-bigquery lock
+.PHONY: run test check audit fmt protos bench soak histories smoke deb clean test-lowest test-systemd test-bigquery lock
 
 run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on this machine, verified
 	$(BIN)/bqsync demo
@@ -44,6 +44,9 @@ histories: $(VENV)/.ready  ## so many random histories against a hostile BigQuer
 
 smoke: $(VENV)/.ready  ## the wheel alone in an empty environment: no file and no package may be missing from it
 	PYTHON=$(PYTHON) BIN=$(BIN) sh tests/smoke.sh
+
+deb: $(VENV)/.ready  ## a package of Debian for this machine, with all that it needs: dist/bqsync_*.deb
+	$(BIN)/python -m package
 
 test-lowest: $(VENV)/.ready  ## the suite with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest

@@ -1,6 +1,7 @@
 """One event, one line: complete where it can be, bounded always."""
 
 import json
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -101,15 +102,43 @@ def test_a_value_that_contains_itself_ends() -> None:
 )
 def test_any_fields_make_one_bounded_line(fields: dict[str, Any]) -> None:
     parsed(fields)
-    assert "\n" not in text_line({key: value for key, value in fields.items() if key != "exception"}, color=False)
+    lines = text_line(fields, color=False).split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 1 or {"exception", "fix"} & set(fields)
 
 
 def test_terminal_line_is_aligned_and_bare_where_nothing_can_be_misread() -> None:
-    fields = {"table": "job_runs", "rows": 5, "took": 0.25, "none": None, "why": 'a "b" c', "stages": {"plan": 0.1}}
-    assert text_line({**HEAD, **fields}, color=False) == (
-        "09:30:00.123  info     sync.completed        table=job_runs  rows=5  took=0.25  none=null  "
-        'why="a \\"b\\" c"  stages={plan=0.1}'
+    fields = {"table": "job_runs", "pid": 5, "took": 0.25, "none": None, "cause": 'a "b" c', "stages": {"plan": 0.1}}
+    assert text_line({**HEAD, **fields}, color=False, zone=UTC) == (
+        "09:30:00.123  info     job_runs          sync.completed        pid=5  took=0.25  none=null  "
+        'cause="a \\"b\\" c"  stages={plan=0.1}'
     )
+
+
+def test_terminal_line_tells_amounts_in_their_units_and_the_time_of_a_zone() -> None:
+    fields = {"rows_upserted": 2_000, "rows_deleted": 0, "quarantine_total": 2, "bytes_sent": 3 << 20, "lag_s": 0.812,
+              "durations_s": {"read": 0.1, "merge": 3.1}, "table": "orders"}
+    assert text_line({**fields, **HEAD}, color=False, zone=timezone(timedelta(hours=5, minutes=30))) == (
+        "15:00:00.123  info     orders            sync.completed        2,000 upserted  2 in quarantine  3.0 MiB sent  "
+        "lag 812 ms  took 3.2 s (merge 3.1 s)"
+    )
+
+
+def test_a_time_that_is_none_is_shown_as_it_is() -> None:
+    for timestamp in ("soon", "2026-03-01T09:30:00", "9999-12-31T23:59:59+00:00", 17):
+        line = text_line({**HEAD, "timestamp": timestamp}, color=False, zone=timezone(timedelta(hours=14)))
+        assert line.startswith(f"{timestamp:<12}  info") or timestamp == 17
+
+
+def test_what_why_and_fix_stand_on_lines_of_their_own() -> None:
+    error = {"level": "error", "code": "E301", "kind": "bigquery_unreachable", "what": "no\x1b[2J answer",
+             "why": "one\ntwo", "fix": "wait", "retry_in_s": 8}
+    assert text_line({**HEAD, **error}, color=False, zone=UTC).split("\n")[1:] == [
+        "              what  no\\x1b[2J answer", "              why   one", "                    two",
+        "              fix   wait"]
+    assert text_line({**HEAD, **error}, color=False, zone=UTC).split("\n")[0].endswith("E301  again in 8 s")
+    # Without a fix it is no advice, and stays in its line.
+    assert "\n" not in text_line({**HEAD, "what": "a", "why": "b"}, color=False)
 
 
 def test_terminal_line_can_not_steer_the_terminal() -> None:

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from bqsync.cli.check import check
+from bqsync.cli.completion import completion
 from bqsync.cli.demo import demo
 from bqsync.cli.explain import explain
 from bqsync.cli.init import init
@@ -21,10 +22,14 @@ from bqsync.cli.service import service
 from bqsync.cli.state import state
 from bqsync.cli.status import status
 from bqsync.cli.sync import sync
+from bqsync.cli.tail import tail
 from bqsync.cli.verify import verify
 from bqsync.errors import BqsyncError, ExitCode, internal_error
 
 _INTERRUPTED = 130
+_TOLD_LIBRARIES = ("google-cloud-bigquery", "google-cloud-bigquery-storage", "grpcio", "protobuf", "sqlalchemy",
+                   "watchdog")
+"""What a report of a fault depends on."""
 
 
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -32,8 +37,9 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
         import sqlite3
         from importlib.metadata import version
 
+        libraries = ", ".join(f"{name} {version(name)}" for name in _TOLD_LIBRARIES)
         click.echo(f"bqsync {version('bqsync')} (SQLite {sqlite3.sqlite_version}, Python {sys.version.split()[0]}, "
-                   f"google-cloud-bigquery {version('google-cloud-bigquery')}, protobuf {version('protobuf')})")
+                   f"{libraries})")
         context.exit()
 
 
@@ -44,7 +50,8 @@ def commands() -> None:
     """Keep BigQuery tables equal to a SQLite file, sending only the rows that changed."""
 
 
-for _command in (init, run, sync, plan, check, verify, explain, status, quarantine, state, protos, service, demo):
+for _command in (init, run, sync, plan, check, verify, explain, status, tail, quarantine, state, protos, service,
+                 completion, demo):
     commands.add_command(_command)
 
 

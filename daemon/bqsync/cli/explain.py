@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, show_error, within
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("table")
+@click.argument("table", shell_complete=table_names)
 @click.argument("key", nargs=-1, required=True)
 @click.option("--values", is_flag=True, help="Also print the cells of the row, in the source and in BigQuery.")
 @json_option

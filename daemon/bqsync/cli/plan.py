@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, within
 from bqsync.cli.sync import INTERRUPTED, progress_bars
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @click.option("--sql", is_flag=True, help="Also print the MERGE of each table.")
 @click.option("--full", is_flag=True, help="As of a sync that trusts nothing and sends every row.")
 @click.option("--adopt", is_flag=True, help="As of a sync that takes over a target which was not made by bqsync.")

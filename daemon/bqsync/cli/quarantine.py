@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.moments import count, moment
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, within
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @click.option("--reason", type=click.Choice([reason.value for reason in Reason]), metavar="REASON",
               help="Rows that wait for this reason alone, such as wrong_type.")
 @click.option("--retry", is_flag=True, help="Have these rows tried again, by the next sync or the running daemon.")

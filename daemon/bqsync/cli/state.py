@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import json_line, print_json, say, within
 
@@ -30,7 +31,7 @@ def state() -> None:
 
 
 @state.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @json_option
 @common_options
 def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
@@ -59,7 +60,7 @@ def _as_dict(view: StateView, tables: list[TableSurvey], configured: set[str]) -
 
 
 @state.command()
-@click.argument("tables", nargs=-1, required=True)
+@click.argument("tables", nargs=-1, required=True, shell_complete=table_names)
 @click.option("--ledger", is_flag=True, help="What was delivered: the next cycle reads the target's keys.  [default]")
 @click.option("--watermarks", is_flag=True, help="What the watermark columns are, and up to where they are dealt with.")
 @click.option("--quarantine", is_flag=True, help="Which rows could not be delivered.")
@@ -113,7 +114,7 @@ def _is_confirmed() -> bool:
 
 
 @state.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE",
               help="Write it there, for nobody else to read.  [default: standard output]")
 @click.option("--with-keys", is_flag=True, help="The keys of rows as they are, and not digests of them.")

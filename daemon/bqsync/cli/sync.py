@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, within
 from bqsync.observe.render import one_line
@@ -23,7 +24,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @click.option("--no-sweep", is_flag=True, help="The watermark pass alone: what no timestamp tells has to wait.")
 @click.option("--full", is_flag=True, help="Trust nothing: read the target's keys anew and send every row.")
 @click.option("--adopt", is_flag=True, help="Take over a target that holds rows and was not made by bqsync.")

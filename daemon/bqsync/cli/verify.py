@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, show_error, within
 from bqsync.errors import ExitCode
@@ -19,7 +20,7 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("tables", nargs=-1)
+@click.argument("tables", nargs=-1, shell_complete=table_names)
 @click.option("--repair", is_flag=True, help="Send again what is missing or different, delete what is extra.")
 @json_option
 @common_options

@@ -103,6 +103,7 @@ class ErrorKind(StrEnum):
     SERVICE_NOT_PERMITTED = "service_not_permitted"
     SERVICE_EDITED = "service_edited"
     SERVICE_FAILED = "service_failed"
+    LOG_UNREADABLE = "log_unreadable"
 
     DELETES_HELD_BACK = "deletes_held_back"
     QUARANTINE_FLOOD = "quarantine_flood"

@@ -141,6 +141,8 @@ RULES: Mapping[ErrorKind, ErrorRule] = MappingProxyType({
         "E602", ExitCode.FAILED, "Keep the change in a drop-in (`systemctl edit`), and use --force."),
     ErrorKind.SERVICE_FAILED: ErrorRule(
         "E603", ExitCode.FAILED, "Mend what the message names."),
+    ErrorKind.LOG_UNREADABLE: ErrorRule(
+        "E611", ExitCode.IO, "Name a file, or pipe the log into the command."),
     ErrorKind.INTERNAL: ErrorRule(
         "E901", ExitCode.FAILED, "Run it again with --log-level debug, and report the traceback.", _NEVER, *_TABLE),
 })

@@ -17,6 +17,7 @@ import structlog
 
 from bqsync.observe.events import Event
 from bqsync.observe.render import json_line, text_line
+from bqsync.observe.terminal import is_color_wanted
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _GOOGLE = "google"
@@ -48,8 +49,8 @@ def configure(
         raise ValueError(f"level {level!r} or format {fmt!r} is unknown")
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty() if is_terminal is None else is_terminal
-    writer = LineWriter(stream, text=fmt == "text" or (fmt == "auto" and terminal), color=terminal and _color_wanted(),
-                        priorities=_is_journal(stream))
+    writer = LineWriter(stream, text=fmt == "text" or (fmt == "auto" and terminal),
+                        color=terminal and is_color_wanted(os.environ), priorities=_is_journal(stream))
     heard = [] if only is None else [_Only(only)]
     structlog.configure(
         processors=[*heard, structlog.processors.add_log_level, structlog.processors.format_exc_info, _hand_over],
@@ -186,8 +187,3 @@ def _is_journal(stream: TextIO) -> bool:
     except (OSError, ValueError):
         return False
     return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
-
-
-def _color_wanted() -> bool:
-    # Source: https://no-color.org
-    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

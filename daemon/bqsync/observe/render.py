@@ -4,19 +4,27 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any
+
+from bqsync.observe.phrases import phrases
 
 MAX_LINE_BYTES = 15_000
 """Below 16 KiB: journald and syslog relays split longer lines. Counted in UTF-8, without the line's end."""
 
 _HEAD = ("timestamp", "level", "event")
+_ADVICE = ("what", "why", "fix")
+_HEAD_BYTES = 8_000
+"""Of a line of text: what, why, fix and an exception, all bounded, come on top."""
 _MAX_FIELDS = 100
 _MAX_DEPTH = 4
 # Tried in turn until the line fits: characters of a text, entries of a list or table.
 _BUDGETS = ((4_000, 200), (1_000, 50), (200, 20), (50, 5))
 _COLORS = {"debug": "2", "info": "32", "warning": "33", "error": "31"}
-_EVENT_WIDTH = 20
+_EVENT_WIDTH, _TABLE_WIDTH = 20, 16
+_MARGIN = " " * 14
+_PLAIN_CHARACTERS = 2_000
 _STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """DEL, the C1 controls (an escape sequence may begin with one), what changes the direction of a text, and
 what stands for bytes of a file's name that are no UTF-8."""
@@ -33,31 +41,74 @@ def json_line(event: Mapping[str, Any], *, ascii_only: bool = False) -> str:
     return _dump({**head, "truncated": True}, ascii_only=ascii_only)
 
 
-def text_line(event: Mapping[str, Any], *, color: bool) -> str:
-    """Time, level and event in columns, then `key=value`; an exception follows on lines of its own."""
+def text_line(event: Mapping[str, Any], *, color: bool, zone: tzinfo | None = None) -> str:
+    """
+    Time, level, table and event in columns, then what matters of the fields.
+
+    What, why and fix of an error, and an exception, follow on lines of their own.
+
+    Args:
+        event: as it is logged.
+        color: with the escape sequences of a terminal.
+        zone: of the time; None for that of the machine.
+    """
     head = {**dict.fromkeys(_HEAD, ""), **event}
     exception = head.pop("exception", None)
+    advice = [(name, _described(head.pop(name))) for name in _ADVICE if name in head] if "fix" in head else []
     line = ""
     for characters, entries in _BUDGETS[1:]:
-        line = "  ".join(_columns(head, characters, entries, color=color)).rstrip()
-        if len(line.encode()) <= MAX_LINE_BYTES:
+        line = "  ".join(_columns(head, characters, entries, color=color, zone=zone)).rstrip()
+        if len(line.encode()) <= _HEAD_BYTES:
             break
     else:
-        line = _cut(line, MAX_LINE_BYTES // 4)
-    return line if exception is None else f"{line}\n{_indented(_cut(str(exception), 4_000))}"
+        line = _cut(line, _HEAD_BYTES // 4)
+    lines = [line, *(_advised(name, text, color=color) for name, text in advice)]
+    if exception is not None:
+        lines.append(_indented(_cut(str(exception), 4_000)))
+    return "\n".join(lines)
 
 
-def _columns(event: Mapping[str, Any], characters: int, entries: int, *, color: bool) -> list[str]:
-    plain = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in _ordered(event)}
-    timestamp, level, name = (one_line(str(plain.pop(key))) for key in _HEAD)
-    # The day and the sixth digit help a machine; at a terminal the time of day does.
-    time = timestamp[11:23] if len(timestamp) > 23 else timestamp
+def plain_line(text: str, *, color: bool) -> str:
+    """A line that is no event, such as one of a traceback: as it is, dimmed, and not too long."""
+    return _paint(one_line(_cut(text.expandtabs(), _PLAIN_CHARACTERS)).rstrip(), "2", color=color)
+
+
+def moment_of(event: Mapping[str, Any], zone: tzinfo | None = None) -> datetime | None:
+    """When an event was logged, in a zone, by default that of the machine; None where it does not tell."""
+    timestamp = event.get("timestamp")
+    try:
+        moment = datetime.fromisoformat(timestamp) if isinstance(timestamp, str) else None
+        # A time of day without a zone might be any.
+        return None if moment is None or moment.tzinfo is None else moment.astimezone(zone)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _columns(
+    event: Mapping[str, Any], characters: int, entries: int, *, color: bool, zone: tzinfo | None
+) -> list[str]:
+    fields = dict(_ordered(event))
+    timestamp, level, name = (one_line(str(_plain(fields.pop(key), 100, 1))) for key in _HEAD)
+    moment = moment_of(event, zone)
+    table = one_line(_cut(fields.pop("table"), characters)) if isinstance(fields.get("table"), str) else ""
+    said, unsaid = phrases(name, fields)
+    left = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in unsaid.items()}
     return [
-        _paint(time, "2", color=color),
+        # The day and the sixth digit help a machine; at a terminal the time of day does.
+        _paint(f"{timestamp if moment is None else moment.strftime('%H:%M:%S.%f')[:12]:<12}", "2", color=color),
         _paint(f"{level:<7}", _COLORS.get(level, "0"), color=color),
-        _paint(f"{name:<{_EVENT_WIDTH}}", "1", color=color),
-        *(f"{_paint(one_line(key) + '=', '36', color=color)}{_shown(value)}" for key, value in plain.items()),
+        _paint(f"{table:<{_TABLE_WIDTH}}", "36", color=color),
+        _paint(f"{name:<{_EVENT_WIDTH}}" if said or left else name, "1", color=color),
+        *(_paint(one_line(phrase.text), phrase.color, color=color and phrase.color != "") for phrase in said),
+        *(f"{_paint(one_line(key) + '=', '2', color=color)}{_shown(value)}" for key, value in left.items()),
     ]
+
+
+def _advised(name: str, text: str, *, color: bool) -> str:
+    """One of what, why and fix; its further lines stand below its first one."""
+    lines = [one_line(line) for line in _cut(text, 2_000).splitlines()] or [""]
+    return (f"{_MARGIN}{_paint(f'{name:<5}', '2', color=color)} "
+            + f"\n{_MARGIN}      ".join(lines)).rstrip()
 
 
 def _ordered(event: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -144,6 +195,8 @@ def _quoted(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Without control characters: a value can neither break the line nor steer the terminal."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
