@@ -144,7 +144,7 @@ class Daemon:
         with ExitStack() as stack:
             self._set_log(config)
             session = stack.enter_context(open_rooms(
-                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS))
+                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, keeps_warm=True))
             loop = self._loop = Loop(session, self._inbox, self._count)
             loop.step()
             self._tell_ready(session, loop)
