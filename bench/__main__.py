@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import cycle, encoding, far, guest, idle, lag, large, source
+from bench import copy, cycle, encoding, far, guest, idle, lag, large, source
 from bench.measure import Figure, line, report
 from bqsync.observe.log import configure
 
@@ -25,6 +25,7 @@ def main() -> None:
             "far": lambda: far.figures(folder, options.changes),
             "idle": lambda: idle.figures(folder, options.idle_s),
             "guest": lambda: guest.figures(folder, options.pairs, options.guest_s),
+            "copy": lambda: copy.figures(folder, options.rows, options.runs),
             "large": lambda: large.figures(folder, options.rows, options.runs),
             "encoding": lambda: encoding.figures(folder, options.runs),
             "cycle": lambda: cycle.figures(folder, source.make, options.runs),
@@ -46,7 +47,7 @@ def _run(name: str, bench: Callable[[], list[Figure]]) -> list[Figure]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--only", metavar="NAMES", help="some of lag,far,idle,guest,large,encoding,cycle")
+    parser.add_argument("--only", metavar="NAMES", help="some of lag,far,idle,guest,copy,large,encoding,cycle")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the large table")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--lag-s", type=float, default=60, help="seconds of writing")
