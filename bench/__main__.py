@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import copy, cycle, encoding, far, guest, idle, lag, large, source
+from bench import cycle, encoding, far, first_copy, guest, idle, lag, large, source
 from bench.measure import Figure, line, report
 from bqsync.observe.log import configure
 
@@ -25,7 +25,7 @@ def main() -> None:
             "far": lambda: far.figures(folder, options.changes),
             "idle": lambda: idle.figures(folder, options.idle_s),
             "guest": lambda: guest.figures(folder, options.pairs, options.guest_s),
-            "copy": lambda: copy.figures(folder, options.rows, options.runs),
+            "copy": lambda: first_copy.figures(folder, options.rows, options.runs),
             "large": lambda: large.figures(folder, options.rows, options.runs),
             "encoding": lambda: encoding.figures(folder, options.runs),
             "cycle": lambda: cycle.figures(folder, source.make, options.runs),

@@ -120,7 +120,7 @@ def _columnar_s(database: Path) -> list[float]:
     """Nothing where the driver is not there."""
     if not PEERS_PYTHON.exists():
         return []
-    done = subprocess.run([PEERS_PYTHON, Path(__file__).with_name("columnar.py"), database, TABLE],
+    done = subprocess.run([PEERS_PYTHON, "-I", Path(__file__).with_name("columnar.py"), database, TABLE],
                           capture_output=True, text=True, check=True)
     return [float(done.stdout.split()[1])]
 
