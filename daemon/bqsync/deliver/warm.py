@@ -76,6 +76,8 @@ class WarmStaging:
         self._renewed_after_s = renewed_after_s
         self._lock = threading.Lock()
         self._spares: dict[TargetRef, _Spare] = {}
+        self._refusals: dict[TargetRef, BqsyncError] = {}
+        """BigQuery has asked for fewer calls: the next chunk of the target is to know."""
         self._keepers: set[threading.Thread] = set()
         self._is_closed = False
 
@@ -86,14 +88,17 @@ class WarmStaging:
         Args:
             spec: its mapping: one that was made for another does not fit.
             into: the target.
-            policy: of the cycle, for the stream from now on.
+            policy: of the cycle, for the stream from now on; told where BigQuery has asked for fewer calls meanwhile.
         """
         with self._lock:
             spare = self._spares.get(into)
-        if spare is None:
-            return None
-        spare.made.wait(_AWAITED_S)
-        if not spare.made.is_set() or not self._withdraw(spare):
+        if spare is not None:
+            spare.made.wait(_AWAITED_S)
+        with self._lock:
+            refusal = self._refusals.pop(into, None)
+        if refusal is not None and policy.on_retry is not None:
+            policy.on_retry(refusal, 1, 0.0)
+        if spare is None or not spare.made.is_set() or not self._withdraw(spare):
             return None
         table, stream = spare.table, spare.stream
         spare.is_taken = (table is not None and stream is not None and stream.is_open and spare.wanted.spec == spec)
@@ -167,13 +172,30 @@ class WarmStaging:
         try:
             table = staging.create(self._at_once, wanted.spec, wanted.into, wanted.instance)
             spare.table = table
-            spare.stream = open_stream(self._destination, table, wanted.descriptor)
+            spare.stream = open_stream(self._noting(wanted.into), table, wanted.descriptor)
             spare.stream.wait_open(_OPENED_S)
-        except BqsyncError:
-            # Whatever it is, the next chunk meets it too, and tells.
+        except BqsyncError as error:
+            # The next chunk makes its own, and tells what it meets.
+            self._note(wanted.into, error)
             spare.released.set()
         finally:
             spare.made.set()
+
+    def _noting(self, into: TargetRef) -> Destination:
+        """The destination, with its waits noted: a call that is tried again was refused first."""
+        policy = self._destination.policy
+
+        def note(failure: BqsyncError, attempt: int, wait_s: float) -> None:
+            self._note(into, failure)
+            if policy.on_retry is not None:
+                policy.on_retry(failure, attempt, wait_s)
+
+        return replace(self._destination, policy=replace(policy, on_retry=note))
+
+    def _note(self, into: TargetRef, failure: BqsyncError) -> None:
+        if failure.rule.asks_for_fewer_calls:
+            with self._lock:
+                self._refusals[into] = failure
 
 
 def open_stream(destination: Destination, into: TargetRef, descriptor: DescriptorProto) -> AppendStream:
