@@ -33,8 +33,14 @@ fmt: $(VENV)/.ready
 protos: $(VENV)/.ready  ## compile protos/*.proto into the descriptor set that is checked in
 	$(BIN)/bqsync protos
 
-bench: $(VENV)/.ready
+# The columnar driver is a floor of one figure, and no dependency: it lives in an environment of its own.
+bench: $(VENV)/.ready .venv-bench/.ready
 	$(BIN)/python -m bench
+
+.venv-bench/.ready:
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install -q --disable-pip-version-check adbc-driver-sqlite==1.13.0 pyarrow==26.0.1
+	touch $@
 
 soak: $(VENV)/.ready  ## the daemon beside writers, faults and kills for so long: make soak MINUTES=10
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
@@ -72,7 +78,7 @@ lock:  ## pin what development uses: the newest of everything, with hashes
 	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
+	rm -rf $(VENV) .venv-bench .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
 
 # The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
 # considers. `pip check` tells what the lock lacks.

@@ -1,8 +1,10 @@
 """
-A BigQuery that costs nothing and keeps nothing: `python -m bench.null_sink`.
+A BigQuery that costs nothing and keeps nothing: `python -m bench.null_sink [CALL_S MERGE_S]`.
 
 It speaks as much of both interfaces as the daemon needs. Rows that are appended are counted, a MERGE affects as many as
 its staging table was given, a SELECT finds none. It prints its endpoints, and ends with its standard input.
+
+With two numbers it is as far away as the real one: a call is answered after so many seconds, and a MERGE takes so long.
 """
 
 from __future__ import annotations
@@ -25,12 +27,21 @@ from google.cloud.bigquery_storage_v1 import types
 _SERVICE = "google.cloud.bigquery.storage.v1.BigQueryWrite"
 _STAGING = re.compile(r"\b_bqsync_staging_\w+")
 _EMPTY: dict[str, Any] = {}
+_LOOK_S = 0.001
 
 
 class Book:
-    """What is remembered: tables, jobs, and how many rows each table was given."""
+    """
+    What is remembered: tables, jobs, and how many rows each table was given.
 
-    def __init__(self) -> None:
+    Args:
+        call_s: how long each answer takes.
+        merge_s: how long a MERGE runs.
+    """
+
+    def __init__(self, call_s: float = 0.0, merge_s: float = 0.0) -> None:
+        self.call_s = call_s
+        self.merge_s = merge_s
         self.lock = threading.Lock()
         self.rows: Counter[str] = Counter()
         self.tables: dict[str, dict[str, Any]] = {}
@@ -45,10 +56,11 @@ class Book:
         return table
 
     def run_job(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A job that has ended as soon as it is there."""
+        """A job that has ended as soon as it is there, but for a MERGE that takes its time."""
         statement: str = body["configuration"]["query"]["query"]
         staged = _STAGING.search(statement)
         now_ms = str(time.time_ns() // 1_000_000)
+        took_s = self.merge_s if statement.startswith("MERGE") else 0.0
         query: dict[str, Any] = {"totalBytesBilled": "0", "totalBytesProcessed": "0", "statementType": "SELECT"}
         with self.lock:
             if statement.startswith("MERGE") and staged is not None:
@@ -58,11 +70,17 @@ class Book:
                    "configuration": {**body["configuration"], "jobType": "QUERY"}, "status": {"state": "DONE"},
                    "statistics": {"creationTime": now_ms, "startTime": now_ms, "endTime": now_ms, "query": query}}
             self.jobs[reference["jobId"]] = job
-        return job
+        if not took_s:
+            return job
+        threading.Timer(took_s, job["status"].update, [{"state": "DONE"}]).start()
+        job["status"]["state"] = "RUNNING"
+        return {**job, "status": dict(job["status"])}
 
     def results(self, job_id: str) -> dict[str, Any]:
         """What jobs.getQueryResults tells of it."""
         job = self.jobs[job_id]
+        while job["status"]["state"] != "DONE":
+            time.sleep(_LOOK_S)
         query = job["statistics"]["query"]
         found = {"kind": "bigquery#getQueryResultsResponse", "jobReference": job["jobReference"], "jobComplete": True,
                  "totalBytesProcessed": "0"}
@@ -130,6 +148,7 @@ class _Rest(BaseHTTPRequestHandler):
         return body
 
     def _answer(self, resource: dict[str, Any] | None) -> None:
+        time.sleep(self.book.call_s)
         status = 404 if resource is None else 200
         body = {"error": {"code": 404, "message": "Not found", "errors": [{"reason": "notFound"}]}}
         text = json.dumps(body if resource is None else resource).encode()
@@ -143,6 +162,7 @@ class _Rest(BaseHTTPRequestHandler):
 def serve_grpc(book: Book) -> tuple[grpc.Server, str]:
     """The Storage Write interface; its endpoint."""
     def create(request: types.CreateWriteStreamRequest, _context: object) -> types.WriteStream:
+        time.sleep(book.call_s)
         return types.WriteStream(name=f"{request.parent}/streams/1")
 
     def append(requests: Iterator[types.AppendRowsRequest], _context: object) -> Iterator[types.AppendRowsResponse]:
@@ -151,6 +171,7 @@ def serve_grpc(book: Book) -> tuple[grpc.Server, str]:
             message = types.AppendRowsRequest.pb(request)
             with book.lock:
                 book.rows[table] += len(message.proto_rows.rows.serialized_rows)
+            time.sleep(book.call_s)
             yield types.AppendRowsResponse(
                 append_result=types.AppendRowsResponse.AppendResult(offset=message.offset.value))
 
@@ -168,7 +189,7 @@ def serve_grpc(book: Book) -> tuple[grpc.Server, str]:
 
 def main() -> None:
     """Serve until standard input ends."""
-    book = Book()
+    book = Book(*map(float, sys.argv[1:3]))
     _Rest.book = book
     rest = ThreadingHTTPServer(("127.0.0.1", 0), _Rest)
     rest.daemon_threads = True

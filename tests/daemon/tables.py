@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from tests.daemon.life import Life
 from tests.workbench import Workbench
 
@@ -70,3 +73,10 @@ def target(bench: Workbench, table: str) -> list[tuple[int, str]]:
     if table not in bench.tables():
         return []
     return [(row["id"], row["v"]) for row in bench.rows(table, "id")]
+
+
+def is_tidy(bench: Workbench, *tables: str) -> bool:
+    """Whether nothing stands but the targets, and for each of them what its next chunk needs, at most."""
+    stems = Counter(re.sub(r"_\d{14}_[0-9a-f]{8}$", "", name) for name in bench.tables() - set(tables))
+    return len(stems) <= len(tables) and set(stems.values()) <= {1} and all(
+        stem.startswith("_bqsync_staging_") for stem in stems)

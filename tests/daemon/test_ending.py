@@ -7,7 +7,7 @@ import time
 
 import pytest
 from tests.daemon.conftest import Start
-from tests.daemon.tables import MARKED, PLAIN, configure, fill, is_equal, wait_equal
+from tests.daemon.tables import MARKED, PLAIN, configure, fill, is_equal, is_tidy, wait_equal
 from tests.hostile.actions import Delay, Method
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
@@ -20,7 +20,7 @@ LONG = Delay(300.0)
 def assert_next_start_converges(start: Start, bench: Workbench, *tables: str) -> None:
     life = start(bench).ready()
     wait_equal(life, bench, *tables)
-    life.wait_until(lambda: bench.tables() == set(tables), "nothing but the targets is left")
+    life.wait_until(lambda: is_tidy(bench, *tables), "nothing is left of the chunks before")
     assert life.end() == 0
     assert life.events("sync.failed") == []
     assert all(is_equal(bench, table) for table in tables)

@@ -6,6 +6,7 @@ import marshal
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import xxhash
@@ -278,20 +279,22 @@ def _fetch_bounded(connection: Connection, query: Query, bounds: PageBounds, wid
     changes is no change of it.
     """
     rows: list[Row] = []
-    prints: list[int] = []
+    contents: list[bytes] = []
     size_bytes = 0
     last: Row | None = None
     cursor = _run(connection, query)
     # Every row of a sweep comes by here: what is done with it is written out.
-    for last in cursor:
+    for last in islice(cursor, bounds.rows):
         row = last if len(last) == width else last[:width]
         cells = marshal.dumps(row, _MARSHAL_VERSION)
         rows.append(row)
-        prints.append(xxhash.xxh3_64_intdigest(cells) - _INT64_OFFSET)
+        contents.append(cells)
         size_bytes += len(cells)
-        if size_bytes >= bounds.size_bytes or len(rows) >= bounds.rows:
+        if size_bytes >= bounds.size_bytes:
             break
-    return _Fetched(Page(rows, prints), last, cursor.fetchone())
+    following = cursor.fetchone()
+    prints = [digest - _INT64_OFFSET for digest in map(xxhash.xxh3_64_intdigest, contents)]
+    return _Fetched(Page(rows, prints), last, following)
 
 
 def _lost_place(table: str) -> BqsyncError:

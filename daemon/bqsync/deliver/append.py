@@ -98,6 +98,7 @@ class AppendStream:
         self._patience = {ErrorKind.BIGQUERY_NOT_FOUND: new_table_s}
         self._window = Window(max_bytes=max_in_flight_bytes, timeout_s=timeout_s)
         self._abandoned = Event()
+        self._opened = Event()
         self._worker = Thread(target=self._work, name="append-stream", daemon=True)
         self._worker.start()
 
@@ -108,6 +109,19 @@ class AppendStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether BigQuery has opened the stream, and nothing has failed since."""
+        return self._opened.is_set() and not self._window.has_failed
+
+    def wait_open(self, timeout_s: float) -> None:
+        """Wait until it is open or has failed, so long at most."""
+        self._window.wait_until(self._opened.is_set, timeout_s)
+
+    def hand_over(self, policy: Policy) -> None:
+        """Have another policy decide from now on: an open stream to which nothing was given passes to another owner."""
+        self._policy = policy
 
     def append(self, rows: Sequence[bytes]) -> None:
         """
@@ -146,6 +160,8 @@ class AppendStream:
         try:
             stream = self._policy.call(
                 f"open a stream on {self._table_path}", self._create, patience=self._patience, until=self._abandoned)
+            self._opened.set()
+            self._window.nudge()
             self._send_all(stream)
         except BqsyncError as error:
             self._window.fail(error)

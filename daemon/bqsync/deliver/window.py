@@ -76,7 +76,23 @@ class Window:
             self._hang_up()
             self._changed.notify_all()
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the stream has failed for good, or was closed."""
+        with self._changed:
+            return self._failure is not None
+
+    def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> None:
+        """Wait for something that is told by a nudge, for the failure of the stream, or so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: is_so() or self._failure is not None, timeout_s)
+
     # For the worker and its connections.
+
+    def nudge(self) -> None:
+        """Have everybody who waits look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     @property
     def acknowledged(self) -> int:

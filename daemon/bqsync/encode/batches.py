@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+_MOST_FRAME_BYTES = 1 + 5
 
 
 def split(rows: Iterable[bytes], max_rows: int, max_bytes: int) -> Iterator[list[bytes]]:
@@ -23,6 +22,10 @@ def split(rows: Iterable[bytes], max_rows: int, max_bytes: int) -> Iterator[list
     """
     if max_rows < 1 or max_bytes < 1:
         raise ValueError(f"the bounds of a batch must be positive: {max_rows} rows, {max_bytes} bytes")
+    if isinstance(rows, Sequence) and len(rows) <= max_rows and _surely_fit(rows, max_bytes):
+        if rows:
+            yield list(rows)
+        return
     group: list[bytes] = []
     used = 0
     for row in rows:
@@ -34,6 +37,11 @@ def split(rows: Iterable[bytes], max_rows: int, max_bytes: int) -> Iterator[list
         used += size
     if group:
         yield group
+
+
+def _surely_fit(rows: Sequence[bytes], max_bytes: int) -> bool:
+    """Without a look at each: a length takes five bytes at most, since no message is larger than 2 GiB."""
+    return sum(map(len, rows)) + len(rows) * _MOST_FRAME_BYTES <= max_bytes
 
 
 def framed_size(row: bytes) -> int:

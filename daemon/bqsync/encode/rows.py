@@ -9,23 +9,23 @@ Source: https://protobuf.dev/programming-guides/encoding/#last-one-wins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
-from operator import itemgetter
-from types import NoneType
+from itertools import repeat
 from typing import Any
 
 import xxhash
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from bqsync.encode.keys import BrokenKeyError, decode_key, encode_key
+from bqsync.encode.pages import PageEncoder
 from bqsync.encode.partitions import partition_column, partition_reader
 from bqsync.encode.rejection import Rejected
+from bqsync.encode.shapes import Cell, Shape, shape_of
 from bqsync.encode.target_keys import check_key, target_key_reader
-from bqsync.encode.values import PASSED_UNCHANGED, ZERO_VALUES, Converter, converter, rereader
+from bqsync.encode.values import rereader
+from bqsync.encode.wire_form import LENGTH_DELIMITED, VARINT, bytes_fields, joined_rows, tag, varint, varint_fields
 from bqsync.model import (
-    ColumnSpec,
     EncodedRow,
     Operation,
     Reason,
@@ -64,13 +64,14 @@ PROTO_TYPES: dict[TargetType, _Field.Type.ValueType] = {
 """Source: https://cloud.google.com/bigquery/docs/supported-data-types"""
 
 _KEY_NUMBER, _OPERATION_NUMBER, _SEQUENCE_NUMBER = 1, 2, 3
-_LENGTH_DELIMITED, _VARINT = 2, 0
-_KEY_TAG = bytes([_KEY_NUMBER << 3 | _LENGTH_DELIMITED])
-_SEQUENCE_TAG = bytes([_SEQUENCE_NUMBER << 3 | _VARINT])
+_KEY_TAG = tag(_KEY_NUMBER, LENGTH_DELIMITED)
+_SEQUENCE_TAG = tag(_SEQUENCE_NUMBER, VARINT)
 _OPERATION_FIELDS = {
-    operation: bytes([_OPERATION_NUMBER << 3 | _LENGTH_DELIMITED, 1]) + operation.value.encode()
+    operation: tag(_OPERATION_NUMBER, LENGTH_DELIMITED) + b"\x01" + operation.value.encode()
     for operation in Operation
 }
+_FEW_ROWS = 16
+"""So many are encoded one by one: a page is set up for more."""
 
 
 def row_descriptor(spec: TableSpec) -> descriptor_pb2.DescriptorProto:
@@ -103,8 +104,8 @@ class RowEncoder:
         self._message = _message_class(self.descriptor)
         # Taken from the class: a column may have the name of a method, and hide it on the instances.
         self._serialize: Callable[[Any], bytes] = self._message.SerializeToString
-        self._cells = tuple(_Cell(column, zone, is_key=column.source_name in spec.key) for column in spec.columns)
-        self._shapes: dict[tuple[type, ...], _Shape] = {}
+        self._cells = tuple(Cell(column, zone, is_key=column.source_name in spec.key) for column in spec.columns)
+        self._shapes: dict[tuple[type, ...], Shape] = {}
         positions = {column.source_name: index for index, column in enumerate(spec.columns)}
         self._key_positions = tuple(positions[name] for name in spec.key)
         self._key_names = tuple(column.target_name for column in spec.key_columns)
@@ -112,6 +113,7 @@ class RowEncoder:
         column = partition_column(spec)
         self._partition_name = "" if column is None else column.target_name
         self._partition_of = partition_reader(spec.partitioning) if column and spec.partitioning else None
+        self._pages = PageEncoder(spec, zone, max_row_bytes=MAX_ROW_BYTES, partition_of=self._partition_of)
         self._rereaders = tuple(rereader(column) for column in spec.columns)
         self._key_rereaders = tuple(rereader(column) for column in spec.key_columns)
 
@@ -139,9 +141,34 @@ class RowEncoder:
             partition = self._partition_of(fields.get(self._partition_name, shape.zeros.get(self._partition_name)))
         return EncodedRow(key, data, xxhash.xxh3_64_intdigest(data) - _INT64_OFFSET, source_key, partition)
 
+    def encode_page(
+        self, rows: Sequence[Sequence[SqlValue]], keys: Sequence[bytes | None]
+    ) -> list[EncodedRow | RejectedRow]:
+        """
+        What `encode` makes of each row, in a quarter of the time where all of them can be delivered.
+
+        Args:
+            rows: of a page, or some of them.
+            keys: what `target_keys` gives for these rows.
+        """
+        if len(rows) <= _FEW_ROWS:
+            return [self.encode(row) for row in rows]
+        try:
+            return [*self._pages.encode(rows, keys)]
+        except (Rejected, ValueError):
+            middle = len(rows) // 2
+            return self.encode_page(rows[:middle], keys[:middle]) + self.encode_page(rows[middle:], keys[middle:])
+
     def stage_upsert(self, row: EncodedRow, sequence: int) -> bytes:
         """The staged form of a row to insert or update."""
         return row.row + _envelope(row.key, Operation.UPSERT, sequence)
+
+    def stage_upserts(self, rows: Sequence[EncodedRow], first: int) -> list[bytes]:
+        """The staged form of rows to insert or update, numbered from the first on."""
+        keys = [row.key for row in rows]
+        return list(joined_rows((
+            [row.row for row in rows], *bytes_fields(_KEY_NUMBER, keys), repeat(_OPERATION_FIELDS[Operation.UPSERT]),
+            *varint_fields(_SEQUENCE_NUMBER, range(first, first + len(rows))))))
 
     def stage_delete(self, key: bytes, sequence: int) -> bytes:
         """
@@ -156,11 +183,11 @@ class RowEncoder:
             raise BrokenKeyError("an encoded key has other types than the columns of its table") from exc
         return self._serialize(message) + _envelope(key, Operation.DELETE, sequence)
 
-    def _learn(self, types: tuple[type, ...]) -> _Shape:
+    def _learn(self, types: tuple[type, ...]) -> Shape:
         """What to do with every row whose cells have these types: decided once, since tables have few such shapes."""
         if len(self._shapes) >= _MAX_SHAPES:
             self._shapes.clear()
-        shape = self._shapes[types] = _shape_of(self._cells, types, self._key_positions)
+        shape = self._shapes[types] = shape_of(self._cells, types, self._key_positions)
         return shape
 
     def _rejection(self, row: Sequence[SqlValue]) -> RejectedRow:
@@ -248,68 +275,6 @@ _INT64_OFFSET = 1 << 63
 _MAX_SHAPES = 4096
 
 
-class _Cell:
-    """The conversion of one column, NULL included."""
-
-    __slots__ = ("convert_value", "is_key", "name", "plain_type", "required", "source_name", "zero")
-
-    def __init__(self, column: ColumnSpec, zone: tzinfo, *, is_key: bool) -> None:
-        self.name = column.target_name
-        self.source_name = column.source_name
-        self.plain_type = PASSED_UNCHANGED.get(column.target_type)
-        self.convert_value = converter(column, zone)
-        self.zero = ZERO_VALUES.get(column.target_type) if column.zero_for_null else None
-        self.is_key = is_key
-        # A NULL in a key is refused as such, by the check of the key.
-        self.required = column.required and not is_key
-
-    def convert(self, value: SqlValue) -> WireValue:
-        """The wire value; None where the field stays absent."""
-        if value is not None:
-            return self.convert_value(value)
-        if self.zero is None and self.required:
-            raise Rejected(Reason.NULL_REQUIRED)
-        return self.zero
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shape:
-    """What is done with rows whose cells have certain types."""
-
-    deliverable: bool
-    """No NULL stands where none may be."""
-    plain_names: tuple[str, ...]
-    plain_values: Callable[[Sequence[SqlValue]], tuple[WireValue, ...]]
-    """The cells of `plain_names`, which travel as they are."""
-    converted: tuple[tuple[str, int, Converter], ...]
-    """Field, position and conversion of the others that are not NULL."""
-    zeros: Mapping[str, WireValue]
-    """What stands for the NULLs that are not absent."""
-    key_is_plain: bool
-    """The target key, decoded, is the very source key."""
-
-
-def _shape_of(cells: Sequence[_Cell], types: Sequence[type], key_positions: Sequence[int]) -> _Shape:
-    plain = [at for at, cell in enumerate(cells) if types[at] is cell.plain_type]
-    empty = [at for at, kind in enumerate(types) if kind is NoneType]
-    others = [at for at in range(len(cells)) if at not in plain and at not in empty]
-    return _Shape(
-        deliverable=not any(cells[at].is_key or (cells[at].required and cells[at].zero is None) for at in empty),
-        plain_names=tuple(cells[at].name for at in plain),
-        plain_values=_picker(plain),
-        converted=tuple((cells[at].name, at, cells[at].convert_value) for at in others),
-        zeros={cells[at].name: cells[at].zero for at in empty if cells[at].zero is not None},
-        key_is_plain=set(key_positions) <= set(plain),
-    )
-
-
-def _picker(positions: Sequence[int]) -> Callable[[Sequence[SqlValue]], tuple[WireValue, ...]]:
-    if len(positions) > 1:
-        return itemgetter(*positions)
-    # For a single position itemgetter would return the cell and not a tuple.
-    return lambda row: tuple(row[at] for at in positions)
-
-
 def _message_class(descriptor: descriptor_pb2.DescriptorProto) -> Any:  # noqa: ANN401 - built at run time
     file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2", message_type=[descriptor])
     pool = descriptor_pool.DescriptorPool()
@@ -318,16 +283,4 @@ def _message_class(descriptor: descriptor_pb2.DescriptorProto) -> Any:  # noqa: 
 
 
 def _envelope(key: bytes, operation: Operation, sequence: int) -> bytes:
-    return b"".join((_KEY_TAG, _varint(len(key)), key, _OPERATION_FIELDS[operation], _SEQUENCE_TAG, _varint(sequence)))
-
-
-def _varint(number: int) -> bytes:
-    """A non-negative number in protobuf's base-128 form."""
-    if number < 128:
-        return bytes((number,))
-    parts = bytearray()
-    while number >= 128:
-        parts.append(number & 127 | 128)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)
+    return b"".join((_KEY_TAG, varint(len(key)), key, _OPERATION_FIELDS[operation], _SEQUENCE_TAG, varint(sequence)))

@@ -8,7 +8,7 @@ Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from bqsync.encode.rejection import Rejected
@@ -59,6 +59,24 @@ def timestamp_converter(fmt: TimestampFormat, zone: tzinfo) -> Callable[[SqlValu
     if fmt is TimestampFormat.JULIAN_DAYS:
         return lambda value: _in_range(_from_julian(value))
     return _number_converter(*_UNIT_US[fmt])
+
+
+def whole_instants(fmt: TimestampFormat | None, values: Sequence[int]) -> list[int] | None:
+    """
+    Microseconds of many whole numbers at once; None where they have to be looked at one by one.
+
+    Args:
+        fmt: what the column holds.
+        values: at least one.
+    """
+    numerator, denominator = (0, 0) if fmt is None else _UNIT_US.get(fmt, (0, 0))
+    if denominator != 1 or not _are_in_range(min(values) * numerator, max(values) * numerator):
+        return None
+    return list(values) if numerator == 1 else [value * numerator for value in values]
+
+
+def _are_in_range(least_us: int, greatest_us: int) -> bool:
+    return least_us >= MIN_TIMESTAMP_US and greatest_us <= MAX_TIMESTAMP_US
 
 
 def _in_range(instant_us: int) -> int:

@@ -114,10 +114,10 @@ class Chunk:
         """Stage rows to insert or update, each with what the ledger keeps of it; of one key, the last one counts."""
         encoder, first = self._lane.encoder, self._sequence
         self._sequence += len(rows)
-        self._spread.add([row.key for row in rows], [row.partition for row in rows])
-        self._append([encoder.stage_upsert(row, first + index) for index, row in enumerate(rows)],
-                     [row.key for row in rows])
-        self._commit.delivered.update((delivery.key, delivery) for delivery in deliveries)
+        keys = [row.key for row in rows]
+        self._spread.add(keys, [row.partition for row in rows])
+        self._append(encoder.stage_upserts(rows, first), keys)
+        self._commit.delivered.update(zip(keys, deliveries, strict=True))
 
     def refresh(self, key: bytes, source_print: int) -> None:
         """Note another source row that has become the very bytes which the ledger has."""

@@ -147,7 +147,7 @@ class Daemon:
         with ExitStack() as stack:
             self._set_log(config)
             session = stack.enter_context(open_rooms(
-                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS))
+                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, keeps_warm=True))
             loop = self._loop = Loop(session, self._inbox, self._count)
             self._onlookers.follow(config, loop)
             loop.step()

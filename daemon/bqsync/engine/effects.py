@@ -19,6 +19,7 @@ from bqsync.deliver.clients import Destination
 from bqsync.deliver.evolution import Evolution
 from bqsync.deliver.jobs import IntentLog, Settled
 from bqsync.deliver.target import TargetState
+from bqsync.deliver.warm import Wanted, WarmStaging, open_stream
 from bqsync.model import (
     ColumnSpec,
     DeletePolicy,
@@ -86,14 +87,21 @@ class Delivering:
 
     Args:
         destination: where.
+        warm: staging tables that are made before they are needed, where somebody stays to need them.
     """
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, warm: WarmStaging | None = None) -> None:
         self._destination = destination
+        self._warm = warm
+        self._taken: dict[TargetRef, AppendStream] = {}
+        """Streams of warm staging tables that were taken and not asked for yet."""
+        self._wanted: dict[str, Wanted] = {}
+        """What each staging table that is in use was made for, by its full name."""
+        self._made_for: dict[TargetRef, tuple[TableSpec, TargetRef, str]] = {}
 
     def through(self, destination: Destination) -> Delivering:
         """As in `Effects`."""
-        return Delivering(destination)
+        return Delivering(destination, self._warm)
 
     def settle(self, intent: Intent) -> Settled:
         """As in `Effects`."""
@@ -120,12 +128,19 @@ class Delivering:
 
     def create_staging(self, spec: TableSpec, into: TargetRef, instance: str) -> TargetRef:
         """As in `Effects`."""
-        return staging.create(self._destination, spec, into, instance)
+        found = None if self._warm is None else self._warm.take(spec, into, self._destination.policy)
+        if found is not None:
+            table, self._taken[table] = found
+        else:
+            table = staging.create(self._destination, spec, into, instance)
+        self._made_for[table] = spec, into, instance
+        return table
 
     def open_stream(self, into: TargetRef, descriptor: DescriptorProto) -> RowStream:
         """As in `Effects`."""
-        path = f"projects/{into.project}/datasets/{into.dataset}/tables/{into.table}"
-        return AppendStream(self._destination.write, path, descriptor, policy=self._destination.policy)
+        spec, target_ref, instance = self._made_for.pop(into)
+        self._wanted[str(into)] = Wanted(spec=spec, into=target_ref, instance=instance, descriptor=descriptor)
+        return self._taken.pop(into, None) or open_stream(self._destination, into, descriptor)
 
     def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:
         """As in `Effects`."""
@@ -133,4 +148,8 @@ class Delivering:
 
     def drop_staging(self, table: str) -> None:
         """As in `Effects`."""
-        staging.drop(self._destination, table)
+        wanted = self._wanted.pop(table, None)
+        if self._warm is not None and wanted is not None:
+            self._warm.prepare(wanted, table)
+        else:
+            staging.drop(self._destination, table)

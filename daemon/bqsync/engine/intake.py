@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from bqsync.capture.compare import Marks, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
@@ -88,8 +88,10 @@ class Intake:
             places = self._places(page, keys, known)
         self._outcome.rows_unchanged += len(keys) - len(places)
         if places:
-            self._examine([(page.rows[at], page.prints[at], None if instants_us is None else instants_us[at])
-                           for at in places], known)
+            self._examine(
+                [page.rows[at] for at in places], [keys[at] for at in places],
+                [page.prints[at] ^ self._salt for at in places],
+                [None] * len(places) if instants_us is None else [instants_us[at] for at in places], known)
 
     def reject(self, rows: Sequence[Row]) -> None:
         """Note rows that no key finds."""
@@ -142,17 +144,21 @@ class Intake:
         return unknown_rows(keys, page.prints, self._salt, known, self._seen)
 
     def _examine(
-        self, rows: Sequence[tuple[Row, int, int | None]], known: Mapping[bytes | None, RawEntry]
+        self, rows: Sequence[Row], keys: Sequence[bytes | None], prints: Sequence[int],
+        instants_us: Sequence[int | None], known: Mapping[bytes | None, RawEntry],
     ) -> None:
         with self._lane.stopwatch.stage("encode"):
-            encoded: list[_Seen] = []
-            rejected: list[RejectedRow] = []
-            for row, source_print, instant_us in rows:
-                result = self._lane.encoder.encode(row)
-                if isinstance(result, RejectedRow):
-                    rejected.append(result)
-                else:
-                    encoded.append(_Seen(result, source_print ^ self._salt, instant_us))
+            results = self._lane.encoder.encode_page(rows, keys)
+        if self._are_all_new(keys, known) and self._have_room(results):
+            self.chunk.upsert(results, [
+                Delivery(row.key, row.fingerprint, row.source_key, source_print, instant_us, row.partition)
+                for row, source_print, instant_us in zip(results, prints, instants_us, strict=True)])
+            return
+        with self._lane.stopwatch.stage("encode"):
+            encoded = [_Seen(result, source_print, instant_us)
+                       for result, source_print, instant_us in zip(results, prints, instants_us, strict=True)
+                       if isinstance(result, EncodedRow)]
+            rejected = [result for result in results if isinstance(result, RejectedRow)]
         waiting = self._waiting([item.row.owner for item in encoded] + [row.source_key for row in rejected])
         self._reject(rejected, known, waiting)
         changed: dict[bytes, _Seen] = {}
@@ -160,6 +166,17 @@ class Intake:
             self._judge(item, known, waiting, changed)
         if changed:
             self._stage(list(changed.values()))
+
+    def _are_all_new(self, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]) -> bool:
+        """There is nothing to be judged: nobody has ever met these keys, and no two rows have the same."""
+        return not (self._refused or self._has_waiting or self.verdicts.met) and len(set(keys)) == len(keys) and (
+            known.keys().isdisjoint(keys) and self.chunk.pending.keys().isdisjoint(keys))
+
+    def _have_room(self, results: Sequence[EncodedRow | RejectedRow]) -> TypeGuard[Sequence[EncodedRow]]:
+        """All of them can be delivered, and by the MERGE of the chunk in hand."""
+        rows = [result for result in results if isinstance(result, EncodedRow)]
+        return len(rows) == len(results) and self.chunk.has_room([row.key for row in rows],
+                                                                 [row.partition for row in rows])
 
     def _judge(
         self, item: _Seen, known: Mapping[bytes | None, RawEntry], waiting: Mapping[bytes, QuarantineEntry],
@@ -250,9 +267,8 @@ class Intake:
 
     def _upsert(self, items: Sequence[_Seen]) -> None:
         self.chunk.upsert([item.row for item in items], [
-            Delivery(item.row.key, item.row.fingerprint, item.row.source_key, item.source_print, item.instant_us,
-                     item.row.partition)
-            for item in items
+            Delivery(row.key, row.fingerprint, row.source_key, source_print, instant_us, row.partition)
+            for row, source_print, instant_us in items
         ])
 
     def _waiting(self, source_keys: Sequence[bytes]) -> dict[bytes, QuarantineEntry]:

@@ -15,6 +15,7 @@ from bqsync.capture.source import Source
 from bqsync.config import Config
 from bqsync.deliver.clients import Destination, connect
 from bqsync.deliver.retry import WAITS, Policy, Waits
+from bqsync.deliver.warm import WarmStaging
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset
@@ -62,7 +63,7 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
 @contextmanager
 def open_rooms(
     config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent,
-    waits: Mapping[Retry, Waits] = WAITS,
+    waits: Mapping[Retry, Waits] = WAITS, keeps_warm: bool = False,
 ) -> Iterator[Session]:
     """
     Open what is on this machine. The database may be missing still, and BigQuery is not called.
@@ -73,6 +74,7 @@ def open_rooms(
         held: the lock on the state; None opens it to be read alone.
         stop: ends waits and cycles early once it is set.
         waits: for failed calls to BigQuery.
+        keeps_warm: somebody stays for further cycles: what they need is made in between.
 
     Raises:
         BqsyncError: of the state or the credentials; EMBEDDED_FAILED.
@@ -80,10 +82,13 @@ def open_rooms(
     with ExitStack() as stack:
         store = stack.enter_context(_open_store(config, read_only=held is None))
         destination = stack.enter_context(connected(config, stop, waits))
+        warm = WarmStaging(destination) if keeps_warm else None
+        if warm is not None:
+            stack.callback(warm.close)
         yield Session(
             config=config, source=Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s), store=store,
             source_id=0 if held is None else store.source_id(config.source.name), destination=destination,
-            effects=Delivering(destination), messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+            effects=Delivering(destination, warm), messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, RawEntry, RejectedRow, TargetKey, Watermark
-from bqsync.state import quarantine, slots, watermarks
+from bqsync.state import ledger_rows, quarantine, slots, watermarks
 from bqsync.state.billing import Bill, note_bill
 from bqsync.state.job_history import note_job
 from bqsync.state.store import Store, driver_cursor
@@ -206,17 +206,24 @@ class Ledger:
         reached("doubt.noted")
 
     def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
-        known = {entry[0]: entry[2] for entry in self._read_keys(cursor, [row.key for row in delivered])}
-        fresh = slots.allot(cursor, self._table_id, sum(row.key not in known for row in delivered))
-        places = [known[row.key] if row.key in known else next(fresh) for row in delivered]
-        cursor.executemany(
-            "INSERT INTO ledger (table_id, slot, key, fingerprint, source_key, source_print, instant_us,"
-            " partition) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint,"
-            " source_key = excluded.source_key, source_print = excluded.source_print, instant_us = excluded.instant_us,"
-            " partition = excluded.partition",
-            [(self._table_id, slot, *row) for row, slot in zip(delivered, places, strict=True)],
-        )
+        if not delivered:
+            return []
+        keys = [row.key for row in delivered]
+        known = self._known_slots(cursor, keys)
+        fresh = slots.allot(cursor, self._table_id, len(keys) - sum(map(known.__contains__, keys)))
+        places = [known[key] if key in known else next(fresh) for key in keys] if known else list(fresh)
+        ledger_rows.write(cursor, self._table_id, delivered, places)
         return places
+
+    def _known_slots(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """The slots of those keys that stand in the ledger, and perhaps of others; read as a range where it is one."""
+        bounds = (self._table_id, min(keys), max(keys))
+        limit = 2 * len(keys) + 16
+        part = "FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ?"
+        (count,) = cursor.execute(f"SELECT count(*) FROM (SELECT 1 {part} LIMIT ?)", (*bounds, limit)).fetchone()
+        if count < limit:
+            return dict(cursor.execute(f"SELECT key, slot {part}", bounds).fetchall())
+        return dict(self._select(cursor, "key, slot", sorted(keys)))
 
     def reconcile(
         self, target: TrustedTarget, keys: Iterable[Sequence[TargetKey]], known_until_us: int | None = None

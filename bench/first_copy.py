@@ -1,0 +1,129 @@
+"""
+A first copy as users run it: `bqsync sync` as a process, into a BigQuery that costs nothing (`bench.null_sink`).
+
+Compared with the least that has to be done: a bare scan of the table, by rows (sqlite3) and by columns (ADBC, in an
+environment of its own: `make bench` makes it). Each run measures all three, one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.measure import Figure
+from bench.processes import Child, load
+from bench.source import SECTION, TABLE, make
+
+_ROOT = Path(__file__).parent.parent
+PEERS_PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
+_GOAL = 0.4
+_MEMORY_GOAL_MIB, _MEMORY_FLAT = 300, 1.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """What one first copy has cost."""
+
+    took_s: float
+    cpu_s: float
+    peak_kib: int
+    stages_s: dict[str, float]
+
+
+def figures(folder: Path, rows: int, runs: int) -> list[Figure]:
+    """Measure copies of one table, and how their memory grows."""
+    home = folder / "copy"
+    home.mkdir()
+    database = home / "events.db"
+    make(database, rows)
+    copies, by_rows_s, by_columns_s = [], list[float](), list[float]()
+    for _ in range(runs):
+        by_rows_s.append(_fetch_s(database))
+        by_columns_s += _columnar_s(database)
+        copies.append(copy(home, database, rows))
+    small = home / "small.db"
+    make(small, rows // 10)
+    small_kib = copy(home, small, rows // 10).peak_kib
+    took_s = statistics.median(one.took_s for one in copies)
+    peak_kib = max(one.peak_kib for one in copies)
+    return [
+        *_against("columnar scan (ADBC)", rows, took_s, by_columns_s, goal=_GOAL),
+        *_against("`fetchmany`", rows, took_s, by_rows_s, goal=None),
+        Figure(name="first copy, processor time (start of the process included)",
+               value=f"{statistics.median(one.cpu_s for one in copies) / rows * 1e6:.2f} s for a million rows",
+               floor=f"stages of the last run: {_stages(copies[-1])}", ratio=None),
+        Figure(name=f"first copy of {rows:,} rows (peak memory)", value=f"{peak_kib / 1024:.0f} MiB",
+               floor=f"of {rows // 10:,}: {small_kib / 1024:.0f} MiB", ratio=peak_kib / small_kib,
+               goal=f"≤ {_MEMORY_GOAL_MIB} MiB", is_met=peak_kib <= _MEMORY_GOAL_MIB * 1024),
+    ]
+
+
+def copy(home: Path, database: Path, rows: int) -> Copy:
+    """Copy a table to where nothing is yet."""
+    shutil.rmtree(home / "state", ignore_errors=True)
+    with Child("bench.null_sink") as sink:
+        endpoints = sink.hear()
+        config = home / "copy.toml"
+        config.write_text(
+            f'[source]\ndb = "{database}"\n[bigquery]\nproject = "bench"\ndataset = "bench"\n'
+            f'rest_endpoint = "{endpoints["rest"]}"\ngrpc_endpoint = "{endpoints["grpc"]}"\n'
+            f'[state]\nfile = "{home}/state/state.db"\n{SECTION}watermark = ["updated_at"]\n', encoding="utf-8")
+        start_s = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bqsync", "sync", "-c", str(config), "--log-format", "json"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+        log = process.stderr.read() if process.stderr is not None else ""
+        _, status, used = os.wait4(process.pid, 0)
+        took_s = time.perf_counter() - start_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    ends = [line for line in map(json.loads, filter(None, log.splitlines())) if line["event"] == "sync.completed"]
+    if process.returncode or [line["rows_upserted"] for line in ends] != [rows]:
+        raise AssertionError(log)
+    return Copy(took_s=took_s, cpu_s=_cpu_s(used), peak_kib=used.ru_maxrss, stages_s=ends[0]["durations_s"])
+
+
+def _against(floor: str, rows: int, took_s: float, floor_s: list[float], *, goal: float | None) -> list[Figure]:
+    if not floor_s:
+        return []
+    share = statistics.median(floor_s) / took_s
+    return [Figure(
+        name=f"first copy into a null sink, ledger included ({load()})", value=f"{rows / took_s:,.0f} rows/s",
+        floor=f"bare {floor}: {rows / statistics.median(floor_s):,.0f} rows/s", ratio=share,
+        goal="" if goal is None else f"≥ {goal:.2f} of it", is_met=None if goal is None else share >= goal)]
+
+
+def _stages(done: Copy) -> str:
+    return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.stages_s.items() if seconds >= 0.05)
+
+
+def _fetch_s(database: Path) -> float:
+    start_s = time.perf_counter()
+    with closing(sqlite3.connect(database)) as connection:
+        cursor = connection.execute(f"SELECT * FROM {TABLE}")
+        while cursor.fetchmany(5_000):
+            pass
+    return time.perf_counter() - start_s
+
+
+def _columnar_s(database: Path) -> list[float]:
+    """Nothing where the driver is not there."""
+    if not PEERS_PYTHON.exists():
+        return []
+    done = subprocess.run([PEERS_PYTHON, "-I", Path(__file__).with_name("columnar.py"), database, TABLE],
+                          capture_output=True, text=True, check=True)
+    return [float(done.stdout.split()[1])]
+
+
+def _cpu_s(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,125 @@
+"""What a chunk needs of BigQuery is made before there is anything to send, fits or is dropped, and is never missed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Event
+
+import pytest
+from tests.hostile.actions import Method, RestFailure
+from tests.hostile.proxy import HostileBigQuery
+from tests.workbench import Workbench
+
+from bqsync.deliver.retry import RESIDENT_WAITS
+from bqsync.deliver.warm import WarmStaging
+from bqsync.engine.arrival import see_dataset
+from bqsync.engine.cycle_options import CycleOptions
+from bqsync.engine.effects import Delivering
+from bqsync.engine.opening import locked_state, open_rooms
+from bqsync.engine.session import Session
+from bqsync.engine.sync import sync_tables
+from bqsync.model import CycleOutcome
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def bench(hostile_bench: Workbench) -> Workbench:
+    hostile_bench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", ("INSERT INTO t VALUES (?, 'x')", [(1,)]))
+    hostile_bench.configure('[[tables]]\nname = "t"')
+    return hostile_bench
+
+
+@contextmanager
+def resident(bench: Workbench) -> Iterator[Session]:
+    """Rooms as a daemon opens them: for one cycle after the other."""
+    with locked_state(bench.config) as held, open_rooms(
+        bench.config, {}, held=held, stop=Event(), waits=RESIDENT_WAITS, keeps_warm=True,
+    ) as session:
+        see_dataset(session.config, session.destination)
+        yield session
+
+
+def cycle(session: Session, bench: Workbench, statement: str = "UPDATE t SET v = v || 'x'") -> CycleOutcome:
+    bench.db.execute(statement)
+    (outcome,) = sync_tables(session, (), CycleOptions())
+    assert (outcome.error, outcome.merges) == (None, 1)
+    return outcome
+
+
+def wait_for_spare(bench: Workbench, hostile: HostileBigQuery) -> str:
+    """The one staging table that stands, once its stream is open and the one before is gone."""
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        tables = bench.tables() - {"t"}
+        opened = {call.path.rpartition("/")[2] for call in hostile.calls if call.method is Method.CREATE_WRITE_STREAM}
+        if len(tables) == 1 and tables <= opened and hostile.is_idle:
+            return tables.pop()
+        time.sleep(0.02)
+    raise AssertionError(bench.tables())
+
+
+def test_a_change_waits_for_no_table_and_no_stream(bench: Workbench, hostile: HostileBigQuery) -> None:
+    with resident(bench) as session:
+        cycle(session, bench)
+        spare = wait_for_spare(bench, hostile)
+        before = len(hostile.calls)
+        cycle(session, bench)
+        calls = [call for call in hostile.calls[before:] if call.method is not Method.TABLES_GET]  # once a minute
+        assert [call.method for call in calls[:2]] == [Method.APPEND_ROWS, Method.JOBS_INSERT]
+        assert spare in calls[0].path, "the rows go where everything was ready"
+        assert wait_for_spare(bench, hostile) != spare, "and the next ones elsewhere"
+    assert bench.tables() == {"t"}, "what was not used is dropped at the end"
+    assert [row["v"] for row in bench.rows("t", "id")] == ["xxx"]
+
+
+def test_what_was_made_for_other_columns_is_dropped(bench: Workbench, hostile: HostileBigQuery) -> None:
+    with resident(bench) as session:
+        cycle(session, bench)
+        spare = wait_for_spare(bench, hostile)
+        cycle(session, bench, "ALTER TABLE t ADD COLUMN n INTEGER DEFAULT 7")
+        assert wait_for_spare(bench, hostile) != spare
+        cycle(session, bench)
+    assert [(row["v"], row["n"]) for row in bench.rows("t", "id")] == [("xxx", 7)]
+    assert bench.tables() == {"t"}
+
+
+def test_where_nothing_could_be_made_a_chunk_makes_its_own(bench: Workbench, hostile: HostileBigQuery) -> None:
+    failure = RestFailure(status=500, reason="backendError", message="not now")
+    failing = hostile.rule(Method.TABLES_INSERT, failure, holding="_staging_", first=2, times=1)
+    with resident(bench) as session:
+        cycle(session, bench)
+        until_s = time.monotonic() + PATIENCE_S
+        while not (failing.fired and bench.tables() == {"t"}):
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        cycle(session, bench)
+    assert [row["v"] for row in bench.rows("t", "id")] == ["xxx"]
+
+
+def test_what_nobody_takes_is_replaced_before_it_expires(bench: Workbench, hostile: HostileBigQuery) -> None:
+    with resident(bench) as session:
+        warm = WarmStaging(session.destination, renewed_after_s=1.0)
+        cycle(replace(session, effects=Delivering(session.destination, warm)), bench)
+        first = wait_for_spare(bench, hostile)
+        while wait_for_spare(bench, hostile) == first:
+            pass
+        warm.close()
+    assert bench.tables() == {"t"}
+
+
+def test_a_table_that_somebody_drops_meanwhile_costs_one_cycle(bench: Workbench, hostile: HostileBigQuery) -> None:
+    with resident(bench) as session:
+        cycle(session, bench)
+        bench.rest.delete_table(f"{bench.dataset}.{wait_for_spare(bench, hostile)}")
+        session.stop.set()  # no failed call is tried again
+        bench.db.execute("UPDATE t SET v = 'new'")
+        (failed,) = sync_tables(session, (), CycleOptions())
+        assert failed.error is not None
+        session.stop.clear()
+        (outcome,) = sync_tables(session, (), CycleOptions())
+        assert (outcome.error, outcome.rows_upserted) == (None, 1)
+    assert [row["v"] for row in bench.rows("t", "id")] == ["new"]
