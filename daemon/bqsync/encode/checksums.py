@@ -23,7 +23,7 @@ from bqsync.model import ColumnSpec, Reason, RejectedRow, SqlValue, TargetType, 
 
 MAX_DIGITS = 4
 _ROWS_PER_BUCKET = 128
-"""While an application writes, each commit makes its buckets differ, and their rows are read: they had better be few."""
+"""While an application writes, each commit makes its buckets differ, whose rows are read: they had better be few."""
 _HEAD_BITS = 16
 _DIGEST = Struct(">H2xQ4x")
 """The first four digits, and the 64 bits that are summed."""
