@@ -17,7 +17,7 @@ TEXT = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encod
 ROW = re.compile(r"^\| `(?P<key>\w+)` \| (?P<type>.+?) \| (?P<default>.+?) \| (?P<meaning>.+) \|$", re.MULTILINE)
 EVERY: dict[str, type[Section]] = {**SECTIONS, "tables": TableSection}
 DURATIONS = {"busy_timeout", "overlap", "sweep_interval", "verify_interval", "debounce", "max_delay", "poll_interval",
-             "merge_interval", "heartbeat_interval"}
+             "merge_interval", "heartbeat_interval", "ready_within"}
 # Defaults that are made from other values, in words.
 WORDS = {
     "source.name": "stem of `db`",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_origin
 
 import msgspec
 
+from bqsync.config.listen import LISTEN_FORMS, parse_listen
 from bqsync.config.quantities import (
     DURATION_FORMS,
     SIZE_FORMS,
@@ -211,6 +212,17 @@ def _grpc_endpoint(value: object, _folder: Path) -> str:
     return text.removeprefix("http://").rstrip("/")
 
 
+def _loopback_address(value: object, _folder: Path) -> str:
+    text = str(_typed(value, str))
+    address = parse_listen(text)
+    if address is None:
+        raise UnfitValueError(f"{_quoted(text)} is no numeric address with a port", f"write {LISTEN_FORMS}")
+    if not address.is_loopback:
+        message = f"other machines can reach {_quoted(text)}, and nobody is asked for a password there"
+        raise UnfitValueError(message, f"write {LISTEN_FORMS}; a reverse proxy with TLS and a password may serve it")
+    return text
+
+
 def _port_fits(endpoint: str) -> bool:
     port = re.search(r":([0-9]+)/?$", endpoint)
     return port is None or 1 <= int(port[1]) <= 65535
@@ -237,4 +249,5 @@ _PARSERS: Mapping[str, Callable[[object, Path], object]] = {
     "target_name": _target_name,
     "rest_endpoint": _rest_endpoint,
     "grpc_endpoint": _grpc_endpoint,
+    "loopback_address": _loopback_address,
 }

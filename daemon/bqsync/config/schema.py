@@ -57,6 +57,7 @@ MessageName = Annotated[
 BilledLimit = Annotated[int | None, Meta(ge=10 * MIB, le=1024 * TIB, extra={"kind": "size"})]
 RestEndpoint = Annotated[str | None, Meta(extra={"kind": "rest_endpoint"})]
 GrpcEndpoint = Annotated[str | None, Meta(extra={"kind": "grpc_endpoint"})]
+LoopbackAddress = Annotated[str | None, Meta(extra={"kind": "loopback_address"})]
 
 
 class LogLevel(StrEnum):
@@ -193,6 +194,17 @@ class LogSection(Section, frozen=True, kw_only=True):
     """Seconds between two lines of the daemon that say no more than that it is alive."""
 
 
+class HttpSection(Section, frozen=True, kw_only=True):
+    """`[http]`: what the daemon serves to this machine."""
+
+    listen: LoopbackAddress = None
+    """`host:port`, the host an address of the loopback interface; port 0 takes a free one. None: nothing is served."""
+    ready_within_s: Annotated[float, Meta(ge=1, le=30 * 86_400, extra={"kind": "duration"})] = field(
+        default=900.0, name="ready_within"
+    )
+    """Seconds that a change may wait for its delivery before `/readyz` says no."""
+
+
 class TableSection(Section, frozen=True, kw_only=True):
     """One `[[tables]]`."""
 
@@ -246,6 +258,7 @@ class Config(Struct, frozen=True, kw_only=True):
     watch: WatchSection
     sync: SyncSection
     log: LogSection
+    http: HttpSection
     tables: tuple[TableSection, ...]
     origins: Mapping[str, str]
     """Where each value comes from, by TOML name: `bigquery.project`, `tables[0].key`."""
@@ -271,5 +284,6 @@ SECTIONS: Mapping[str, type[Section]] = {
     "watch": WatchSection,
     "sync": SyncSection,
     "log": LogSection,
+    "http": HttpSection,
 }
 """The sections that stand once; `[[tables]]` is repeated."""

@@ -21,6 +21,7 @@ from bqsync.deliver.retry import RESIDENT_WAITS
 from bqsync.engine.counting import count_failure
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop, drain
+from bqsync.engine.onlookers import Onlookers
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
 from bqsync.engine.scrape import Scrape
@@ -86,6 +87,7 @@ class Daemon:
         self._live = LiveView(config.state.file, now_us)
         self._tally = Tally()
         self._scrape = Scrape(self._tally)
+        self._onlookers = Onlookers(self._scrape.answer)
         self._rebuilt_s = -math.inf
         """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
@@ -111,6 +113,7 @@ class Daemon:
         with _signals(self._inbox), ExitStack() as stack:
             held = stack.enter_context(locked_state(config))
             stack.callback(self._live.close)
+            stack.callback(self._onlookers.close)
             while True:
                 try:
                     unfinished = self._run_session(config, messages, held)
@@ -133,10 +136,6 @@ class Daemon:
         """Ask for the end, as a SIGTERM does. From any thread."""
         self._inbox.put(_Signalled(signal.SIGTERM))
 
-    def metrics(self) -> tuple[int, str, bytes]:
-        """What a scrape of Prometheus finds: HTTP status, content type, body. From any thread."""
-        return self._scrape.answer()
-
     def is_settled(self) -> bool:
         """Whether the tables are as the file was at the last look, and nothing more is due. From any thread."""
         return self._loop is not None and self._loop.is_settled()
@@ -157,6 +156,7 @@ class Daemon:
                 config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally))
             loop = self._loop = Loop(session, self._inbox, self._count)
             self._scrape.look_at(session, loop)
+            self._onlookers.follow(config, loop)
             loop.step()
             self._tell_ready(session, loop)
             while self._turn(session, loop):
@@ -169,7 +169,7 @@ class Daemon:
 
     def _turn(self, session: Session, loop: Loop) -> bool:
         """Tell what is to be told, then wait for what comes; whether the session goes on."""
-        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), loop.wait_s())
+        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), self._onlookers.turn(), loop.wait_s())
         for message in drain(self._inbox, wait_s):
             self._take(session, loop, message)
         if self._stopped_s is None and self._next is None and _has_lost_state(loop):
@@ -244,6 +244,7 @@ class Daemon:
             if self._stopped_s is not None and time.monotonic() >= self._stopped_s + self._grace_s:
                 break
             self._pulse.beat(session, loop)
+            self._onlookers.turn()
             for message in drain(self._inbox, _ENDING_LOOK_S):
                 self._take(session, loop, message)
         if self._stopped_s is not None:

@@ -131,9 +131,13 @@ class Loop:
         """The last cycle of a table has failed, or nothing works: it is tried again, later and later."""
         return self.setbacks.outage is not None or bool(self.agenda.failing())
 
+    def silent_s(self) -> dict[TableKey, float]:
+        """The cycles that make no progress, with the seconds since they last did. From any thread."""
+        return self._beats.silent_s()
+
     def is_alive(self) -> bool:
         """Whether every cycle makes progress."""
-        silent = self._beats.silent_s()
+        silent = self.silent_s()
         for key in silent.keys() - self._stalled:
             _log.error(Event.DAEMON_STALLED, table=key[1], silent_s=round(silent[key]),
                        why="no call has ended, no page was read and no answer has come for that long",

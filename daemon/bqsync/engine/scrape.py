@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from bqsync.engine.agenda import Standing
 from bqsync.engine.counting import DELETED, UNCHANGED, UPSERTED
@@ -23,6 +24,9 @@ from bqsync.observe.metrics import METRICS, Metric, MetricType
 from bqsync.observe.tally import LabelValues, Tally
 from bqsync.state.marks import TableMarks, table_marks
 from bqsync.watch.signals import Signal
+
+if TYPE_CHECKING:
+    from bqsync.observe.http_server import Answer
 
 Numbers = Mapping[LabelValues, float]
 
@@ -53,11 +57,13 @@ class Scrape:
         """From now on these are in force."""
         self._looked_at = session, loop
 
-    def answer(self) -> tuple[int, str, bytes]:
-        """HTTP status, content type and body of `/metrics`; 501 where the extra `metrics` is not installed."""
+    def answer(self) -> Answer:
+        """What `/metrics` is answered: 501 with the fix where the extra `metrics` is not installed."""
+        from bqsync.observe.http_server import Answer, text_answer
+
         if not can_expose():
-            return HTTPStatus.NOT_IMPLEMENTED, "text/plain; charset=utf-8", f"{MISSING}\nfix: {INSTALL}\n".encode()
-        return HTTPStatus.OK, CONTENT_TYPE, expose(self.families())
+            return text_answer(HTTPStatus.NOT_IMPLEMENTED, f"{MISSING}.", f"fix: {INSTALL}")
+        return Answer(HTTPStatus.OK, CONTENT_TYPE, expose(self.families()))
 
     def families(self) -> Iterator[Family]:
         """Every metric with its samples, in the order of `METRICS`."""

@@ -19,6 +19,9 @@ class Event(StrEnum):
     DAEMON_STALLED = "daemon.stalled"
     DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
+    HTTP_LISTENING = "http.listening"
+    HTTP_UNAVAILABLE = "http.unavailable"
+    HTTP_FAILED = "http.failed"
     WATCH_DEGRADED = "watch.degraded"
     WATCH_RECOVERED = "watch.recovered"
     WATCH_OVERFLOW = "watch.overflow"
@@ -124,6 +127,17 @@ SPECIFICATIONS = MappingProxyType(
         Event.DAEMON_STOPPED: EventSpecification(
             "info", "The daemon ends. What was abandoned is sent again by the next start.",
             ("abandoned", "duration_s"),
+        ),
+        Event.HTTP_LISTENING: EventSpecification(
+            "info", "Status page, health and readiness are served to this machine.", ("address",)
+        ),
+        Event.HTTP_UNAVAILABLE: EventSpecification(
+            "error", "The address of `http.listen` can't be had; the daemon works without, and it is tried again.",
+            ("what", "why", "fix", "retry_in_s"),
+        ),
+        Event.HTTP_FAILED: EventSpecification(
+            "error", "A request could not be answered, by a fault of bqsync; the daemon goes on.",
+            ("path", "exception"),
         ),
         Event.WATCH_DEGRADED: EventSpecification(
             "warning", "Changes are found by polling alone.", ("what", "why", "fix", "poll_interval_s")

@@ -1,0 +1,114 @@
+"""
+Connections from this machine, each answered once and closed.
+
+One thread waits for them without ever waking up by itself. Each connection has a thread of its own while it lasts, and
+there are only so many: who asks meanwhile is turned away, and who is slow is dropped. So nobody who asks can hold up
+the daemon, whatever he sends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+_REST_S = 1.0
+"""After an accept that has failed, as where no descriptor is left."""
+_READ_BYTES = 4096
+
+
+class TooMuchError(OSError):
+    """More was sent than any request takes."""
+
+
+class Listener:
+    """
+    Answers connections until it is closed.
+
+    Args:
+        listening: a socket that is bound; it listens from now on, and is closed with the listener.
+        answer: speaks with one connection. What the connection raises is the end of it.
+        name: of the threads.
+        at_most: connections at a time.
+        patience_s: for what a connection sends and takes, each.
+    """
+
+    def __init__(
+        self, listening: socket.socket, answer: Callable[[socket.socket], None], *, name: str, at_most: int,
+        patience_s: float,
+    ) -> None:
+        self._listening = listening
+        self._answer = answer
+        self._name = name
+        self._patience_s = patience_s
+        self._free = threading.BoundedSemaphore(at_most)
+        self._is_closed = threading.Event()
+        listening.listen(2 * at_most)
+        self._thread = threading.Thread(target=self._listen, name=name, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more connections. Those that are being answered end by themselves, within their patience."""
+        self._is_closed.set()
+        # Linux wakes the thread that accepts; closing the descriptor alone would leave it waiting.
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _listen(self) -> None:
+        while not self._is_closed.is_set():
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                self._is_closed.wait(_REST_S)
+                continue
+            if not self._free.acquire(blocking=False):
+                connection.close()
+                continue
+            try:
+                threading.Thread(target=self._serve, args=(connection,), name=f"{self._name} answer",
+                                 daemon=True).start()
+            except RuntimeError:  # the process may have no more threads
+                connection.close()
+                self._free.release()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(self._patience_s)
+                self._answer(connection)
+        finally:
+            self._free.release()
+
+
+def read_until(connection: socket.socket, end: bytes, *, at_most: int) -> bytes:
+    """
+    What a connection sends, up to `end` at least, or to its own end.
+
+    Args:
+        connection: whose time-out is that of the whole, not of each piece.
+        end: is looked for.
+        at_most: bytes.
+
+    Raises:
+        OSError: TimeoutError, TooMuchError, or what the connection has come to.
+    """
+    patience_s = connection.gettimeout()
+    deadline_s = None if patience_s is None else time.monotonic() + patience_s
+    received = b""
+    try:
+        while end not in received:
+            if len(received) > at_most:
+                raise TooMuchError
+            if deadline_s is not None:
+                connection.settimeout(max(0.001, deadline_s - time.monotonic()))
+            piece = connection.recv(_READ_BYTES)
+            if not piece:
+                break
+            received += piece
+    finally:
+        connection.settimeout(patience_s)
+    return received
