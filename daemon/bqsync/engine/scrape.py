@@ -21,7 +21,7 @@ from bqsync.engine.session import Session
 from bqsync.errors import RULES, ErrorKind, Retry
 from bqsync.observe.exposition import CONTENT_TYPE, INSTALL, MISSING, Family, can_expose, expose
 from bqsync.observe.metrics import METRICS, Metric, MetricType
-from bqsync.observe.tally import LabelValues, Tally
+from bqsync.observe.tally import Distribution, LabelValues, Tally
 from bqsync.state.marks import TableMarks, table_marks
 from bqsync.watch.signals import Signal
 
@@ -82,9 +82,15 @@ class Scrape:
             found[Metric.PENDING_ROWS] = {key: rows + held.get(key, 0.0) for key, rows in in_hand.items()}
         for metric, specification in METRICS.items():
             if specification.type is MetricType.HISTOGRAM:
-                yield Family(metric, distributions=self._tally.distributions(metric))
+                yield Family(metric, distributions=self._observed(metric))
             else:
                 yield Family(metric, found[metric] if metric in found else self._counted(metric, tables))
+
+    def _observed(self, metric: Metric) -> Mapping[LabelValues, Distribution]:
+        specification = METRICS[metric]
+        nothing = Distribution((0,) * (len(specification.buckets) + 1), 0.0)
+        zeros = {} if specification.labels else {(): nothing}
+        return zeros | dict(self._tally.distributions(metric))
 
     def _noted(self, session: Session) -> Mapping[str, TableMarks]:
         """What the state says; what it said last, where that can't be read in a moment."""
