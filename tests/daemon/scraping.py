@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 
@@ -46,11 +47,21 @@ class Scraped:
 
 
 def scrape(life: Life) -> Scraped:
-    """Ask the daemon, where it last said that it listens."""
+    """What the daemon tells now."""
+    status, content_type, body = get(life, "/metrics")
+    assert (status, content_type) == (200, "text/plain; version=0.0.4; charset=utf-8"), body
+    return Scraped(body)
+
+
+def get(life: Life, path: str) -> tuple[int, str, str]:
+    """Status, content type and body, from where the daemon has said that it listens."""
     address = life.wait("http.listening")["address"]
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE_S) as answer:
-        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        return Scraped(answer.read().decode())
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as answer:
+            return answer.status, answer.headers["Content-Type"], answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers["Content-Type"], refused.read().decode()
 
 
 def _full_name(family: Metric) -> str:

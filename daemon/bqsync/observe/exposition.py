@@ -39,10 +39,7 @@ class Family:
 
 def can_expose() -> bool:
     """Whether the extra `metrics` is installed."""
-    try:
-        return find_spec("prometheus_client") is not None
-    except ValueError:
-        return False
+    return find_spec("prometheus_client") is not None
 
 
 def expose(families: Iterable[Family]) -> bytes:
