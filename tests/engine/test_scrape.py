@@ -26,6 +26,7 @@ from bqsync.engine.session import Session
 from bqsync.engine.workers import Arrived, Ended
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
+from bqsync.observe.metrics import Metric
 from bqsync.observe.tally import Tally
 from bqsync.state.billing import DaysBill
 from bqsync.state.tables import TableState
@@ -79,8 +80,8 @@ def end(loop: Loop, session: Session, table: str, failure: BqsyncError) -> None:
 
 
 @contextmanager
-def long_transaction(session: Session) -> Iterator[None]:
-    """Another thread works with the state until the end of the block."""
+def long_transaction(session: Session) -> Iterator[threading.Thread]:
+    """Another thread works with the state until the end of the block, or for a minute."""
     began, over = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -91,7 +92,7 @@ def long_transaction(session: Session) -> Iterator[None]:
     thread = threading.Thread(target=work)
     thread.start()
     assert began.wait(60.0)
-    yield
+    yield thread
     over.set()
     thread.join()
 
@@ -102,15 +103,18 @@ def test_a_transaction_that_takes_long_is_not_waited_for_and_the_last_answer_sta
     note_attempt(session, CycleOutcome(table="a", target="a"))
     known = by_table(scrape, "bqsync_last_success_timestamp_seconds")
     assert known.keys() == {"a"}
-    with long_transaction(session):
-        # Were it waited for, this would not end before the block does.
+    with long_transaction(session) as working:
         assert by_table(scrape, "bqsync_last_success_timestamp_seconds") == known
+        assert working.is_alive(), "it was waited for"
 
 
 def test_a_scrape_goes_on_while_the_state_is_closed_for_a_reload(session: Session, scrape: Scrape) -> None:
     note_attempt(session, CycleOutcome(table="a", target="a"))
     known = by_table(scrape, "bqsync_last_success_timestamp_seconds")
     session.store.close()
+    with closing(sqlite3.connect(session.store.path)) as others:
+        others.execute("UPDATE tables SET last_success_us = 1")
+        others.commit()
     assert by_table(scrape, "bqsync_last_success_timestamp_seconds") == known
 
 
@@ -195,25 +199,27 @@ def test_the_names_of_tables_may_be_anything(session: Session, loop: Loop) -> No
     assert scraped(scrape).value("bqsync_errors_total", table=name, kind="bigquery_permission") == 1
 
 
-def test_scrapes_and_counting_do_not_disturb_each_other(session: Session, scrape: Scrape) -> None:
-    """Eight scrapes at a time are possible; while they look, others count."""
-    over, failures = threading.Event(), []
+def test_scrapes_and_counts_from_many_threads_do_not_disturb_each_other(session: Session, scrape: Scrape) -> None:
+    """Whatever is asked meanwhile, no count is lost and none goes back."""
+    over, seen = threading.Event(), list[float]()
 
     def look() -> None:
-        before = 0.0
         while not over.is_set():
-            after = scraped(scrape).value("bqsync_merges_total", table="a") or 0.0
-            if after < before:
-                failures.append((before, after))
-            before = after
+            seen.append(scraped(scrape).value("bqsync_merges_total", table="a") or 0.0)
 
-    lookers = [threading.Thread(target=look) for _ in range(3)]
-    for looker in lookers:
-        looker.start()
-    for _ in range(2_000):
-        count_bill(session.tally, "a", 1, merges=1)
+    def count(name: str) -> None:
+        for number in range(3_000):
+            count_bill(session.tally, "a", 1, merges=1)
+            count_failure(session.tally, DENIED, f"{name} {number}")  # a series that is new
+
+    looker = threading.Thread(target=look)
+    counters = [threading.Thread(target=count, args=(name,)) for name in "xyz"]
+    for thread in (looker, *counters):
+        thread.start()
+    for thread in counters:
+        thread.join()
     over.set()
-    for looker in lookers:
-        looker.join()
-    assert failures == []
-    assert scraped(scrape).value("bqsync_bytes_billed_total", table="a") == 2_000
+    looker.join()
+    assert seen == sorted(seen)
+    assert scraped(scrape).value("bqsync_bytes_billed_total", table="a") == 9_000
+    assert len(session.tally.numbers(Metric.ERRORS)) == 9_000
