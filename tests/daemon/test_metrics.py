@@ -20,6 +20,7 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.watch.test_watch_life import QUEUE, flood
 from tests.workbench import Workbench, run_command
 
+from bqsync.engine.verdicts import FLOOD_ROWS
 from bqsync.observe.metrics import METRICS, Metric
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,6 +68,7 @@ def test_the_numbers_say_what_was_done(hostile_bench: Workbench, hostile: Hostil
     check_lost_events(life, bench)
     check_reload(life, bench)
     check_held_deletes(life, bench)
+    check_flood(life, bench)
     assert life.end() == 0
 
 
@@ -211,6 +213,14 @@ def check_held_deletes(life: Life, bench: Workbench) -> None:
     life.wait_until(lambda: (scrape(life).value(
         "bqsync_errors_total", table="plain", kind="deletes_held_back") or 0) >= 1, "an error of its table")
     assert delivered(scrape(life), "plain")["deleted"] == 2
+
+
+def check_flood(life: Life, bench: Workbench) -> None:
+    """Of a table that is stopped by its quarantine, too, the gauge says what is in it: as many as are listed."""
+    bench.db.execute("UPDATE marked SET v = x'ff', at = ? WHERE id < ?", (AT + 4 * ROWS, ROWS))
+    life.wait_until(lambda: scrape(life).value("bqsync_errors_total", table="marked", kind="quarantine_flood"),
+                    "a flood")
+    wait_for(life, "bqsync_quarantined_rows", FLOOD_ROWS, table="marked")
 
 
 def test_while_bigquery_can_t_be_reached_it_is_down_and_the_lag_grows(
