@@ -5,6 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from bqsync.observe.amounts import count, size, span
+
+__all__ = ["ago", "ahead", "count", "moment", "size", "span"]
+
 
 def ago(moment_us: int | None) -> str:
     """How long an instant is past, such as `5 min ago`."""
@@ -17,28 +21,6 @@ def ahead(moment_us: int) -> str:
     return "now" if seconds <= 0 else f"in {span(seconds)}"
 
 
-def span(seconds: float) -> str:
-    """A duration in its largest unit of which there are two."""
-    whole = max(0, int(seconds))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if whole >= 2 * length:
-            return f"{whole // length} {unit}"
-    return f"{whole} s"
-
-
 def moment(moment_us: int) -> str:
     """An instant to the second, UTC."""
     return datetime.fromtimestamp(moment_us // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def size(amount_bytes: int) -> str:
-    """An amount of bytes in its largest unit."""
-    for unit, length in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if amount_bytes >= length:
-            return f"{amount_bytes / length:.1f} {unit}"
-    return f"{amount_bytes} B"
-
-
-def count(number: int, one: str) -> str:
-    """So many of something: `1 row`, `2,000 rows`."""
-    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -15,35 +14,33 @@ from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.engine.status import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
+    from bqsync.observe.report import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
 
 _WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": "to be reconciled",
           "waiting": "waits"}
 
 
 @click.command()
+@click.option("--watch", "is_watching", is_flag=True, help="Show it again and again, with the last hour, until Ctrl-C.")
+@click.option("--interval", "interval_s", type=click.FloatRange(0.2, 3_600), default=2.0, show_default=True,
+              metavar="SECONDS", help="Between two looks of --watch.")
 @json_option
 @common_options
-def status(*, as_json: bool, config: Config) -> int:
+def status(*, is_watching: bool, interval_s: float, as_json: bool, config: Config) -> int:
     """Show the daemon and the health of every table. Exit 1: a table has failed, or nothing can be delivered."""
     from bqsync.engine.status import read_status
 
+    if is_watching:
+        from bqsync.cli.watch import watch
+
+        watch(config, interval_s=interval_s, as_json=as_json)
+        return ExitCode.OK
     report = read_status(config)
     if as_json:
-        print_json(_as_dict(report))
+        print_json(report.as_document())
     else:
         _show(report)
     return ExitCode.FAILED if report.is_failing else ExitCode.OK
-
-
-def _as_dict(report: StatusReport) -> dict[str, object]:
-    return {
-        "source": report.source, "db": str(report.db), "state_file": str(report.state_file),
-        "has_state": report.has_state, "pid": report.holder, "is_failing": report.is_failing,
-        "daily_bytes_billed_limit": report.daily_bytes_billed_limit,
-        "daemon": None if report.daemon is None else asdict(report.daemon),
-        "tables": [asdict(table) for table in report.tables],
-    }
 
 
 def _show(report: StatusReport) -> None:
@@ -65,9 +62,9 @@ def _show(report: StatusReport) -> None:
 def _daemon(report: StatusReport) -> str:
     if report.daemon is not None:
         return f"running, process {report.daemon.pid}, started {ago(report.daemon.started_us)}"
-    if report.holder is None:
+    if report.pid is None:
         return "not running"
-    return f"not running, or just begun; process {report.holder or 'unknown'} works with the state"
+    return f"not running, or just begun; process {report.pid or 'unknown'} works with the state"
 
 
 def _show_failures(daemon: DaemonStatus) -> None:

@@ -87,7 +87,7 @@ class Daemon:
         self._live = LiveView(config.state.file, now_us)
         self._tally = Tally()
         self._scrape = Scrape(self._tally)
-        self._onlookers = Onlookers(self._scrape.answer)
+        self._onlookers = Onlookers(self._live, now_us, self._scrape.answer)
         self._rebuilt_s = -math.inf
         """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
@@ -169,8 +169,9 @@ class Daemon:
 
     def _turn(self, session: Session, loop: Loop) -> bool:
         """Tell what is to be told, then wait for what comes; whether the session goes on."""
-        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), self._onlookers.turn(), loop.wait_s())
+        wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), self._onlookers.turn(loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
+            self._onlookers.take(message)
             self._take(session, loop, message)
         if self._stopped_s is None and self._next is None and _has_lost_state(loop):
             self._begin_anew(session)
@@ -244,7 +245,7 @@ class Daemon:
             if self._stopped_s is not None and time.monotonic() >= self._stopped_s + self._grace_s:
                 break
             self._pulse.beat(session, loop)
-            self._onlookers.turn()
+            self._onlookers.turn(loop)
             for message in drain(self._inbox, _ENDING_LOOK_S):
                 self._take(session, loop, message)
         if self._stopped_s is not None:

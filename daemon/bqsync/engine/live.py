@@ -39,7 +39,7 @@ class LiveView:
 
     def tell(self, loop: Loop) -> float:
         """Write what is new; returns for how many seconds there is nothing to write."""
-        status = self._status(loop)
+        status = self.status(loop)
         if status == self._known:
             return math.inf
         now_s = time.monotonic()
@@ -53,7 +53,8 @@ class LiveView:
         """The daemon ends."""
         remove_live(self._file)
 
-    def _status(self, loop: Loop) -> LiveStatus:
+    def status(self, loop: Loop) -> LiveStatus:
+        """What there is to tell; `written_us` is left open. From any thread."""
         offset_us = self._measured_offset_us()
         # Two clocks read one after the other differ by a little each time: that is no news.
         if abs(offset_us - self._offset_us) > _CLOCK_STEP_US:

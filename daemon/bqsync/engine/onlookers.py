@@ -1,84 +1,129 @@
-"""Those who look on from outside while the daemon runs: where they ask, and what they are answered."""
+"""Those who look on from outside while the daemon runs: where they ask, and what it remembers for them."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bqsync.config import Config
 from bqsync.config.listen import parse_listen
+from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop
+from bqsync.engine.recorder import Recorder
+from bqsync.engine.snapshots import Snapshots
+from bqsync.observe.control import ControlSocket, control_socket
 from bqsync.observe.events import Event
+from bqsync.observe.last_hour import LastHour
 from bqsync.observe.log import get_logger
+from bqsync.observe.snapshot import encode
 
 if TYPE_CHECKING:
-    from bqsync.observe.http_server import Answer, HttpServer, Route
+    from bqsync.observe.http_server import HttpServer, Route
 
 _log = get_logger()
 
 _TRY_AGAIN_S = 30.0
-_TURN_S = 180.0
-"""The loop turns at least once a minute; one that has not for so long hangs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """The session that is told of."""
+
+    loop: Loop
+    snapshots: Snapshots
+    ready_within_s: float
 
 
 class Onlookers:
     """
-    Keeps the server as it is configured, and answers its routes.
+    Keeps the control socket, and the HTTP server as it is configured.
 
-    The loop's thread calls the methods; the routes are called from threads of the server, and only read.
+    The loop's thread calls the methods; what they ask for is answered by threads of theirs, which only read.
 
     Args:
+        live: makes what only the daemon knows of its loop.
+        now_us: the wall clock, in Unix microseconds.
         metrics: answers `/metrics`.
     """
 
-    def __init__(self, metrics: Route) -> None:
+    def __init__(self, live: LiveView, now_us: Callable[[], int], metrics: Route) -> None:
+        self._live = live
+        self._now_us = now_us
         self._metrics = metrics
-        self._loop: Loop | None = None
+        self._last_hour = LastHour()
+        self._recorder = Recorder(self._last_hour, now_us)
+        self._followed: _Followed | None = None
         self._turned_s = time.monotonic()
+        self._has_arrived = False
+        self._socket: ControlSocket | None = None
         self._listen: str | None = None
         self._server: HttpServer | None = None
         self._retry_s = math.inf
         self._has_told = False
 
     def follow(self, config: Config, loop: Loop) -> None:
-        """A session begins: look at its loop from now on, and serve as its configuration says."""
-        self._loop = loop
+        """A session begins: tell of its loop from now on, where its configuration says."""
+        self._last_hour.keep([table.name for table in config.tables])
+        self._followed = _Followed(
+            loop, Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us),
+            config.http.ready_within_s)
+        self._turned_s = time.monotonic()
+        if self._socket is None:
+            self._open_socket(config)
         if config.http.listen != self._listen:
-            self._stop()
+            self._stop_server()
             self._listen = config.http.listen
             self._serve()
 
-    def turn(self) -> float:
+    def take(self, message: object) -> None:
+        """Something has arrived in the loop's inbox."""
+        self._recorder.take(message)
+
+    def turn(self, loop: Loop) -> float:
         """The loop turns; returns for how many seconds there is nothing to do here."""
         now_s = self._turned_s = time.monotonic()
+        self._has_arrived |= loop.has_arrived
+        self._recorder.look(loop.lookout.lost)
         if now_s >= self._retry_s:
             self._serve()
         return max(0.0, self._retry_s - now_s)
 
     def close(self) -> None:
         """The daemon ends."""
-        self._stop()
+        self._stop_server()
+        if self._socket is not None:
+            self._socket.close()
 
     def _routes(self) -> Mapping[str, Route]:
         """What is served, by path. Each is a function without arguments, called from threads of the server."""
+        from bqsync.engine import routes
+
         return {
-            "/healthz": self._health,
+            "/": lambda: routes.status_page(self._now().snapshots.take()),
+            "/status.json": lambda: routes.status_document(self._now().snapshots.take()),
+            "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
+            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
+                                                within_s=self._now().ready_within_s),
             "/metrics": self._metrics,
         }
 
-    def _health(self) -> Answer:
-        from bqsync.observe.http_server import text_answer
+    def _now(self) -> _Followed:
+        if self._followed is None:
+            raise AssertionError
+        return self._followed
 
-        loop = self._loop
-        if time.monotonic() >= self._turned_s + _TURN_S:
-            return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, "The daemon's loop does not turn.")
-        hanging = sorted(table for _, table in loop.silent_s()) if loop is not None else []
-        if hanging:
-            return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"No progress: {', '.join(hanging)}.")
-        return text_answer(HTTPStatus.OK, "ok")
+    def _open_socket(self, config: Config) -> None:
+        file = control_socket(config.state.file)
+        try:
+            self._socket = ControlSocket(file, lambda: encode(self._now().snapshots.take()))
+        except OSError as error:
+            _log.warning(Event.CONTROL_UNAVAILABLE, what=f"there is no control socket {file}",
+                         why=error.strerror or str(error),
+                         fix="make room for it, and restart; until then `bqsync status --watch` knows less")
 
     def _serve(self) -> None:
         address = None if self._listen is None else parse_listen(self._listen)
@@ -101,7 +146,7 @@ class Onlookers:
         self._has_told = False
         _log.info(Event.HTTP_LISTENING, address=str(self._server.address))
 
-    def _stop(self) -> None:
+    def _stop_server(self) -> None:
         self._retry_s, self._has_told = math.inf, False
         if self._server is not None:
             self._server.close()

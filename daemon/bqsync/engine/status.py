@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from bqsync.config import Config, TableSection
@@ -12,115 +10,11 @@ from bqsync.engine.schedule import ready_us
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import SweepPolicy
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
+from bqsync.observe.report import DaemonStatus, Health, LiveTableStatus, StatusReport, TableStatus
 from bqsync.state.clock import now_us
 from bqsync.state.health import TableHealth, table_health, unknown_table
 from bqsync.state.lock import lock_holder
 from bqsync.state.store import Store
-
-
-class Health(StrEnum):
-    """A table in one word."""
-
-    NEW = "new"
-    """No cycle of it has ended yet."""
-    OK = "ok"
-    FAILED = "failed"
-    """Its last cycle has: `last_error`."""
-    RECONCILE = "reconcile"
-    """It ended well, and the next one reads the target's keys before anything is compared."""
-    WAITING = "waiting"
-    """Its statements have cost as much as a day may: it goes on at midnight UTC, `last_error` says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonStatus:
-    """The daemon. Instants in Unix microseconds."""
-
-    pid: int
-    started_us: int
-    as_of_us: int
-    """Since when nothing that it tells has changed."""
-    source_failure: Mapping[str, str] | None
-    """Why there is no database to look at."""
-    outage: Mapping[str, str] | None
-    """Why no table can be delivered."""
-    outage_until_us: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveTableStatus:
-    """What only the running daemon knows of a table. Instants in Unix microseconds."""
-
-    is_running: bool
-    pending_since_us: int | None
-    """When the oldest change was written that may not be delivered; None where there is none."""
-    lag_s: float
-    """Seconds since then; 0 where there is none."""
-    failures: int
-    """Of its cycles in a row."""
-    paused_until_us: int | None
-    merge_interval_s: float
-    """Seconds between the beginnings of two cycles: more than configured, while BigQuery asks for fewer calls."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableStatus:
-    """One table that is configured. Instants in Unix microseconds."""
-
-    name: str
-    health: Health
-    target: str | None
-    rows: int
-    quarantined: int
-    reconcile_pending: bool
-    last_success_us: int | None
-    last_attempt_us: int | None
-    last_error: Mapping[str, str] | None
-    last_sweep_us: int | None
-    sweep_due: str | None
-    """Why a sweep is asked for; None where none is."""
-    next_sweep_us: int | None
-    """When the next one may begin; None where the table is not swept."""
-    last_verify_us: int | None
-    next_verify_us: int | None
-    """When the daemon compares it with its target; None where it does not, or never has."""
-    suspicion: str | None
-    """Why deletes are held back, however few."""
-    deletes_held: int
-    confirm_deletes: str | None
-    """The command that lets them pass."""
-    merge_interval_s: float
-    """As it is configured."""
-    bytes_billed_today: int
-    """By BigQuery, since midnight UTC."""
-    merges_today: int
-    live: LiveTableStatus | None
-    """None where no daemon runs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusReport:
-    """Everything at a glance."""
-
-    source: str
-    db: Path
-    state_file: Path
-    has_state: bool
-    """Something was synced with this configuration."""
-    holder: int | None
-    """The process that works with the state, 0 where its number can't be read; None where there is none."""
-    daemon: DaemonStatus | None
-    """None where that is no daemon, or one that has just begun."""
-    daily_bytes_billed_limit: int | None
-    """Of all tables together; None where there is none."""
-    tables: tuple[TableStatus, ...]
-
-    @property
-    def is_failing(self) -> bool:
-        """The last cycle of a table has failed, or nothing can be delivered."""
-        daemon = self.daemon
-        is_stuck = daemon is not None and (daemon.source_failure is not None or daemon.outage is not None)
-        return is_stuck or any(table.health in {Health.FAILED, Health.WAITING} for table in self.tables)
 
 
 def read_status(config: Config, clock: Callable[[], int] = now_us) -> StatusReport:
@@ -134,17 +28,32 @@ def read_status(config: Config, clock: Callable[[], int] = now_us) -> StatusRepo
     Raises:
         BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
     """
-    known = _health(config)
-    holder = lock_holder(config.state.file)
-    live = _live(config.state.file, holder)
+    known = known_health(config)
+    pid = lock_holder(config.state.file)
+    return report(config, known, pid, _live(config.state.file, pid), clock())
+
+
+def report(
+    config: Config, known: Mapping[str, TableHealth] | None, pid: int | None, live: LiveStatus | None, now_us: int
+) -> StatusReport:
+    """
+    Put together what is known. Pure.
+
+    Args:
+        config: whose tables are told of.
+        known: what the state says of them, by name; None where there is no state.
+        pid: of the process that works with the state.
+        live: what the daemon tells of itself; None where there is none.
+        now_us: the wall clock.
+    """
     running = {} if live is None else live.tables
     return StatusReport(
-        source=config.source.name, db=config.source.db, state_file=config.state.file, has_state=known is not None,
-        holder=holder, daemon=None if live is None else _daemon(live),
+        source=config.source.name, db=str(config.source.db), state_file=str(config.state.file),
+        has_state=known is not None, pid=pid, daemon=None if live is None else _daemon(live),
         daily_bytes_billed_limit=config.sync.daily_bytes_billed_limit,
         tables=tuple(
             _table(config, section, (known or {}).get(section.name) or unknown_table(section.name),
-                   running.get(section.name), clock())
+                   running.get(section.name), now_us)
             for section in config.tables),
     )
 
@@ -157,7 +66,13 @@ def next_sweep_us(health: TableHealth, *, interval_us: int, duty: float, now_us:
     return max(rested_us, health.last_sweep_us + interval_us)
 
 
-def _health(config: Config) -> dict[str, TableHealth] | None:
+def known_health(config: Config) -> dict[str, TableHealth] | None:
+    """
+    What the state says of the configured tables, by name; None where there is no state.
+
+    Raises:
+        BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
+    """
     try:
         store = Store(config.state.file, read_only=True)
     except BqsyncError as failure:
@@ -171,10 +86,10 @@ def _health(config: Config) -> dict[str, TableHealth] | None:
     return {table.name: table for table in found}
 
 
-def _live(state_file: Path, holder: int | None) -> LiveStatus | None:
+def _live(state_file: Path, pid: int | None) -> LiveStatus | None:
     """What the daemon tells: of one that has died, the lock is free or another's."""
-    live = read_live(live_file(state_file)) if holder else None
-    return live if live is not None and live.pid == holder else None
+    live = read_live(live_file(state_file)) if pid else None
+    return live if live is not None and live.pid == pid else None
 
 
 def _daemon(live: LiveStatus) -> DaemonStatus:

@@ -19,6 +19,7 @@ class Event(StrEnum):
     DAEMON_STALLED = "daemon.stalled"
     DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
+    CONTROL_UNAVAILABLE = "control.unavailable"
     HTTP_LISTENING = "http.listening"
     HTTP_UNAVAILABLE = "http.unavailable"
     HTTP_FAILED = "http.failed"
@@ -127,6 +128,9 @@ SPECIFICATIONS = MappingProxyType(
         Event.DAEMON_STOPPED: EventSpecification(
             "info", "The daemon ends. What was abandoned is sent again by the next start.",
             ("abandoned", "duration_s"),
+        ),
+        Event.CONTROL_UNAVAILABLE: EventSpecification(
+            "warning", "The control socket can't be made; the daemon works without it.", ("what", "why", "fix")
         ),
         Event.HTTP_LISTENING: EventSpecification(
             "info", "Status page, health and readiness are served to this machine.", ("address",)

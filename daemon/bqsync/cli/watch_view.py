@@ -1,0 +1,104 @@
+"""What `bqsync status --watch` shows: a look as a table that fits its terminal, or as lines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bqsync.cli.watch_columns import GAP, STYLES, fitting
+from bqsync.engine.looking import Look
+from bqsync.errors import BqsyncError
+from bqsync.observe.amounts import count, span
+from bqsync.observe.render import one_line
+from bqsync.observe.report import StatusReport
+from bqsync.observe.standing import ago, lag_words, rank, report_words, table_words
+
+_HEAD_LINES = 4
+_FAILURE_LINES = 4
+_LEAST_ROWS = 3
+
+
+def view(look: Look, *, width: int, height: int) -> RenderableType:
+    """The look, no wider and no longer than the terminal. What is wrong comes first, and its errors stand below."""
+    report = look.snapshot.report
+    tables = sorted(report.tables, key=rank)
+    failures = list(_failures(report))
+    room = max(_LEAST_ROWS, height - _HEAD_LINES - min(_FAILURE_LINES * len(failures), height // 2))
+    shown = tables if len(tables) <= room else tables[:room - 1]
+    grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
+    columns = fitting(look.snapshot, shown, width)
+    for column in columns:
+        grid.add_column(column.heading, justify="right" if column.is_number else "left", no_wrap=True,
+                        overflow="ellipsis")
+    for row in zip(*(column.cells for column in columns), strict=True):
+        grid.add_row(*row)
+    more = len(tables) - len(shown)
+    rest = [Text(f"and {more:,} more, no worse", style="dim")] if more else []
+    return Group(*_head(look), grid, *rest, Text(""), *failures)
+
+
+def failed_view(failure: BqsyncError) -> RenderableType:
+    """Nothing could be read."""
+    return _failure(failure.as_dict(), "")
+
+
+def lines(look: Look) -> Iterator[str]:
+    """The same without a terminal: a line for the daemon, one for each table, and the errors of all."""
+    snapshot = look.snapshot
+    moment = datetime.fromtimestamp(snapshot.taken_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield f"{moment} daemon {_daemon(look)}"
+    for table in snapshot.report.tables:
+        _, words = table_words(table)
+        yield (f"{moment} {one_line(table.name)}: {words}; lag {lag_words(table)}, {count(table.rows, 'row')}, "
+               f"{table.quarantined:,} in quarantine, last success {ago(table.last_success_us, snapshot.taken_us)}")
+    for whose, error in _errors(snapshot.report):
+        yield f"{moment} {error['code']}{whose}: {one_line(error['what'])}; fix: {one_line(error['fix'])}"
+
+
+def _head(look: Look) -> Iterator[Text]:
+    report = look.snapshot.report
+    kind, words = report_words(report)
+    moment = datetime.fromtimestamp(look.snapshot.taken_us // 1_000_000, UTC).strftime("%H:%M:%S UTC")
+    yield _cut(Text.assemble((one_line(report.source), "bold"), "  ", (words, STYLES[kind]), "  ", (moment, "dim")))
+    yield _cut(Text(f"daemon {_daemon(look)}", style="dim"))
+
+
+def _daemon(look: Look) -> str:
+    report = look.snapshot.report
+    if report.daemon is None:
+        return "does not run; what the state file says:"
+    started = span((look.snapshot.taken_us - report.daemon.started_us) / 1_000_000)
+    told = "" if look.is_told else "; its control socket does not answer, so nothing is known of the last hour"
+    return f"runs for {started}, process {report.daemon.pid}{told}"
+
+
+def _errors(report: StatusReport) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Whose each is, and the error."""
+    if report.daemon is not None:
+        for error in (report.daemon.source_failure, report.daemon.outage):
+            if error is not None:
+                yield "", error
+    for table in report.tables:
+        if table.last_error is not None:
+            yield f" {one_line(table.name)}", table.last_error
+
+
+def _failures(report: StatusReport) -> Iterator[RenderableType]:
+    for whose, error in _errors(report):
+        yield _failure(error, whose)
+
+
+def _failure(error: Mapping[str, str], whose: str) -> RenderableType:
+    words = Table.grid(padding=(0, GAP))
+    for heading in ("why", "fix"):
+        words.add_row(f"  {heading}", Text(one_line(error[heading])))
+    return Group(Text(f"{error['code']}{whose}: {one_line(error['what'])}", style="bold red"), words)
+
+
+def _cut(line: Text) -> Text:
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line

@@ -1,0 +1,52 @@
+"""Whether what an application has written can be found in BigQuery, as far as anybody may expect. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bqsync.observe.amounts import span
+from bqsync.observe.render import one_line
+from bqsync.observe.report import StatusReport, TableStatus
+
+
+def what_is_late(report: StatusReport, *, within_s: float, now_us: int) -> Iterator[str]:
+    """
+    Why the daemon is not ready, a sentence each; none where it is.
+
+    A table that nobody writes to is never late. One that has never been copied is, and so is all while there is no
+    database to look at.
+
+    Args:
+        report: of the running daemon.
+        within_s: for how long a change may wait.
+        now_us: the wall clock.
+    """
+    if report.daemon is not None and report.daemon.source_failure is not None:
+        yield _told(report.daemon.source_failure)
+    is_late = any(_late_s(table, now_us) > within_s for table in report.tables)
+    if report.daemon is not None and report.daemon.outage is not None and is_late:
+        yield _told(report.daemon.outage)
+    for table in report.tables:
+        if table.last_success_us is None:
+            yield f"{one_line(table.name)}: not copied yet{_because(table)}"
+        elif (late_s := _late_s(table, now_us)) > within_s:
+            yield f"{one_line(table.name)}: behind for {span(late_s)}{_because(table)}"
+
+
+def _late_s(table: TableStatus, now_us: int) -> float:
+    """For how long something waits: a change, or, where no change is known, the table that fails."""
+    if table.live is None:
+        return 0.0
+    if table.live.pending_since_us is not None:
+        return max(0, now_us - table.live.pending_since_us) / 1_000_000
+    if table.live.failures and table.last_success_us is not None:
+        return max(0, now_us - table.last_success_us) / 1_000_000
+    return 0.0
+
+
+def _because(table: TableStatus) -> str:
+    return "" if table.last_error is None else f", {_told(table.last_error)}"
+
+
+def _told(error: Mapping[str, str]) -> str:
+    return f"{error['code']}: {one_line(error['what'])}"
