@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from tests.cli.command_line import document
@@ -15,7 +17,7 @@ from tests.daemon.life import Life
 from tests.daemon.relay import Relay
 from tests.daemon.scraping import SERVED, Scraped, get, scrape
 from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, configure, fill, wait_equal
-from tests.hostile.actions import Method, RestFailure
+from tests.hostile.actions import Billed, Method, RestFailure
 from tests.hostile.proxy import HostileBigQuery
 from tests.watch.test_watch_life import QUEUE, flood
 from tests.workbench import Workbench, run_command
@@ -55,6 +57,7 @@ def test_the_numbers_say_what_was_done(hostile_bench: Workbench, hostile: Hostil
     bench = hostile_bench
     fill(bench, ROWS)
     configure(bench, MARKED + PLAIN, extra=QUICK + SERVED, sync=COMPARING)
+    billed = hostile.rule(Method.JOBS_INSERT, Billed(10 << 20))
     life = start(bench).ready()
     for table in ("marked", "plain"):
         wait_delivered(life, table, upserted=ROWS, deleted=0)
@@ -64,12 +67,15 @@ def test_the_numbers_say_what_was_done(hostile_bench: Workbench, hostile: Hostil
     check_contents(life, bench)
     check_deliveries(life, bench)
     check_waiting(life, bench, hostile)
+    hostile.drop(billed)
     check_failures(life, bench, hostile)
     check_lost_events(life, bench)
     check_reload(life, bench)
     check_held_deletes(life, bench)
     check_flood(life, bench)
+    found = scrape(life)
     assert life.end() == 0
+    check_bills(found, bench)
 
 
 def check_contents(life: Life, bench: Workbench) -> None:
@@ -223,6 +229,22 @@ def check_flood(life: Life, bench: Workbench) -> None:
     wait_for(life, "bqsync_quarantined_rows", FLOOD_ROWS, table="marked")
 
 
+def bills_of(bench: Workbench) -> list[tuple[str, int, int]]:
+    """Name, MERGEs and bytes billed of each table, of all days, straight from the state file."""
+    with closing(sqlite3.connect(bench.state_path)) as state:
+        return state.execute("SELECT name, sum(merges), sum(bytes) FROM bytes_billed JOIN tables ON id = table_id"
+                             " GROUP BY name").fetchall()
+
+
+def check_bills(found: Scraped, bench: Workbench) -> None:
+    """The daemon was the only one at work: what it has counted is what the state has of all days."""
+    bills = bills_of(bench)
+    assert len(bills) == 2
+    assert all(merges and size for _, merges, size in bills)
+    assert found.by("bqsync_merges_total", "table") == {name: merges for name, merges, _ in bills}
+    assert found.by("bqsync_bytes_billed_total", "table") == {name: size for name, _, size in bills}
+
+
 def test_while_bigquery_can_t_be_reached_it_is_down_and_the_lag_grows(
     workbench: Workbench, start: Start, relay: Relay,
 ) -> None:
@@ -244,6 +266,20 @@ def test_while_bigquery_can_t_be_reached_it_is_down_and_the_lag_grows(
     wait_for(life, "bqsync_up", 1)
     wait_for(life, "bqsync_lag_seconds", 0, table="marked")
     life.wait_until(lambda: scrape(life).value("bqsync_last_success_timestamp_seconds", table="marked"), "a success")
+    assert life.end() == 0
+
+
+def test_a_merge_of_an_earlier_life_counts_where_its_end_is_found_out(workbench: Workbench, start: Start) -> None:
+    fill(workbench)
+    configure(workbench, PLAIN, extra=QUICK + SERVED)
+    assert start(workbench, BQSYNC_FAILPOINT="merge.ended").died() == -signal.SIGKILL
+    assert bills_of(workbench) == []
+    life = start(workbench).ready()
+    life.wait("intent.settled", outcome="done")
+    wait_delivered(life, "plain", upserted=10, deleted=0)
+    # That one, and the one that has sent the rows again.
+    wait_for(life, "bqsync_merges_total", 2, table="plain")
+    assert bills_of(workbench) == [("plain", 2, 0)]
     assert life.end() == 0
 
 
