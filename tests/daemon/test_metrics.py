@@ -272,7 +272,8 @@ def test_while_bigquery_can_t_be_reached_it_is_down_and_the_lag_grows(
 def test_a_merge_of_an_earlier_life_counts_where_its_end_is_found_out(workbench: Workbench, start: Start) -> None:
     fill(workbench)
     configure(workbench, PLAIN, extra=QUICK + SERVED)
-    assert start(workbench, BQSYNC_FAILPOINT="merge.ended").died() == -signal.SIGKILL
+    first = start(workbench, BQSYNC_FAILPOINT="merge.ended")
+    assert first.died() == -signal.SIGKILL, first.errors
     assert bills_of(workbench) == []
     life = start(workbench).ready()
     life.wait("intent.settled", outcome="done")
