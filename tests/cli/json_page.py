@@ -12,6 +12,7 @@ _TEXT = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf
 _ROW = re.compile(r"^\| `(?P<field>[^`]+)` \| (?P<types>[a-z ]+) \| (?P<meaning>.*) ?\|$", re.MULTILINE)
 _ERROR_FIELDS = {"code", "kind", "what", "why", "fix"}
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
+_LISTS = {dict: "objects", str: "strings", float: "numbers"}
 
 Fields = dict[str, set[str]]
 """The types of each field, by its path."""
@@ -27,6 +28,12 @@ def sections() -> dict[str, str]:
 def documented(name: str) -> Fields:
     """The fields of a command."""
     return _fields(sections()[name])
+
+
+def snapshot_fields() -> Fields:
+    """The fields of what the daemon tells at its socket."""
+    text = _TEXT[_TEXT.index("## The snapshot of the daemon"):]
+    return _fields(text[:text.index("\n## ")])
 
 
 def error_fields() -> Fields:
@@ -78,8 +85,8 @@ class Printed:
         if not values:
             found[path].add("empty")
         for value in values:
-            assert isinstance(value, dict | str), f"{path}: a list of objects or of texts"
-            found[path].add("objects" if isinstance(value, dict) else "strings")
+            assert isinstance(value, dict | str | float), f"{path}: a list of objects, of texts or of numbers"
+            found[path].add(_LISTS[type(value)])
             if isinstance(value, dict):
                 self._object(value, f"{path}[]", found)
 

@@ -9,9 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
-from tests.cli.json_page import Fields, differences, documented, error_fields, sections
+from tests.cli.json_page import Fields, differences, documented, error_fields, sections, snapshot_fields
+from tests.page.snapshots import cycle, snapshot, table
 from tests.state.entries import delivery, rejected
 from tests.test_documentation import COMMANDS, parameters
 from tests.workbench import run_command
@@ -21,6 +23,7 @@ from bqsync.encode.keys import encode_key
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import Intent, SourceIdentity, TargetKey, TargetType, TimestampFormat, Watermark
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, write_live
+from bqsync.observe.snapshot import encode
 from bqsync.state.billing import Bill, note_bill
 from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.lock import StateLock
@@ -212,6 +215,18 @@ def test_what_status_prints_is_documented(home: Path) -> None:
     (home / "config.toml").write_text(limited, encoding="utf-8")
     reports.append(printed(home, "status", code=1))
     assert differences(documented("status"), reports) == []
+
+
+def test_what_the_daemon_tells_is_documented(home: Path) -> None:
+    whole, alone = (json.loads(encode(one)) for one in (snapshot(table("things")), snapshot()))
+    report = whole.pop("report")
+    assert report.keys() == printed(home, "status", code=1).keys()
+    assert report["tables"][0].keys() == printed(home, "status", code=1)["tables"][0].keys()
+    named = json.loads(msgspec.json.encode(cycle(lag_s=None)))
+    whole["history"]["tables"]["things"]["cycles"].append(named)
+    whole["history"]["failures"].append({**whole["history"]["failures"][0], "table": "things"})
+    found = [{**whole, "report": {}}, {**alone, "report": {}}]
+    assert differences(snapshot_fields(), found) == []
 
 
 def test_what_init_and_protos_print_is_documented(tmp_path: Path) -> None:

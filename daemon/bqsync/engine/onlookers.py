@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _log = get_logger()
 
-_TRY_AGAIN_S = 30.0
+_TRY_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from bqsync.state.health import TableHealth
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
 _DUTY = 0.05
-"""The fraction of the time that may go into reading the state: it counts the rows of the ledger."""
+"""The fraction of the time that may go into reading the state, which counts a ledger, and into the rest, each."""
 
 
 class Snapshots:
@@ -41,7 +41,8 @@ class Snapshots:
         self._last_hour = last_hour
         self._now_us = now_us
         self._lock = threading.Lock()
-        self._last: tuple[Snapshot, float] | None = None
+        self._last: Snapshot | None = None
+        self._make_again_s = 0.0
         self._known: Mapping[str, TableHealth] | None = None
         self._read_again_s = 0.0
 
@@ -49,17 +50,21 @@ class Snapshots:
         """The newest one. A state that can't be read at the moment is told as it was last read."""
         with self._lock:
             now_s = time.monotonic()
-            if self._last is None or now_s >= self._last[1] + _APART_S:
-                self._last = self._made(now_s), now_s
-            return self._last[0]
+            if self._last is None or now_s >= self._make_again_s:
+                self._look_at_state(now_s)
+                begun_s = time.monotonic()
+                self._last = self._made(begun_s)
+                self._make_again_s = begun_s + max(_APART_S, (time.monotonic() - begun_s) / _DUTY)
+            return self._last
 
-    def _made(self, now_s: float) -> Snapshot:
-        live, now_us = self._live(), self._now_us()
+    def _look_at_state(self, now_s: float) -> None:
         if now_s >= self._read_again_s:
             with suppress(BqsyncError):
                 self._known = known_health(self._config)
-            took_s = time.monotonic() - now_s
-            self._read_again_s = now_s + took_s / _DUTY
+            self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
+
+    def _made(self, now_s: float) -> Snapshot:
+        live, now_us = self._live(), self._now_us()
         waiting_s = {name: max(0, now_us - table.pending_since_us) / 1_000_000 for name, table in live.tables.items()
                      if table.pending_since_us is not None}
         return Snapshot(

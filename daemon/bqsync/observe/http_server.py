@@ -25,7 +25,7 @@ from bqsync.observe.repeats import Repeats
 _log = get_logger()
 
 _AT_MOST = 8
-_PATIENCE_S = 10.0
+_PATIENCE_S = 5.0
 _HEAD_BYTES = 16_384
 _LINES_S = 600.0
 

@@ -56,7 +56,7 @@ class LagTrace:
             for step in range(max(_step(since_s), last - STEPS + 1), last + 1):
                 place = step - last - 1
                 points[place] = max(points[place], _worst_s(step, since_s, now_s))
-        return tuple(round(point_s, 1) for point_s in points) if any(points) else ()
+        return tuple(point_s and round(point_s, 1) for point_s in points) if any(points) else ()
 
     def _noted_s(self, last: int) -> list[float]:
         """The hour that ends with a step, as far as it was noted."""

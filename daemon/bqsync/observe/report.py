@@ -7,8 +7,10 @@ Instants are in Unix microseconds, an error is a mapping as in every `--json`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Health(StrEnum):
@@ -117,4 +119,4 @@ class StatusReport:
 
     def as_document(self) -> dict[str, object]:
         """The same as `--json` prints it."""
-        return {**asdict(self), "is_failing": self.is_failing}
+        return {**msgspec.to_builtins(self), "is_failing": self.is_failing}
