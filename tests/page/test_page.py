@@ -54,7 +54,7 @@ def test_what_is_wrong_comes_first_with_its_fix() -> None:
 
 
 def test_names_and_messages_of_others_are_no_markup() -> None:
-    error = {**FOREIGN, "what": HOSTILE, "why": HOSTILE, "fix": HOSTILE}
+    error = {**FOREIGN, "code": HOSTILE, "what": HOSTILE, "why": HOSTILE, "fix": HOSTILE}
     tables = [replace(failing(HOSTILE), last_error=error, target=HOSTILE, confirm_deletes=HOSTILE, deletes_held=1)]
     text = page(snapshot(*tables, *(table(f"{HOSTILE}{number}") for number in range(80))))
     reader, plain = Reader(text), Reader(page(snapshot(failing("t"), *(table(f"t{number}") for number in range(80)))))

@@ -13,6 +13,8 @@ from bqsync.cli.output import show_error
 from bqsync.errors import BqsyncError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bqsync.config import Config
     from bqsync.engine.looking import Look
 
@@ -20,19 +22,28 @@ if TYPE_CHECKING:
 def watch(config: Config, *, interval_s: float, as_json: bool) -> None:
     """Look until a SIGINT or SIGTERM. A daemon may begin, end and begin again meanwhile; so may the state."""
     with stop_on_signals() as stop:
-        if sys.stdout.isatty() and not as_json:
-            _on_terminal(config, interval_s, stop)
-        else:
+        console = None if as_json else _console()
+        if console is None:
             _line_by_line(config, interval_s, stop, as_json=as_json)
+        else:
+            _on_terminal(console, config, interval_s, stop)
 
 
-def _on_terminal(config: Config, interval_s: float, stop: threading.Event) -> None:
+def _console() -> Console | None:
+    """The terminal, if there is one in which something can be drawn anew."""
+    if not sys.stdout.isatty():
+        return None
     from rich.console import Console
+
+    console = Console()
+    return None if console.is_dumb_terminal else console
+
+
+def _on_terminal(console: Console, config: Config, interval_s: float, stop: threading.Event) -> None:
     from rich.live import Live
 
     from bqsync.cli.watch_view import failed_view, view
 
-    console = Console()
     while not stop.is_set():
         size = console.size
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:

@@ -69,8 +69,11 @@ def _head(look: Look) -> Iterator[Text]:
 
 def _daemon(look: Look) -> str:
     report = look.snapshot.report
+    if report.daemon is None and report.pid is not None:
+        return f"does not run, or has just begun; process {report.pid or 'unknown'} works with the state:"
     if report.daemon is None:
-        return "does not run; what the state file says:"
+        nothing = ", and nothing was synced yet: run bqsync sync, or start it"
+        return f"does not run{'; what the state file says:' if report.has_state else nothing}"
     started = span((look.snapshot.taken_us - report.daemon.started_us) / 1_000_000)
     told = "" if look.is_told else "; its control socket does not answer, so nothing is known of the last hour"
     return f"runs for {started}, process {report.daemon.pid}{told}"

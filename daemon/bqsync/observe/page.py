@@ -31,12 +31,12 @@ def page(snapshot: Snapshot) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{"" if kind == "good" else "! "}{shown(report.source)}: {words}</title>'
+        f'<title>{"" if kind == "good" else "! "}{shown(report.source)}: {shown(words)}</title>'
         f'<link rel="icon" href="{_ICON}"><style>{STYLE}</style>'
         '<noscript><meta http-equiv="refresh" content="10"></noscript></head>\n<body>'
         '<div id="lost" role="alert" hidden>The daemon does not answer. What stands below is old.</div>\n'
         f"<main>{''.join(_parts(snapshot, kind, words))}</main>\n"
-        '<footer>Refreshed every few seconds. The same for programs: <a href="/status.json">status.json</a></footer>\n'
+        '<footer>Refreshed every few seconds. The same for programs: <a href="status.json">status.json</a></footer>\n'
         f"<script>{SCRIPT}</script></body></html>\n"
     )
 
@@ -92,7 +92,7 @@ def _others(tables: Sequence[TableStatus], now_us: int) -> Iterator[str]:
            f'<th scope="col">state</th></tr></thead><tbody>{rows}</tbody></table>')
     if len(tables) > _ROWS:
         more = len(tables) - _ROWS
-        yield f'<p class="soft">And {more:,} that are no worse; <a href="/status.json">all of them</a>.</p>'
+        yield f'<p class="soft">And {more:,} that are no worse; <a href="status.json">all of them</a>.</p>'
 
 
 def _failures(failures: Sequence[PastFailure], now_us: int) -> Iterator[str]:

@@ -61,8 +61,10 @@ th:last-child, td:last-child { padding-inline-end: 0; }
 
 SCRIPT = """
 const lost = document.getElementById("lost");
+let isAsking = false;
 async function refresh() {
-  if (document.hidden) return;
+  if (document.hidden || isAsking) return;
+  isAsking = true;
   try {
     const answer = await fetch(location.pathname, { cache: "no-store" });
     if (!answer.ok) throw new Error(answer.status);
@@ -73,7 +75,7 @@ async function refresh() {
     if (focused) document.getElementById(focused)?.querySelector("summary").focus();
     document.title = next.title;
     lost.hidden = true;
-  } catch { lost.hidden = false; }
+  } catch { lost.hidden = false; } finally { isAsking = false; }
 }
 setInterval(refresh, 5000);
 document.addEventListener("visibilitychange", refresh);

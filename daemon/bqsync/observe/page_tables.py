@@ -23,7 +23,7 @@ def shown(text: str) -> str:
 
 def marked(kind: Kind, words: str) -> str:
     """Words with a sign and a colour: `good`, `warn` or `bad`."""
-    return f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[kind]}</span> {words}</span>'
+    return f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[kind]}</span> {shown(words)}</span>'
 
 
 def failure(error: Mapping[str, str]) -> str:
@@ -103,7 +103,7 @@ def _cycle(cycle: PastCycle, now_us: int) -> str:
     ended = f"{ago(cycle.ended_us, now_us)}, {'sweep' if cycle.swept else 'changes'}"
     if cycle.code is not None:
         often = "" if cycle.times == 1 else f", {cycle.times:,} times"
-        ended = f"{ago(cycle.ended_us, now_us)}, {marked('bad', f'{shown(cycle.code)}{often}')}"
+        ended = f"{ago(cycle.ended_us, now_us)}, {marked('bad', f'{cycle.code}{often}')}"
     lag = "-" if cycle.lag_s is None else short_span(cycle.lag_s)
     return (f"<tr><td>{ended}</td><td>{cycle.rows_upserted:,}</td><td>{cycle.rows_deleted:,}</td>"
             f'<td class="wide">{cycle.rows_quarantined:,}</td><td>{short_span(cycle.duration_s)}</td>'
