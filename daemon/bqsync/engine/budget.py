@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from bqsync.config import TableSection
 from bqsync.config.quantities import format_size
+from bqsync.engine.counting import count_bill
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
@@ -136,6 +137,7 @@ class TableBudget:
             self._outcome.bytes_billed += size_bytes
         with self._session.store.transaction() as connection:
             note_bill(connection, self._table_id, self.bill(size_bytes))
+        count_bill(self._session.tally, self._section.name, size_bytes)
 
     def bill(self, size_bytes: int, *, merges: int = 0) -> Bill:
         """What a statement has cost that has just ended."""

@@ -25,6 +25,7 @@ from bqsync.engine.prepare import unwanted_partitioning
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import ProtoField, TableSpec, folded
+from bqsync.observe.exposition import INSTALL, MISSING, can_expose
 from bqsync.state.store import Store
 
 Messages = Mapping[str, tuple[ProtoField, ...]]
@@ -66,6 +67,8 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
     _check_state(config, findings)
     findings.extend(Finding(level="warning", subject=subject, what=what, fix=fix)
                     for subject, what, fix in exposures(config))
+    if config.http.listen is not None and not can_expose():
+        findings.append(Finding(level="warning", subject="/metrics", what=MISSING, fix=INSTALL))
     if not offline:
         _check_bigquery(config, specs, findings)
     return findings

@@ -25,6 +25,7 @@ from bqsync.failpoints import reached
 from bqsync.model import Delivery, EncodedRow, RejectedRow, TargetRef, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.tally import Tally
 from bqsync.state.ledger import ChunkCommit, Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.tables import TableState
@@ -49,6 +50,7 @@ class Lane:
     """Bytes in one append request, about; a larger row travels alone."""
     stopwatch: Stopwatch
     budget: TableBudget
+    tally: Tally
     ledger_is_whole: bool = True
     """What it does not have is not in the target: not so where it forgets rows, or the target keeps them marked."""
 

@@ -29,6 +29,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.metrics import Metric
 from bqsync.state.ledger import Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.repairs import Repair, asked_repair
@@ -98,7 +99,8 @@ class TableCycle:
                 state=self._state, ledger=self._ledger, quarantine=self._quarantine,
                 mapping_version=mapping_version(prepared.encoder.spec, self._session.zone),
                 append_rows=self._append_rows(), append_bytes=APPEND_BYTES, stopwatch=self._stopwatch,
-                budget=self.budget, ledger_is_whole=self._ledger_is_whole(prepared.encoder.spec),
+                budget=self.budget, tally=self._session.tally,
+                ledger_is_whole=self._ledger_is_whole(prepared.encoder.spec),
             )
             self._reader = plan.reader
             if isinstance(self._reader, ContentReader):
@@ -249,6 +251,7 @@ class TableCycle:
         self._book.decide(self._session.now_us(), from_newest=True)
         changed_us, merges = self._changed_us(), self.outcome.merges
         found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
+        began_s = time.monotonic()
         settings = self._session.config.sync
         limits = DeleteLimits(max_fraction=settings.max_delete_fraction, confirmed=self._options.confirmed_deletes,
                               is_alone=self._options.is_alone)
@@ -265,6 +268,7 @@ class TableCycle:
             # A sweep that failed has cost as much: the duty cycle counts it too.
             self._state.record_walk(self._session.now_us(), self._cost_us(own_s))
         if self.outcome.swept:
+            self._session.tally.note(Metric.LAST_SWEEP_DURATION, time.monotonic() - began_s, table=self._section.name)
             self._session.note_look(self._section.name, "sweep", found)
             self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us())
             self._note_lag(changed_us, merges)

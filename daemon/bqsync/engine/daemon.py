@@ -18,17 +18,21 @@ import msgspec
 from bqsync.config import Config
 from bqsync.deliver.clients import require_key
 from bqsync.deliver.retry import RESIDENT_WAITS
+from bqsync.engine.counting import count_failure
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop, drain
 from bqsync.engine.onlookers import Onlookers
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
+from bqsync.engine.scrape import Scrape
 from bqsync.engine.session import Session
 from bqsync.engine.systemd import Notifier
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.metrics import Metric
+from bqsync.observe.tally import Tally
 from bqsync.state.clock import now_us
 from bqsync.state.lock import StateLock
 
@@ -81,7 +85,9 @@ class Daemon:
         self._fallback: tuple[Config, Messages] | None = None
         """What was in force before, until the new one has proved itself."""
         self._live = LiveView(config.state.file, now_us)
-        self._onlookers = Onlookers(self._live, now_us)
+        self._tally = Tally()
+        self._scrape = Scrape(self._tally)
+        self._onlookers = Onlookers(self._live, now_us, self._scrape.answer)
         self._rebuilt_s = -math.inf
         """The monotonic instant at which the state was last begun anew."""
         self._stopped_s: float | None = None
@@ -147,8 +153,10 @@ class Daemon:
         with ExitStack() as stack:
             self._set_log(config)
             session = stack.enter_context(open_rooms(
-                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, keeps_warm=True))
+                config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally,
+                keeps_warm=True))
             loop = self._loop = Loop(session, self._inbox, self._count)
+            self._scrape.look_at(session, loop)
             self._onlookers.follow(config, loop)
             loop.step()
             self._tell_ready(session, loop)
@@ -208,10 +216,15 @@ class Daemon:
             self._next = new, messages
 
     def _refuse(self, failure: BqsyncError) -> None:
+        count_failure(self._tally, failure)
+        self._tally.note(Metric.RELOAD_SUCCESSFUL, 0)
         _log.error(Event.DAEMON_RELOAD_FAILED, **failure.as_dict())
 
     def _tell_ready(self, session: Session, loop: Loop) -> None:
         config = session.config
+        if self._fallback is None or self._fallback[0] is not config:
+            self._tally.note(Metric.RELOAD_SUCCESSFUL, 1)
+            self._tally.note(Metric.RELOAD_SUCCESS_TIMESTAMP, now_us() / 1_000_000)
         if self._fallback is None:
             _log.info(Event.DAEMON_READY, tables=len(config.tables), is_database_there=loop.lookout.lost is None,
                       duration_s=round(time.monotonic() - self._started_s, 2))

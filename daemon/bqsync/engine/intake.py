@@ -15,9 +15,11 @@ from bqsync.capture.compare import Marks, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
 from bqsync.encode.keys import source_values
 from bqsync.engine.chunk import Chunk, Lane
+from bqsync.engine.counting import count_bill, count_delivery
 from bqsync.engine.spread import portions
 from bqsync.engine.verdicts import Verdicts
 from bqsync.model import CycleOutcome, Delivery, EncodedRow, LedgerEntry, RawEntry, Reason, RejectedRow, Watermark
+from bqsync.observe.metrics import Metric
 from bqsync.state.quarantine import QuarantineEntry
 
 
@@ -92,6 +94,7 @@ class Intake:
                 [page.rows[at] for at in places], [keys[at] for at in places],
                 [page.prints[at] ^ self._salt for at in places],
                 [None] * len(places) if instants_us is None else [instants_us[at] for at in places], known)
+            self._note_pending(self.chunk.rows)
 
     def reject(self, rows: Sequence[Row]) -> None:
         """Note rows that no key finds."""
@@ -125,11 +128,19 @@ class Intake:
         self._outcome.bytes_billed += done.bytes_billed
         self._outcome.merges += done.merges
         self._has_waiting = self._has_waiting or bool(self.verdicts.met)
+        quarantined_before = self._outcome.rows_quarantined
         self.verdicts.report()
+        count_delivery(self._lane.tally, self._outcome.table, upserted=done.rows_upserted, deleted=done.rows_deleted,
+                       quarantined=self._outcome.rows_quarantined - quarantined_before, sent_bytes=done.bytes_sent)
+        count_bill(self._lane.tally, self._outcome.table, done.bytes_billed, merges=done.merges)
 
     def close(self) -> None:
         """Let go of the chunk in hand."""
         self.chunk.__exit__()
+        self._note_pending(0)
+
+    def _note_pending(self, rows: int) -> None:
+        self._lane.tally.note(Metric.PENDING_ROWS, rows, table=self._outcome.table)
 
     def _places(
         self, page: Page, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]
@@ -250,6 +261,7 @@ class Intake:
         """Stage deletes; where they are in too many partitions for one MERGE, in several."""
         for portion in portions(keys, self._has_room_for, self._begin_anew):
             self.chunk.delete(portion)
+            self._note_pending(self.chunk.rows)
 
     def _begin_anew(self) -> None:
         if self.chunk.rows:

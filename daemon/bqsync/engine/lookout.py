@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from bqsync.capture.source import FileState, Source
 from bqsync.config import WatchSection
+from bqsync.engine.counting import count_failure
 from bqsync.errors import BqsyncError
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.metrics import Metric
+from bqsync.observe.tally import Tally
 from bqsync.watch.debounce import Debounce
 from bqsync.watch.signals import Degraded, Signal
 from bqsync.watch.watch import DatabaseWatch
@@ -37,12 +40,14 @@ class Lookout:
         settings: `[watch]`.
         wake: called, from another thread, when a look has come to be due sooner than it was.
         now_us: the wall clock, in Unix microseconds.
+        tally: counts file events, and sources that were lost.
     """
 
     def __init__(
-        self, source: Source, settings: WatchSection, wake: Callable[[], None], now_us: Callable[[], int]
+        self, source: Source, settings: WatchSection, wake: Callable[[], None], now_us: Callable[[], int], tally: Tally
     ) -> None:
         self._source = source
+        self._tally = tally
         self._poll_interval_s = settings.poll_interval_s
         self._wake = wake
         self._now_us = now_us
@@ -118,6 +123,7 @@ class Lookout:
         self._watch.close()
 
     def _on_event(self, signal: Signal) -> None:
+        self._tally.add(Metric.FS_EVENTS, kind=signal.value)
         with self._lock:
             self.events += 1
             self._overflows += signal is Signal.OVERFLOW
@@ -154,6 +160,7 @@ class Lookout:
     def _lose(self, failure: BqsyncError, now_s: float) -> None:
         known = self.lost
         if known is None or known.kind is not failure.kind:
+            count_failure(self._tally, failure)
             _log.error(Event.SOURCE_UNAVAILABLE, file=str(self._source.path), **failure.as_dict())
         self._lost = (failure, now_s if self._lost is None else self._lost[1])
 

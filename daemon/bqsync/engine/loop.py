@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from bqsync.engine.agenda import Agenda, TableKey
 from bqsync.engine.beats import Beats
 from bqsync.engine.budget import LimitReachedError
+from bqsync.engine.counting import count_cycle, count_failure
 from bqsync.engine.deferral import DeferredDeletes
 from bqsync.engine.lookout import Lookout
 from bqsync.engine.pace import Pace
@@ -69,7 +70,7 @@ class Loop:
         self.agenda = Agenda({key: pace.interval_s for key, pace in self._paces.items()})
         self._deferred = DeferredDeletes()
         self.setbacks = Setbacks()
-        self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us)
+        self.lookout = Lookout(session.source, session.config.watch, self.wake, session.now_us, session.tally)
         self._beats = beats or Beats()
         self._workers = Workers(session, inbox, self._beats, self._told_us)
         self._patrol = Patrol(session, self._workers.turns, self.wake)
@@ -117,6 +118,7 @@ class Loop:
         if isinstance(message, Arrived):
             self._note_arrival(message.failure)
         elif isinstance(message, Ended):
+            count_cycle(self._session.tally, message.run.outcome)
             self._note_pace(message)
             self._note_end(message.key, message.run)
 
@@ -192,6 +194,8 @@ class Loop:
     def _note_arrival(self, failure: BqsyncError | None) -> None:
         self._is_arriving = False
         if failure is not None:
+            if not self._session.stop.is_set():
+                count_failure(self._session.tally, failure)
             self.setbacks.all_failed(failure)
             return
         self.has_arrived = True
@@ -268,7 +272,12 @@ class Loop:
             self.agenda.fail(key, counts=False)
             self.agenda.wait(key, self._session.now_us(), failure.until_us)
             failure.report()
-        elif failure.rule.concerns_all:
+        else:
+            count_failure(self._session.tally, failure, key[1])
+            self._set_back(key, run, failure)
+
+    def _set_back(self, key: TableKey, run: TableRun, failure: BqsyncError) -> None:
+        if failure.rule.concerns_all:
             self.agenda.fail(key, counts=False)
             self.setbacks.all_failed(failure, run)
         else:

@@ -47,11 +47,13 @@ class Onlookers:
     Args:
         live: makes what only the daemon knows of its loop.
         now_us: the wall clock, in Unix microseconds.
+        metrics: answers `/metrics`.
     """
 
-    def __init__(self, live: LiveView, now_us: Callable[[], int]) -> None:
+    def __init__(self, live: LiveView, now_us: Callable[[], int], metrics: Route) -> None:
         self._live = live
         self._now_us = now_us
+        self._metrics = metrics
         self._last_hour = LastHour()
         self._recorder = Recorder(self._last_hour, now_us)
         self._followed: _Followed | None = None
@@ -106,6 +108,7 @@ class Onlookers:
             "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
             "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
                                                 within_s=self._now().ready_within_s),
+            "/metrics": self._metrics,
         }
 
     def _now(self) -> _Followed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Event as StopEvent
 from zoneinfo import ZoneInfo
@@ -25,7 +26,9 @@ from bqsync.errors import BqsyncError, ErrorKind, Retry
 from bqsync.model import ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.metrics import Metric
 from bqsync.observe.repeats import Repeats
+from bqsync.observe.tally import Tally
 from bqsync.state.lock import StateLock, make_folder
 from bqsync.state.store import Store
 
@@ -63,7 +66,7 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
 @contextmanager
 def open_rooms(
     config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent,
-    waits: Mapping[Retry, Waits] = WAITS, keeps_warm: bool = False,
+    waits: Mapping[Retry, Waits] = WAITS, tally: Tally | None = None, keeps_warm: bool = False,
 ) -> Iterator[Session]:
     """
     Open what is on this machine. The database may be missing still, and BigQuery is not called.
@@ -74,14 +77,16 @@ def open_rooms(
         held: the lock on the state; None opens it to be read alone.
         stop: ends waits and cycles early once it is set.
         waits: for failed calls to BigQuery.
+        tally: goes on counting; None begins anew.
         keeps_warm: somebody stays for further cycles: what they need is made in between.
 
     Raises:
         BqsyncError: of the state or the credentials; EMBEDDED_FAILED.
     """
+    tally = tally or Tally()
     with ExitStack() as stack:
         store = stack.enter_context(_open_store(config, read_only=held is None))
-        destination = stack.enter_context(connected(config, stop, waits))
+        destination = stack.enter_context(connected(config, stop, waits, tally))
         warm = WarmStaging(destination) if keeps_warm else None
         if warm is not None:
             stack.callback(warm.close)
@@ -89,6 +94,7 @@ def open_rooms(
             config=config, source=Source(config.source.db, busy_timeout_s=config.source.busy_timeout_s), store=store,
             source_id=0 if held is None else store.source_id(config.source.name), destination=destination,
             effects=Delivering(destination, warm), messages=messages, zone=ZoneInfo(config.source.time_zone), stop=stop,
+            tally=tally,
         )
 
 
@@ -116,7 +122,7 @@ def open_destination(config: Config, stop: StopEvent) -> Iterator[Destination]:
 
 @contextmanager
 def connected(
-    config: Config, stop: StopEvent, waits: Mapping[Retry, Waits] = WAITS
+    config: Config, stop: StopEvent, waits: Mapping[Retry, Waits] = WAITS, tally: Tally | None = None
 ) -> Iterator[Destination]:
     """Start the embedded BigQuery if it is asked for, and make the clients; nothing is called yet."""
     with ExitStack() as stack:
@@ -128,7 +134,8 @@ def connected(
             section = msgspec.structs.replace(section, rest_endpoint=endpoints.rest, grpc_endpoint=endpoints.grpc)
             _log.info(Event.EMBEDDED_STARTED, rest_endpoint=endpoints.rest, grpc_endpoint=endpoints.grpc,
                       directory=str(section.embedded_dir))
-        destination = connect(section, Policy(stop=stop, on_retry=_report_retry, waits=waits))
+        on_retry = partial(_report_retry, tally or Tally())
+        destination = connect(section, Policy(stop=stop, on_retry=on_retry, waits=waits))
         stack.callback(destination.close)
         yield destination
 
@@ -168,8 +175,9 @@ def _tell_rebuilt(store: Store, told: Path | None) -> None:
                      why=f"{store.rebuilt_because}; every table is reconciled with its target")
 
 
-def _report_retry(failure: BqsyncError, attempt: int, wait_s: float) -> None:
+def _report_retry(tally: Tally, failure: BqsyncError, attempt: int, wait_s: float) -> None:
     """Each table and each call meets the same outage: of one kind, one line a minute."""
+    tally.add(Metric.RETRIES, kind=failure.kind.value)
     repeats = _retry_lines.admit(failure.kind)
     log = _log.debug if repeats is None else _log.warning
     log(Event.RETRY_SCHEDULED, attempt=attempt, wait_s=round(wait_s, 3), code=failure.rule.code,

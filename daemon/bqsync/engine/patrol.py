@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from bqsync.config import TableSection
 from bqsync.engine.aside import StoppedError
 from bqsync.engine.budget import LimitReachedError
+from bqsync.engine.counting import count_failure
 from bqsync.engine.repair import RepairOrder
 from bqsync.engine.session import Session
 from bqsync.engine.sides import Surroundings
@@ -18,6 +19,7 @@ from bqsync.engine.verify import verify_table
 from bqsync.errors import BqsyncError, internal_error
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.observe.metrics import Metric
 from bqsync.state.tables import TableState
 
 _log = get_logger()
@@ -85,6 +87,7 @@ class Patrol:
         except Exception as raised:  # noqa: BLE001 - told, and tried again; no table stops another
             failure = raised if isinstance(raised, BqsyncError) else internal_error(raised)
             self._not_before_s[section.name] = time.monotonic() + _RETRY_S
+            count_failure(self._session.tally, failure, section.name)
             _log.warning(Event.VERIFY_FAILED, table=section.name, **failure.as_dict(), retry_in_s=_RETRY_S)
         cost_s = time.thread_time() - began_s
         self._session.stop.wait(cost_s * (1 / self._session.config.sync.sweep_duty - 1))
@@ -103,7 +106,9 @@ class Patrol:
 
     def _compare(self, section: TableSection) -> None:
         order = RepairOrder(self._session, section)
-        verify_table(self._session, section, Surroundings(beside=True, is_bounded=True, turn=self._turn, damage=order))
+        outcome = verify_table(
+            self._session, section, Surroundings(beside=True, is_bounded=True, turn=self._turn, damage=order))
+        self._session.tally.note(Metric.VERIFY_MISMATCHED_ROWS, outcome.rows_different, table=section.name)
         order.place()
         TableState(self._session.store, self._session.source_id, section.name).record_verify(self._session.now_us())
         if order.rows:

@@ -18,6 +18,7 @@ from bqsync.engine.effects import Effects
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec
 from bqsync.observe.repeats import Repeats
+from bqsync.observe.tally import Tally
 from bqsync.state.clock import now_us
 from bqsync.state.store import Store
 
@@ -70,6 +71,8 @@ class Session:
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
     """The wall clock, in Unix microseconds."""
+    tally: Tally = field(default_factory=Tally)
+    """What is counted for the metrics; a daemon has one for its whole life."""
     identity_lock: Lock = field(default_factory=Lock)
     """Held from a look at which file it is until that is noted."""
     looks: dict[tuple[str, str], FileState] = field(default_factory=dict)

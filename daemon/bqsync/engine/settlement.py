@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bqsync.deliver import staging
+from bqsync.engine.counting import count_bill
 from bqsync.engine.session import Session
 from bqsync.failpoints import reached
 from bqsync.model import Intent, Operation
@@ -35,6 +36,7 @@ def settle_intent(session: Session, table: str, state: TableState, ledger: Ledge
         _doubt(session, intent, state, ledger)
     state.clear_intent(settled.created_us, Bill(at_us=session.now_us(), size_bytes=settled.bytes_billed,
                                                 merges=int(is_done)))
+    count_bill(session.tally, table, settled.bytes_billed, merges=int(is_done))
     session.effects.drop_staging(intent.staging_table)
     _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=settled.outcome,
               bytes_billed=settled.bytes_billed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,6 +20,9 @@ from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
 from bqsync.engine.turns import Turns
 from bqsync.errors import BqsyncError, internal_error
+from bqsync.observe.metrics import Metric
+from bqsync.state.quarantine import Quarantine
+from bqsync.state.tables import TableState
 
 ARRIVAL = "the first calls to BigQuery"
 
@@ -118,8 +122,20 @@ class Workers:
             run = failed_run(session, section, raised)
         finally:
             turn.leave()
+        self._note_quarantine(run)
         has_failed_by_it = run.failure is not None and run.failure.rule.asks_for_fewer_calls
         self._inbox.put(Ended(start.key, run, was_throttled=throttled.is_set() or has_failed_by_it))
+
+    def _note_quarantine(self, run: TableRun) -> None:
+        """Also of a cycle that has failed: too many rows in quarantine are a reason to."""
+        session, outcome = self._session, run.outcome
+        # A state that can't be read is told by the next cycle.
+        with suppress(BqsyncError):
+            rows = outcome.quarantine_total
+            if run.failure is not None:
+                state = TableState(session.store, session.source_id, outcome.table)
+                rows = Quarantine(session.store, state.table_id).count()
+            session.tally.note(Metric.QUARANTINED_ROWS, rows, table=outcome.table)
 
     def _own_session(self, key: TableKey, throttled: threading.Event) -> Session:
         """The session, for a thread whose calls to BigQuery are beats of its own, and which notes what it is asked."""
