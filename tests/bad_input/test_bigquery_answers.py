@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.bad_input.command import SENTINEL, run
-from tests.hostile.actions import Delay, Method, Reset, RestFailure, When
+from tests.hostile.actions import Delay, Method, Reset, RestFailure, Underway, When
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -137,6 +137,7 @@ def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_id(
 def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(
     relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE")
     hostile.rule(Method.JOBS_GET_QUERY_RESULTS, denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
     run(relayed.folder, "sync", "things").told(77, "E306", *ROLES)
     done = run(relayed.folder, "sync", "things")

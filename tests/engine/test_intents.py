@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.engine.application import PLAIN, ids
 from tests.engine.places import at_place
-from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, When
+from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, Underway, When
 from tests.hostile.calls import Call
 from tests.hostile.job_book import Fate
 from tests.hostile.proxy import HostileBigQuery
@@ -202,9 +202,10 @@ def test_a_merge_that_may_still_run_is_not_forgotten_over_a_failure_that_is_fina
 
 @pytest.mark.parametrize("action", [BUSY, Reset(), Reset(When.AFTER), Truncate(), Delay(0.5)])
 def test_an_end_that_is_told_late_is_waited_for(bench: Workbench, hostile: HostileBigQuery, action: Action) -> None:
-    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=2)
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
+    rule = hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=2)
     assert bench.sync()["t"].error is None
-    assert len(hostile.merges) == 1
+    assert (len(hostile.merges), bool(rule.fired)) == (1, True)
     assert_converged(bench)
 
 
@@ -212,6 +213,7 @@ def test_an_end_that_is_told_late_is_waited_for(bench: Workbench, hostile: Hosti
 def test_an_end_that_is_not_told_leaves_the_job_to_the_next_cycle(
     bench: Workbench, hostile: HostileBigQuery, action: Action,
 ) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
     hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=1)
     assert kind(bench.sync()["t"]) is not None
     bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")

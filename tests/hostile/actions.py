@@ -193,9 +193,16 @@ class Billed:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Underway:
+    """A job runs, and its submission is told so, as by BigQuery: the emulator answers when it has ended."""
+
+    methods: ClassVar = frozenset({Method.JOBS_INSERT})
+
+
 Action: TypeAlias = (
     RestFailure | StorageFailure | Delay | Reset | Truncate | Duplicate | RefuseRows | UnknownFor | RunLate | RunTwice
-    | FailJob | Billed
+    | FailJob | Billed | Underway
 )
 
 

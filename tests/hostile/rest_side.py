@@ -23,6 +23,7 @@ from tests.hostile.actions import (
     RunLate,
     RunTwice,
     Truncate,
+    Underway,
     When,
 )
 from tests.hostile.calls import Call
@@ -101,9 +102,11 @@ class RestSide:
         if isinstance(action, Billed):
             self.book.bill(request.job_id, action.size_bytes)
         answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
-        if action == Reset(When.AFTER):
-            return None
-        return Answer(answer.status, answer.body, answer.kind, cut=True) if isinstance(action, Truncate) else answer
+        if isinstance(action, Underway) and answer.status == 200:
+            answer = _submitted(request)
+        elif isinstance(action, Truncate):
+            answer = Answer(answer.status, answer.body, answer.kind, cut=True)
+        return None if action == Reset(When.AFTER) else answer
 
     def _act(self, request: RestRequest, upstream: HttpUpstream, *, times: int) -> Answer:
         if request.method is Method.JOBS_INSERT:
@@ -186,13 +189,20 @@ def _told_of_failure(request: RestRequest, submission: RestRequest, failure: Fai
     return Answer(400, RestFailure(status=400, reason=failure.reason, message=failure.message).body)
 
 
+def _submitted(submission: RestRequest) -> Answer:
+    """The resource of a job that has just begun."""
+    return Answer(200, json.dumps({
+        "kind": "bigquery#job", "jobReference": submission.resource["jobReference"],
+        "configuration": submission.resource["configuration"], "status": {"state": "RUNNING"}, "statistics": {},
+    }).encode())
+
+
 def _running(request: RestRequest, submission: RestRequest) -> Answer:
     """A job that has not ended, as the two methods tell of it."""
     reference = submission.resource["jobReference"]
     resource: dict[str, Any] = {"kind": "bigquery#getQueryResultsResponse", "jobComplete": False}
     if request.method is Method.JOBS_GET:
-        resource = {"kind": "bigquery#job", "configuration": submission.resource["configuration"],
-                    "status": {"state": "RUNNING"}, "statistics": {}}
+        return _submitted(submission)
     return Answer(200, json.dumps(resource | {"jobReference": reference}).encode())
 
 

@@ -16,6 +16,7 @@ from tests.hostile.actions import (
     Reset,
     StorageFailure,
     Truncate,
+    Underway,
     UnknownFor,
     When,
 )
@@ -110,6 +111,7 @@ def test_whoever_dies_at_any_call_converges_after_its_restart(
             hostile.dead = True
             stop.set()
 
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE")
     hostile.on_call(die)
     bench.sync(stop=stop)
     hostile.reset()

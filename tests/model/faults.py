@@ -16,6 +16,7 @@ from tests.hostile.actions import (
     RunTwice,
     StorageFailure,
     Truncate,
+    Underway,
     UnknownFor,
     When,
 )
@@ -43,6 +44,7 @@ FAULTS = (
     Fault(Method.JOBS_INSERT, RunLate(answer=_BUSY), _MERGE),
     Fault(Method.JOBS_INSERT, RunLate(never=True), _MERGE),
     Fault(Method.JOBS_INSERT, RunTwice(), _MERGE),
+    Fault(Method.JOBS_INSERT, Underway(), _MERGE),
     Fault(Method.JOBS_INSERT, _LIMIT, _MERGE),
     Fault(Method.JOBS_INSERT, _CONFLICT, _MERGE),
     Fault(Method.JOBS_INSERT, Truncate(), _MERGE),
