@@ -107,7 +107,7 @@ def test_where_it_serves_follows_a_reload_and_a_port_that_is_taken_stops_nothing
     assert len(life.events("http.unavailable")) == 1
     life.wait_until(lambda: get(taken, "/healthz")[0] == 200, "the port that is free now")
 
-    configure(workbench, PLAIN, extra=QUICK + http("[::1]:0"))
+    configure(workbench, PLAIN, extra=QUICK + http("127.0.0.1:0"))
     life.reload()
     other_address = life.wait("http.listening", 2)["address"]
     assert get(other_address, "/healthz")[0] == 200

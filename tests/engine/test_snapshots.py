@@ -50,6 +50,23 @@ def test_state_and_memory_are_told_together_and_what_waits_is_a_part_of_the_hour
     assert snapshot.table("never").lag_s == ()
 
 
+def locks_on(file: Path) -> list[str]:
+    """The locks that processes have on a file, as the kernel tells them."""
+    inode = file.stat().st_ino
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return sorted(line.partition(":")[2] for line in lines if line.split()[5].endswith(f":{inode}"))
+
+
+def test_a_look_at_the_state_leaves_the_locks_of_the_daemon_as_they_are(config: Config) -> None:
+    """Without them, whoever closes the file next removes the -wal that the daemon writes to."""
+    with closing(Store(config.state.file)) as store:
+        store.source_id("app")
+        held = locks_on(config.state.file)
+        assert held
+        assert snapshots(config).take().report.has_state
+        assert locks_on(config.state.file) == held
+
+
 def test_a_state_that_cannot_be_read_is_no_reason_to_tell_nothing(config: Config) -> None:
     config.state.file.write_bytes(b"no database" * 1_000)
     snapshot = snapshots(config).take()

@@ -6,17 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import msgspec
 
 from bqsync.config import Config
-from bqsync.engine.status import known_health, report
+from bqsync.engine.status import health_of, report
 from bqsync.errors import BqsyncError
 from bqsync.observe.last_hour import LastHour
 from bqsync.observe.live import LiveStatus
 from bqsync.observe.snapshot import VERSION, Snapshot
 from bqsync.state.health import TableHealth
+from bqsync.state.reader import StateReader
 
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
@@ -61,8 +62,8 @@ class Snapshots:
 
     def _look_at_state(self, now_s: float) -> None:
         if now_s >= self._read_again_s:
-            with suppress(BqsyncError):
-                self._known = known_health(self._config)
+            with suppress(BqsyncError), closing(StateReader(self._config.state.file)) as store:
+                self._known = health_of(self._config, store)
             self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
 
     def _made(self, now_s: float) -> Snapshot:
