@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from http.client import HTTPConnection
 
@@ -12,10 +13,12 @@ from tests.daemon.life import PATIENCE_S, Life
 from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, configure, fill, wait_equal
 from tests.hostile.actions import Method
 from tests.hostile.proxy import HostileBigQuery
-from tests.workbench import Workbench
+from tests.workbench import ROOT, Workbench
 
 from bqsync.observe.control import ask, control_socket
 from bqsync.observe.snapshot import Snapshot, decode
+
+PAGE = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
 
 
 def http(listen: str) -> str:
@@ -51,6 +54,7 @@ def test_a_daemon_tells_what_it_is_about(hostile_bench: Workbench, hostile: Host
     life = start(bench).ready()
     address = life.wait("http.listening")["address"]
     assert get(address, "/healthz") == (200, "ok\n")
+    assert set(get(address, "/nowhere")[1].splitlines()[1:]) == set(re.findall(r"^\| `(/.*?)` \|", PAGE, re.MULTILINE))
     life.wait_until(lambda: is_ready(address), "the first copies")
 
     with held(hostile, Method.JOBS_INSERT, "MERGE"):

@@ -42,10 +42,29 @@ def test_state_and_memory_are_told_together_and_what_waits_is_a_part_of_the_hour
     snapshot = snapshots(config).take()
     things, never = snapshot.report.tables
     assert (things.last_success_us, things.live and things.live.lag_s) == (NOW_US - 50_000_000, 40.0)
+    assert snapshot.report.daemon is not None
+    assert snapshot.report.daemon.as_of_us == NOW_US
     assert (never.health, never.live) == (Health.NEW, None)
     assert snapshot.table("things").lag_s[-1] == 40.0
     assert sum(map(bool, snapshot.table("things").lag_s)) in {3, 4}
     assert snapshot.table("never").lag_s == ()
+
+
+def locks_on(file: Path) -> list[str]:
+    """The locks that processes have on a file, as the kernel tells them."""
+    inode = file.stat().st_ino
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return sorted(line.partition(":")[2] for line in lines if line.split()[5].endswith(f":{inode}"))
+
+
+def test_a_look_at_the_state_leaves_the_locks_of_the_daemon_as_they_are(config: Config) -> None:
+    """Without them, whoever closes the file next removes the -wal that the daemon writes to."""
+    with closing(Store(config.state.file)) as store:
+        store.source_id("app")
+        held = locks_on(config.state.file)
+        assert held
+        assert snapshots(config).take().report.has_state
+        assert locks_on(config.state.file) == held
 
 
 def test_a_state_that_cannot_be_read_is_no_reason_to_tell_nothing(config: Config) -> None:

@@ -6,12 +6,13 @@ import os
 import socket
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
+from tests.daemon.life import PATIENCE_S, wait_until
 
 from bqsync.observe.control import ControlSocket, ask, control_socket
 from bqsync.observe.report import StatusReport
@@ -22,7 +23,8 @@ REPORT = StatusReport(source="app", db="/a.db", state_file="/s.db", has_state=Tr
 SNAPSHOT = Snapshot(version=VERSION, taken_us=7, report=REPORT,
                     history=History(step_s=15.0, tables={}, failures=()))
 DOCUMENT = encode(SNAPSHOT)
-PATIENCE_S = 30.0
+SHORT_S = 0.5
+"""For tests in which a client is dropped."""
 
 
 @pytest.fixture
@@ -61,6 +63,11 @@ def received(client: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return whole
+
+
+def wait_for_answers() -> None:
+    """Until nobody is being answered any more."""
+    wait_until(lambda: all(thread.name != "control answer" for thread in threading.enumerate()), "no answer")
 
 
 @pytest.mark.usefixtures("open_socket")
@@ -106,29 +113,33 @@ def test_another_request_gets_no_snapshot(file: Path, sent: bytes) -> None:
         assert b"taken_us" not in received(client)
 
 
-@pytest.mark.usefixtures("open_socket")
 def test_clients_that_hang_are_dropped_and_then_others_are_answered(file: Path) -> None:
+    control = ControlSocket(file, lambda: DOCUMENT, patience_s=SHORT_S)
     with ExitStack() as stack:
+        stack.callback(control.close)
         hanging = [stack.enter_context(connect(file)) for _ in range(40)]
         # Each comes to its end by itself: turned away at once, or dropped when its time is over.
         for client in hanging:
             assert received(client) == b""
-        assert ask(file) == SNAPSHOT
+        wait_until(lambda: ask(file) == SNAPSHOT, "an answer")
 
 
 def test_an_answer_that_nobody_takes_ends_with_its_time_and_the_socket_goes_on(file: Path) -> None:
-    large = b"x" * (8 << 20)
-    answers = iter([large, DOCUMENT])
-    control = ControlSocket(file, lambda: next(answers))
+    large, has_begun = b"x" * (8 << 20), threading.Event()
+    answers = chain([large], repeat(DOCUMENT))
+
+    def take() -> bytes:
+        has_begun.set()
+        return next(answers)
+
+    control = ControlSocket(file, take, patience_s=SHORT_S)
     try:
         with connect(file) as client:
             client.sendall(b"snapshot\n")
-            deadline_s = time.monotonic() + PATIENCE_S
-            while any(thread.name == "control answer" for thread in threading.enumerate()):
-                assert time.monotonic() < deadline_s
-                time.sleep(0.05)
+            assert has_begun.wait(PATIENCE_S)
+            wait_for_answers()
             assert len(received(client)) < len(large)
-        assert ask(file) == SNAPSHOT
+        wait_until(lambda: ask(file) == SNAPSHOT, "an answer")
     finally:
         control.close()
 
@@ -142,3 +153,21 @@ def test_what_is_no_snapshot_is_not_taken_for_one(file: Path) -> None:
             assert ask(file) is None
         finally:
             control.close()
+
+
+def test_a_fault_of_ours_is_told_in_the_log_and_the_socket_goes_on(
+    file: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    def take() -> bytes:
+        raise KeyError
+
+    control = ControlSocket(file, take)
+    try:
+        assert ask(file) is None
+        assert ask(file) is None
+        wait_for_answers()
+    finally:
+        control.close()
+    told = capsys.readouterr()
+    assert told.out.count("answer.failed") == 1
+    assert told.err == ""

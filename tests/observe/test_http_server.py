@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
+from tests.daemon.life import PATIENCE_S, wait_until
 
 from bqsync.config.listen import ListenAddress
 from bqsync.observe.http_server import Answer, HttpServer, text_answer
 
-PATIENCE_S = 30.0
 FREE = ListenAddress("127.0.0.1", 0)
 
 
@@ -100,8 +100,10 @@ def test_what_is_no_request_gets_no_answer_that_is_one(server: HttpServer, sent:
     assert get(server, "/healthz")[0].status == 200
 
 
-def test_clients_that_hang_are_dropped_and_then_others_are_answered(server: HttpServer) -> None:
+def test_clients_that_hang_are_dropped_and_then_others_are_answered() -> None:
+    server = HttpServer(FREE, {"/healthz": lambda: text_answer(200, "ok")}, patience_s=0.5)
     with ExitStack() as stack:
+        stack.callback(server.close)
         hanging = [stack.enter_context(socket.create_connection(server.address, PATIENCE_S)) for _ in range(30)]
         for client in hanging:
             try:
@@ -109,7 +111,7 @@ def test_clients_that_hang_are_dropped_and_then_others_are_answered(server: Http
                 assert client.recv(100) == b""
             except (ConnectionResetError, BrokenPipeError):
                 continue
-        assert get(server, "/healthz")[0].status == 200
+        wait_until(lambda: raw(server, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"ok\n"), "an answer")
 
 
 def test_a_request_that_comes_by_and_by_is_answered(server: HttpServer) -> None:

@@ -25,6 +25,8 @@ _READ_BYTES = 1 << 16
 _FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run", "--no-default-browser-check",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    # It shows pages of ours alone, and in many containers its sandbox can't be made.
+    "--no-sandbox",
 )
 
 
@@ -67,7 +69,8 @@ class Chromium:
         session = {} if self._session is None else {"sessionId": self._session}
         message = {"id": number, "method": method, "params": parameters, **session}
         os.write(self._to, json.dumps(message).encode() + b"\0")
-        wait_for(lambda: number in self._answers, method)
+        wait_for(lambda: number in self._answers or not self._reader.is_alive(), method)
+        assert number in self._answers, "the browser has ended by itself"
         answer = self._answers.pop(number)
         assert "error" not in answer, (method, answer["error"])
         return dict(answer["result"])
@@ -130,9 +133,8 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
 def _start(path: str, folder: Path) -> tuple[int, int, int]:
     """Its process, and the ends of the pipes that it takes for its descriptors 3 and 4: to write to, to read from."""
     its_in, to, from_, its_out = (_higher(end) for end in (*os.pipe(), *os.pipe()))
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
-    pid = os.posix_spawn(path, [path, *_FLAGS, *sandbox, f"--user-data-dir={folder}"], os.environ, file_actions=[
+    pid = os.posix_spawn(path, [path, *_FLAGS, f"--user-data-dir={folder}"], os.environ, file_actions=[
         *nothing, (os.POSIX_SPAWN_DUP2, its_in, 3), (os.POSIX_SPAWN_DUP2, its_out, 4)])
     os.close(its_in)
     os.close(its_out)

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 from tests.page.snapshots import FOREIGN, HOSTILE, LIVE, NOW_US, failing, snapshot, table
 
-from bqsync.observe.page import page
-from bqsync.observe.page_style import POLICY, SCRIPT, STYLE
+from bqsync.observe.page.document import page
+from bqsync.observe.page.style import POLICY, SCRIPT, STYLE
 from bqsync.observe.readiness import what_is_late
 from bqsync.observe.report import Health, TableStatus
 

@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from bqsync.engine.loop import Loop
 from bqsync.observe.http_server import Answer, text_answer
-from bqsync.observe.page import page
-from bqsync.observe.page_style import POLICY
+from bqsync.observe.page.document import page
+from bqsync.observe.page.style import POLICY
 from bqsync.observe.readiness import what_is_late
 from bqsync.observe.snapshot import Snapshot, encode
 

@@ -6,15 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
+
+import msgspec
 
 from bqsync.config import Config
-from bqsync.engine.status import known_health, report
+from bqsync.engine.status import health_of, report
 from bqsync.errors import BqsyncError
 from bqsync.observe.last_hour import LastHour
 from bqsync.observe.live import LiveStatus
 from bqsync.observe.snapshot import VERSION, Snapshot
 from bqsync.state.health import TableHealth
+from bqsync.state.reader import StateReader
 
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
@@ -59,12 +62,13 @@ class Snapshots:
 
     def _look_at_state(self, now_s: float) -> None:
         if now_s >= self._read_again_s:
-            with suppress(BqsyncError):
-                self._known = known_health(self._config)
+            with suppress(BqsyncError), closing(StateReader(self._config.state.file)) as store:
+                self._known = health_of(self._config, store)
             self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
 
     def _made(self, now_s: float) -> Snapshot:
-        live, now_us = self._live(), self._now_us()
+        now_us = self._now_us()
+        live = msgspec.structs.replace(self._live(), written_us=now_us)
         waiting_s = {name: max(0, now_us - table.pending_since_us) / 1_000_000 for name, table in live.tables.items()
                      if table.pending_since_us is not None}
         return Snapshot(

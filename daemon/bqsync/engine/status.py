@@ -28,7 +28,7 @@ def read_status(config: Config, clock: Callable[[], int] = now_us) -> StatusRepo
     Raises:
         BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
     """
-    known = known_health(config)
+    known = _health(config)
     pid = lock_holder(config.state.file)
     return report(config, known, pid, _live(config.state.file, pid), clock())
 
@@ -66,13 +66,18 @@ def next_sweep_us(health: TableHealth, *, interval_us: int, duty: float, now_us:
     return max(rested_us, health.last_sweep_us + interval_us)
 
 
-def known_health(config: Config) -> dict[str, TableHealth] | None:
+def health_of(config: Config, store: Store) -> dict[str, TableHealth]:
     """
-    What the state says of the configured tables, by name; None where there is no state.
+    What an open state says of the configured tables, by name.
 
     Raises:
-        BqsyncError: STATE_NEWER, STATE_DAMAGED, STATE_UNWRITABLE.
+        BqsyncError: the state can't be read.
     """
+    found = table_health(store, config.source.name, [table.name for table in config.tables])
+    return {table.name: table for table in found}
+
+
+def _health(config: Config) -> dict[str, TableHealth] | None:
     try:
         store = Store(config.state.file, read_only=True)
     except BqsyncError as failure:
@@ -80,10 +85,9 @@ def known_health(config: Config) -> dict[str, TableHealth] | None:
             return None
         raise
     try:
-        found = table_health(store, config.source.name, [table.name for table in config.tables])
+        return health_of(config, store)
     finally:
         store.close()
-    return {table.name: table for table in found}
 
 
 def _live(state_file: Path, pid: int | None) -> LiveStatus | None:

@@ -17,15 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bqsync.observe.listener import Listener, read_until
+from bqsync.observe.listener import PATIENCE_S, Listener, read_until
 from bqsync.observe.snapshot import MAX_BYTES, Snapshot, decode
 
 _SUFFIX = ".sock"
 _REQUEST = b"snapshot\n"
 _AT_MOST = 4
-_PATIENCE_S = 2.0
 _REQUEST_BYTES = 64
-_ANSWER_PATIENCE_S = 10.0
 _READ_BYTES = 1 << 16
 
 
@@ -41,12 +39,13 @@ class ControlSocket:
     Args:
         file: where it is to stand.
         take: gives the answer. Called from any thread.
+        patience_s: for what a client sends and takes, each.
 
     Raises:
         OSError: it can't be made, or something else stands there.
     """
 
-    def __init__(self, file: Path, take: Callable[[], bytes]) -> None:
+    def __init__(self, file: Path, take: Callable[[], bytes], *, patience_s: float = PATIENCE_S) -> None:
         self._file = file
         self._take = take
         listening = socket.socket(socket.AF_UNIX)
@@ -57,7 +56,7 @@ class ControlSocket:
                 os.fchmod(listening.fileno(), 0o600)
                 listening.bind(_address(folder, file.name))
             self._listener = Listener(listening, self._answer, name="control", at_most=_AT_MOST,
-                                      patience_s=_PATIENCE_S)
+                                      patience_s=patience_s)
         except OSError:
             listening.close()
             raise
@@ -78,8 +77,8 @@ def ask(file: Path) -> Snapshot | None:
     received = bytearray()
     try:
         with _folder_of(file) as folder, socket.socket(socket.AF_UNIX) as connection:
-            deadline_s = time.monotonic() + _ANSWER_PATIENCE_S
-            connection.settimeout(_ANSWER_PATIENCE_S)
+            deadline_s = time.monotonic() + PATIENCE_S
+            connection.settimeout(PATIENCE_S)
             connection.connect(_address(folder, file.name))
             connection.sendall(_REQUEST)
             while piece := connection.recv(_READ_BYTES):

@@ -22,7 +22,7 @@ class Event(StrEnum):
     CONTROL_UNAVAILABLE = "control.unavailable"
     HTTP_LISTENING = "http.listening"
     HTTP_UNAVAILABLE = "http.unavailable"
-    HTTP_FAILED = "http.failed"
+    ANSWER_FAILED = "answer.failed"
     WATCH_DEGRADED = "watch.degraded"
     WATCH_RECOVERED = "watch.recovered"
     WATCH_OVERFLOW = "watch.overflow"
@@ -139,9 +139,9 @@ SPECIFICATIONS = MappingProxyType(
             "error", "The address of `http.listen` can't be had; the daemon works without, and it is tried again.",
             ("what", "why", "fix", "retry_in_s"),
         ),
-        Event.HTTP_FAILED: EventSpecification(
-            "error", "A request could not be answered, by a fault of bqsync; the daemon goes on.",
-            ("path", "exception"),
+        Event.ANSWER_FAILED: EventSpecification(
+            "error", "Somebody who asked the daemon could not be answered, by a fault of bqsync; it goes on.",
+            ("where", "exception"),
         ),
         Event.WATCH_DEGRADED: EventSpecification(
             "warning", "Changes are found by polling alone.", ("what", "why", "fix", "poll_interval_s")

@@ -18,14 +18,13 @@ from typing import NamedTuple
 
 from bqsync.config.listen import ListenAddress
 from bqsync.observe.events import Event
-from bqsync.observe.listener import Listener, TooMuchError, read_until
+from bqsync.observe.listener import PATIENCE_S, Listener, TooMuchError, read_until
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
 _AT_MOST = 8
-_PATIENCE_S = 5.0
 _HEAD_BYTES = 16_384
 _LINES_S = 600.0
 
@@ -68,6 +67,7 @@ class HttpServer:
     Args:
         address: where; its port may be 0.
         routes: by path, such as `/healthz`.
+        patience_s: for what a client sends and takes, each.
 
     Raises:
         OSError: the address can't be had.
@@ -76,7 +76,9 @@ class HttpServer:
         address: where it listens, with the port that was taken.
     """
 
-    def __init__(self, address: ListenAddress, routes: Mapping[str, Route]) -> None:
+    def __init__(
+        self, address: ListenAddress, routes: Mapping[str, Route], *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._routes = routes
         self._lines = Repeats(_LINES_S)
         listening = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
@@ -85,7 +87,7 @@ class HttpServer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             self.address = ListenAddress(address.host, listening.getsockname()[1])
-            self._listener = Listener(listening, self._serve, name="http", at_most=_AT_MOST, patience_s=_PATIENCE_S)
+            self._listener = Listener(listening, self._serve, name="http", at_most=_AT_MOST, patience_s=patience_s)
         except OSError:
             listening.close()
             raise
@@ -105,7 +107,7 @@ class HttpServer:
             return route()
         except Exception as raised:  # noqa: BLE001 - whoever looks on must not end what he looks at
             if self._lines.admit(path) is not None:
-                _log.error(Event.HTTP_FAILED, path=path, exc_info=raised)
+                _log.error(Event.ANSWER_FAILED, where=path, exc_info=raised)
             return text_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "bqsync failed to answer; its log says how.")
 
 

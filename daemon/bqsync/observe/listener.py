@@ -14,6 +14,15 @@ import threading
 import time
 from collections.abc import Callable
 
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+from bqsync.observe.repeats import Repeats
+
+_log = get_logger()
+
+PATIENCE_S = 10.0
+"""For a client: as long as a machine that is short of memory may stand still, and longer."""
+_LINES_S = 600.0
 _REST_S = 1.0
 """After an accept that has failed, as where no descriptor is left."""
 _READ_BYTES = 4096
@@ -29,7 +38,7 @@ class Listener:
 
     Args:
         listening: a socket that is bound; it listens from now on, and is closed with the listener.
-        answer: speaks with one connection. What the connection raises is the end of it.
+        answer: speaks with one connection. An OSError is the end of it; another exception is logged.
         name: of the threads.
         at_most: connections at a time.
         patience_s: for what a connection sends and takes, each.
@@ -43,6 +52,7 @@ class Listener:
         self._answer = answer
         self._name = name
         self._patience_s = patience_s
+        self._lines = Repeats(_LINES_S)
         self._free = threading.BoundedSemaphore(at_most)
         self._is_closed = threading.Event()
         listening.listen(2 * at_most)
@@ -80,6 +90,9 @@ class Listener:
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(self._patience_s)
                 self._answer(connection)
+        except Exception as raised:  # noqa: BLE001 - whoever looks on must not end what he looks at
+            if self._lines.admit(None) is not None:
+                _log.error(Event.ANSWER_FAILED, where=self._name, exc_info=raised)
         finally:
             self._free.release()
 

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator, Mapping, Sequence
 
 from bqsync.observe.amounts import count, short_span, size, span
-from bqsync.observe.chart import lag_chart
+from bqsync.observe.page.chart import lag_chart
 from bqsync.observe.render import one_line
 from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import PastCycle, TableHistory

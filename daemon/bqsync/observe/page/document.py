@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from bqsync.observe.amounts import count, size, span
-from bqsync.observe.page_style import SCRIPT, STYLE
-from bqsync.observe.page_tables import card, compact, failure, marked, shown
+from bqsync.observe.page.style import SCRIPT, STYLE
+from bqsync.observe.page.tables import card, compact, failure, marked, shown
 from bqsync.observe.report import StatusReport, TableStatus
 from bqsync.observe.snapshot import PastFailure, Snapshot
 from bqsync.observe.standing import Kind, rank, report_words
