@@ -1,8 +1,8 @@
 """
 What a scrape finds: what was counted, how the loop stands, and what the state has noted.
 
-Asked from any thread at any time. It touches neither the network nor the source, counts no rows, and waits for nobody
-longer than a moment: while a transaction takes longer, it tells what the state said last.
+Asked from any thread at any time. It touches neither network nor source, counts no rows, and waits for no cycle:
+the state is read beside the connection that writes to it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -18,11 +19,12 @@ from bqsync.engine.agenda import Standing
 from bqsync.engine.counting import DELETED, UNCHANGED, UPSERTED
 from bqsync.engine.loop import Loop
 from bqsync.engine.session import Session
-from bqsync.errors import RULES, ErrorKind, Retry
+from bqsync.errors import RULES, BqsyncError, ErrorKind, Retry
 from bqsync.observe.exposition import CONTENT_TYPE, INSTALL, MISSING, Family, can_expose, expose
 from bqsync.observe.metrics import METRICS, Metric, MetricType
 from bqsync.observe.tally import Distribution, LabelValues, Tally
 from bqsync.state.marks import TableMarks, table_marks
+from bqsync.state.reader import StateReader
 from bqsync.watch.signals import Signal
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 Numbers = Mapping[LabelValues, float]
 
-_WAIT_S = 0.5
-"""For a transaction on the state, of the seconds that Prometheus gives a scrape: 10 unless it is told otherwise."""
 _ZEROS: Mapping[Metric, Sequence[LabelValues]] = {
     Metric.FS_EVENTS: [(signal.value,) for signal in Signal],
     Metric.RETRIES: [(kind.value,) for kind in ErrorKind if RULES[kind].retry is not Retry.NEVER],
@@ -93,8 +93,9 @@ class Scrape:
         return zeros | dict(self._tally.distributions(metric))
 
     def _noted(self, session: Session) -> Mapping[str, TableMarks]:
-        """What the state says; what it said last, where that can't be read in a moment."""
-        self._marks = table_marks(session.store, session.source_id, wait_s=_WAIT_S) or self._marks
+        """What the state says; what it said last, where it can't be read: the cycles will tell of that."""
+        with suppress(BqsyncError), closing(StateReader(session.config.state.file)) as store:
+            self._marks = table_marks(store, session.config.source.name)
         return self._marks
 
     def _counted(self, metric: Metric, tables: Sequence[str]) -> Numbers:

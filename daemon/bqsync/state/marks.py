@@ -1,4 +1,4 @@
-"""What the state has noted of each table, for those who look often: nothing is counted, nobody is kept waiting."""
+"""What the state has noted of each table, for those who look often: nothing is counted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from bqsync.state.store import Store
 
-_STATEMENT = ("SELECT name, last_success_us, last_sweep_us, last_verify_us, deletes_held, last_error"
-              " FROM tables WHERE source_id = ?")
+_STATEMENT = ("SELECT t.name, last_success_us, last_sweep_us, last_verify_us, deletes_held, last_error"
+              " FROM tables t JOIN sources s ON s.id = t.source_id WHERE s.name = ?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +23,16 @@ class TableMarks:
     """Of the last cycle, where it has failed."""
 
 
-def table_marks(store: Store, source_id: int, *, wait_s: float) -> dict[str, TableMarks] | None:
+def table_marks(store: Store, source_name: str) -> dict[str, TableMarks]:
     """
     What is noted of all tables of a source, by name.
 
-    Args:
-        store: the open state.
-        source_id: of the source.
-        wait_s: for so long at most another thread's transaction is waited for.
-
-    Returns:
-        None where that took longer, or the state can't be read.
+    Raises:
+        BqsyncError: the state can't be read.
     """
-    rows = store.glance(_STATEMENT, (source_id,), wait_s=wait_s)
-    return None if rows is None else {
+    with store.transaction() as connection:
+        rows = connection.exec_driver_sql(_STATEMENT, (source_name,)).all()
+    return {
         name: TableMarks(last_success_us=success_us, last_sweep_us=sweep_us, last_verify_us=verify_us,
                          deletes_held=int(held), error_kind=json.loads(error)["kind"] if error else None)
         for name, success_us, sweep_us, verify_us, held, error in rows

@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, select
 from sqlalchemy.exc import DatabaseError, MultipleResultsFound, NoResultFound
@@ -117,26 +116,6 @@ class Store:
             self._lock.release()
         known, self._data_version = self._data_version, version
         return known not in (None, version)
-
-    def glance(self, statement: str, parameters: tuple[object, ...], *, wait_s: float) -> list[tuple[Any, ...]] | None:
-        """
-        The rows of one SELECT, without a transaction: in WAL mode, no writer of another process is waited for.
-
-        Returns:
-            None where another thread of this process works with the state for longer than `wait_s`, where it is closed,
-            and where it can't be read: whoever needs it will tell why.
-        """
-        if not self._lock.acquire(timeout=wait_s):
-            return None
-        try:
-            if self._is_closed:
-                return None
-            with self._engine.connect() as connection:
-                return [tuple(row) for row in connection.exec_driver_sql(statement, parameters)]
-        except DatabaseError:
-            return None
-        finally:
-            self._lock.release()
 
     def damage(self) -> BqsyncError | None:
         """
