@@ -79,7 +79,7 @@ def _source(file: str | None, unit: str | None, last: int | None, *, follow: boo
         file = _STDIN
     if file == _STDIN:
         if last is not None:
-            raise click.UsageError("--lines is for a file or the journal: a pipe is read as it comes")
+            raise click.UsageError("--lines is for a file or the journal (--unit NAME): a pipe is read as it comes")
         return read_stream(sys.stdin.fileno())
     if last is None and is_short:
         last = _LAST_LINES

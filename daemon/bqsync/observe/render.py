@@ -90,12 +90,13 @@ def _columns(
     fields = dict(_ordered(event))
     timestamp, level, name = (one_line(str(_plain(fields.pop(key), 100, 1))) for key in _HEAD)
     moment = moment_of(event, zone)
+    # The day and the sixth digit help a machine; at a terminal the time of day does.
+    time = timestamp if moment is None else moment.isoformat(timespec="milliseconds")[11:23]
     table = one_line(_cut(fields.pop("table"), characters)) if isinstance(fields.get("table"), str) else ""
     said, unsaid = phrases(name, fields)
     left = {_cut(str(key), 100): _plain(value, characters, entries) for key, value in unsaid.items()}
     return [
-        # The day and the sixth digit help a machine; at a terminal the time of day does.
-        _paint(f"{timestamp if moment is None else moment.strftime('%H:%M:%S.%f')[:12]:<12}", "2", color=color),
+        _paint(f"{time:<12}", "2", color=color),
         _paint(f"{level:<7}", _COLORS.get(level, "0"), color=color),
         _paint(f"{table:<{_TABLE_WIDTH}}", "36", color=color),
         _paint(f"{name:<{_EVENT_WIDTH}}" if said or left else name, "1", color=color),
