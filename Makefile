@@ -33,13 +33,18 @@ fmt: $(VENV)/.ready
 protos: $(VENV)/.ready  ## compile protos/*.proto into the descriptor set that is checked in
 	$(BIN)/bqsync protos
 
-# The columnar driver is a floor of one figure, and no dependency: it lives in an environment of its own.
-bench: $(VENV)/.ready .venv-bench/.ready
+# A columnar driver and a peer are what figures are compared with, and no dependencies: each has an environment of its own.
+bench: $(VENV)/.ready .venv-bench/.ready .venv-dlt/.ready
 	$(BIN)/python -m bench
 
 .venv-bench/.ready:
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip install -q --disable-pip-version-check adbc-driver-sqlite==1.13.0 pyarrow==26.0.1
+	touch $@
+
+.venv-dlt/.ready:
+	$(PYTHON) -m venv .venv-dlt
+	.venv-dlt/bin/pip install -q --disable-pip-version-check 'dlt[bigquery]==1.31.0' sqlalchemy pyarrow==26.0.1
 	touch $@
 
 soak: $(VENV)/.ready  ## the daemon beside writers, faults and kills for so long: make soak MINUTES=10
@@ -78,7 +83,8 @@ lock:  ## pin what development uses: the newest of everything, with hashes
 	rm -rf .venv-lock
 
 clean:
-	rm -rf $(VENV) .venv-bench .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .bqsync
+	rm -rf $(VENV) .venv-bench .venv-dlt .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+		.import_linter_cache .bqsync
 
 # The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
 # considers. `pip check` tells what the lock lacks.

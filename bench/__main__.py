@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import cycle, encoding, far, first_copy, guest, idle, lag, large, source
+from bench import cycle, encoding, far, first_copy, guest, idle, lag, large, peer, source
 from bench.measure import Figure, line, report
 from bqsync.observe.log import configure
 
@@ -26,6 +26,7 @@ def main() -> None:
             "idle": lambda: idle.figures(folder, options.idle_s),
             "guest": lambda: guest.figures(folder, options.pairs, options.guest_s),
             "copy": lambda: first_copy.figures(folder, options.rows, options.runs),
+            "peer": lambda: peer.figures(folder, options.peer_rows, options.runs),
             "large": lambda: large.figures(folder, options.rows, options.runs),
             "encoding": lambda: encoding.figures(folder, options.runs),
             "cycle": lambda: cycle.figures(folder, source.make, options.runs),
@@ -47,8 +48,9 @@ def _run(name: str, bench: Callable[[], list[Figure]]) -> list[Figure]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench")
-    parser.add_argument("--only", metavar="NAMES", help="some of lag,far,idle,guest,copy,large,encoding,cycle")
+    parser.add_argument("--only", metavar="NAMES", help="some of lag,far,idle,guest,copy,peer,large,encoding,cycle")
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the large table")
+    parser.add_argument("--peer-rows", type=int, default=200_000, help="that a peer copies, too")
     parser.add_argument("--runs", type=int, default=5, help="of which the median is taken")
     parser.add_argument("--lag-s", type=float, default=60, help="seconds of writing")
     parser.add_argument("--changes", type=int, default=20, help="single changes on a BigQuery that is far away")
