@@ -13,6 +13,7 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 from bqsync.engine.daemon import GRACE_S
+from bqsync.observe.control import control_socket
 
 LONG = Delay(300.0)
 
@@ -38,6 +39,7 @@ def test_a_daemon_that_waits_for_bigquery_ends_in_time_and_loses_nothing(
     life.wait_until(lambda: rule.fired, "a call that gets no answer")
     assert life.end() == 0
     assert life.events("daemon.stopped")[0]["abandoned"]
+    assert not control_socket(bench.state_path).exists()
     assert life.events("sync.failed") == [], "to be told to stop is no failure"
     hostile.reset()
     assert_next_start_converges(start, bench, "marked", "plain")

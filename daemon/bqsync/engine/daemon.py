@@ -125,6 +125,7 @@ class Daemon:
                     config, messages = self._fallback
                     continue
                 if self._next is None:
+                    self._onlookers.close()
                     if unfinished:
                         self._kept.append(stack.pop_all())
                     return unfinished

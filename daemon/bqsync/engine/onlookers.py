@@ -93,10 +93,11 @@ class Onlookers:
         return max(0.0, self._retry_s - now_s)
 
     def close(self) -> None:
-        """The daemon ends."""
+        """The daemon ends. Safe to call twice."""
         self._stop_server()
         if self._socket is not None:
             self._socket.close()
+            self._socket = None
 
     def _routes(self) -> Mapping[str, Route]:
         """What is served, by path. Each is a function without arguments, called from threads of the server."""
