@@ -8,6 +8,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import Forbidden, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
+from package.lock import needed
 
 from bqsync.embedded import Endpoints
 from tests.systemd.machine import Machine
@@ -61,8 +63,13 @@ def wheels(cache: Path) -> Path:
     if not complete.exists():
         for left in cache.glob("wheels-*"):
             shutil.rmtree(left)
-        _pip("download", "--only-binary=:all:", "--python-version", PYTHON, "--dest", str(folder),
-             "--constraint", str(ROOT / "requirements-dev.lock"), str(_wheel(folder)))
+        folder.mkdir(mode=0o755)
+        requirements = folder / "requirements.txt"
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        requirements.write_text(needed((ROOT / "requirements-dev.lock").read_text(encoding="utf-8"),
+                                       project["dependencies"]), encoding="utf-8")
+        _pip("download", "--only-binary=:all:", "--no-deps", "--require-hashes", "--python-version", PYTHON,
+             "--dest", str(folder), "--requirement", str(requirements))
         complete.touch()
     _wheel(folder)
     return folder
