@@ -11,6 +11,7 @@ minutes, and polls for its answers. Source: https://github.com/googleapis/google
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
@@ -97,6 +98,7 @@ class AppendStream:
         self._timeout_s = timeout_s
         self._patience = {ErrorKind.BIGQUERY_NOT_FOUND: new_table_s}
         self._window = Window(max_bytes=max_in_flight_bytes, timeout_s=timeout_s)
+        self._made_s = time.monotonic()
         self._abandoned = Event()
         self._opened = Event()
         self._worker = Thread(target=self._work, name="append-stream", daemon=True)
@@ -120,8 +122,14 @@ class AppendStream:
         self._window.wait_until(self._opened.is_set, timeout_s)
 
     def hand_over(self, policy: Policy) -> None:
-        """Have another policy decide from now on: an open stream to which nothing was given passes to another owner."""
+        """
+        Have another policy decide from now on: an open stream to which nothing was given passes to another owner.
+
+        Its table may have been made long ago: if that is unknown now, it is gone.
+        """
         self._policy = policy
+        left_s = max(0.0, self._patience[ErrorKind.BIGQUERY_NOT_FOUND] - (time.monotonic() - self._made_s))
+        self._patience = {ErrorKind.BIGQUERY_NOT_FOUND: left_s}
 
     def append(self, rows: Sequence[bytes]) -> None:
         """
