@@ -31,7 +31,9 @@ def main() -> None:
     moment_s = int(os.environ.get("SOURCE_DATE_EPOCH") or _output("git", "log", "-1", "--format=%ct"))
     os.environ["SOURCE_DATE_EPOCH"] = str(moment_s)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = needed((ROOT / "requirements-dev.lock").read_text(encoding="utf-8"), project["dependencies"])
+    # Nobody adds to the environment later: it has no pip.
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["metrics"]]
+    requirements = needed((ROOT / "requirements-dev.lock").read_text(encoding="utf-8"), wanted)
     python = interpreter(Path(os.environ.get("DEB_PYTHON", "/usr/bin/python3")))
     maintainer = os.environ.get("DEB_MAINTAINER", MAINTAINER)
     architecture = _output("dpkg", "--print-architecture").strip()

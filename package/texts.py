@@ -35,7 +35,7 @@ def control(
     """
     major, this = minor
     depends = (f"python3 (>= {major}.{this}~), python3 (<< {major}.{this + 1}~), libc6 (>= {libc}), libstdc++6, "
-               "libgcc-s1, systemd")
+               "libgcc-s1, systemd, tzdata")
     fields = {"Package": "bqsync", "Version": version, "Architecture": architecture, "Maintainer": maintainer,
               "Installed-Size": str(size_kib), "Depends": depends, "Suggests": "bash-completion",
               "Section": "database", "Priority": "optional"}

@@ -85,6 +85,21 @@ def test_a_file_that_is_renamed_is_read_to_its_end_and_then_its_successor(tmp_pa
         assert wait_for(1) == ["newer"]
 
 
+def test_a_successor_that_can_not_be_read_yet_is_waited_for(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("one\n")
+    with followed(log) as wait_for, log.open("a") as old:
+        assert wait_for(1) == ["one"]
+        log.rename(tmp_path / "log.1")
+        log.mkdir()  # nobody can read that, root included
+        old.write("late\n")
+        old.flush()
+        assert wait_for(1) == ["late"]
+        log.rmdir()
+        log.write_text("new\n")
+        assert wait_for(1) == ["new"]
+
+
 def test_a_file_that_is_truncated_is_read_from_its_start(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("one\ntwo and a part")
@@ -180,7 +195,8 @@ def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     return process.wait(PATIENCE_S), said
 
 
-def test_a_pipe_is_read_as_it_comes_and_an_interrupt_is_an_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_is_read_as_it_comes_and_a_signal_is_an_end(number: signal.Signals) -> None:
     with start(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -189,7 +205,7 @@ def test_a_pipe_is_read_as_it_comes_and_an_interrupt_is_an_end(tmp_path: Path) -
         # It arrives while the pipe is still open: nothing is held back.
         assert process.stdout.readline().startswith(b"-- 2026-03-01")
         assert b"1 upserted" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert ended(process) == (0, b"")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from typing import NoReturn
 
@@ -14,7 +13,7 @@ from bqsync.cli.completion import completion
 from bqsync.cli.demo import demo
 from bqsync.cli.explain import explain
 from bqsync.cli.init import init
-from bqsync.cli.output import print_json, show_error
+from bqsync.cli.output import abandon_output, print_json, show_error
 from bqsync.cli.plan import plan
 from bqsync.cli.protos import protos
 from bqsync.cli.quarantine import quarantine
@@ -72,8 +71,7 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; what Python still holds of it must not raise at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         sys.exit(ExitCode.FAILED)
     except BqsyncError as error:
         _show(error)

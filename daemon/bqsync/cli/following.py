@@ -158,7 +158,11 @@ def _successor(path: Path, descriptor: int) -> int | None:
         found = path.stat()
     except OSError:  # in the middle of a rotation, or gone: what is open may still grow
         return None
-    return None if os.path.samestat(found, os.fstat(descriptor)) else _open(path, wait=True)
+    if os.path.samestat(found, os.fstat(descriptor)):
+        return None
+    with suppress(BqsyncError):  # until whoever rotates has set its owner and mode
+        return _open(path, wait=True)
+    return None
 
 
 def _is_truncated(descriptor: int) -> bool:

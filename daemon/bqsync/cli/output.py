@@ -8,8 +8,9 @@ line of ours, and a table shows them as they are.
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +43,17 @@ def show_error(error: BqsyncError) -> None:
             replace(problem, message=within(problem.message), fix=within(problem.fix)) for problem in error.problems
         ], error.kind)
     say(shown.render(), err=True)
+
+
+def told(error: Mapping[str, str], whose: str = "") -> str:
+    """What, why and fix of a failure that was noted, as lines."""
+    return (f"error[{error['code']}]{whose}: {within(error['what'])}\n  why   {within(error['why'])}\n"
+            f"  fix   {within(error['fix'])}")
+
+
+def abandon_output() -> None:
+    """Whoever read our output has gone; what Python still holds of it must not raise at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN401 - whatever JSON takes

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from bqsync.cli.moments import ago, ahead, count, span
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import print_json, print_table, say, within
+from bqsync.cli.output import print_json, print_table, say, told, within
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _daemon(report: StatusReport) -> str:
 def _show_failures(daemon: DaemonStatus) -> None:
     for failure in (daemon.source_failure, daemon.outage):
         if failure is not None:
-            say(_told(failure))
+            say(told(failure))
     if daemon.outage_until_us is not None:
         say(f"  tried again {ahead(daemon.outage_until_us)}")
 
@@ -95,7 +95,7 @@ def _word(table: TableStatus) -> str:
 def _remarks(table: TableStatus) -> Iterator[str]:
     name = within(table.name)
     if table.last_error is not None:
-        yield _told(table.last_error, f" {name}")
+        yield told(table.last_error, f" {name}")
     if table.confirm_deletes is not None and table.last_error is None:
         yield f"{name}: {count(table.deletes_held, 'delete')} wait for what the other tables have lost"
     if table.sweep_due is not None:
@@ -108,11 +108,6 @@ def _remarks(table: TableStatus) -> Iterator[str]:
 
 def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:,.0f} MiB"
-
-
-def _told(error: Mapping[str, str], whose: str = "") -> str:
-    return (f"error[{error['code']}]{whose}: {within(error['what'])}\n  why   {within(error['why'])}\n"
-            f"  fix   {within(error['fix'])}")
 
 
 def _live_remarks(name: str, configured_s: float, live: LiveTableStatus) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bqsync.cli.output import abandon_output
 from bqsync.observe.terminal import is_color_wanted
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ def tail(
     # Off a terminal there is one summary, so there has to be an end.
     follow = not no_follow and not (summary and not sys.stdout.isatty())
     batches = _source(file, unit, last, follow=follow, is_short=follow and not summary)
+    for number in (signal.SIGINT, signal.SIGTERM):  # what is drawn gives the terminal back as it was
+        signal.signal(number, signal.default_int_handler)
     try:
         if summary:
             _summarize(batches, selection, is_live=follow)
@@ -64,8 +68,7 @@ def tail(
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Whoever read this has seen enough; what Python still holds of it must not raise at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()  # whoever read this has seen enough
     return 0
 
 

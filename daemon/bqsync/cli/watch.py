@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.options import stop_on_signals
-from bqsync.cli.output import show_error
+from bqsync.cli.output import abandon_output, show_error
 from bqsync.errors import BqsyncError
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ def watch(config: Config, *, interval_s: float, as_json: bool) -> None:
     with stop_on_signals() as stop:
         console = None if as_json else _console()
         if console is None:
-            _line_by_line(config, interval_s, stop, as_json=as_json)
+            try:
+                _line_by_line(config, interval_s, stop, as_json=as_json)
+            except BrokenPipeError:
+                abandon_output()  # whoever read this has seen enough
         else:
             _on_terminal(console, config, interval_s, stop)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """Source: https://prometheus.io/docs/instrumenting/exposition_formats/"""
 MISSING = "metrics are not installed: the package prometheus-client is missing"
-INSTALL = "pip install 'bqsync[metrics]'"
+INSTALL = "install the package prometheus-client beside bqsync: pip install prometheus-client"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,6 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: end; padding: .25rem .5rem; border-block-end: 1px solid var(--rule); font-weight: 400; }
 th:first-child, td:first-child { text-align: start; padding-inline-start: 0; overflow-wrap: anywhere; }
 th:last-child, td:last-child { padding-inline-end: 0; }
-.times th { text-align: start; }
 #lost { position: sticky; top: 0; padding: .5rem 1rem; text-align: center; background: var(--bad); color: var(--paper);
   font-weight: 600; }
 @media (max-width: 47.99rem) { .wide { display: none; } }
