@@ -156,7 +156,10 @@ class Daemon:
             session = stack.enter_context(open_rooms(
                 config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally,
                 keeps_warm=True))
-            loop = self._loop = Loop(session, self._inbox, self._count)
+            loop = Loop(session, self._inbox, self._count)
+            if self._loop is not None:
+                loop.agenda.take_over(self._loop.agenda)
+            self._loop = loop
             self._scrape.look_at(session, loop)
             self._onlookers.follow(config, loop)
             loop.step()

@@ -58,7 +58,6 @@ class Onlookers:
         self._recorder = Recorder(self._last_hour, now_us)
         self._followed: _Followed | None = None
         self._turned_s = time.monotonic()
-        self._has_arrived = False
         self._socket: ControlSocket | None = None
         self._listen: str | None = None
         self._server: HttpServer | None = None
@@ -86,7 +85,6 @@ class Onlookers:
     def turn(self, loop: Loop) -> float:
         """The loop turns; returns for how many seconds there is nothing to do here."""
         now_s = self._turned_s = time.monotonic()
-        self._has_arrived |= loop.has_arrived
         self._recorder.look(loop.lookout.lost)
         if now_s >= self._retry_s:
             self._serve()
@@ -107,8 +105,8 @@ class Onlookers:
             "/": lambda: routes.status_page(self._now().snapshots.take()),
             "/status.json": lambda: routes.status_document(self._now().snapshots.take()),
             "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
-            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
-                                                within_s=self._now().ready_within_s),
+            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), within_s=self._now().ready_within_s,
+                                                has_arrived=self._now().loop.has_arrived),
             "/metrics": self._metrics,
         }
 
