@@ -114,6 +114,19 @@ def test_clients_that_hang_are_dropped_and_then_others_are_answered() -> None:
         wait_until(lambda: raw(server, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"ok\n"), "an answer")
 
 
+def test_clients_that_are_silent_keep_no_probe_waiting(server: HttpServer) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(server.address, PATIENCE_S)) for _ in range(8)]
+        for client in silent:
+            client.sendall(b"GET /heal")
+        # Each takes the place of one of them, or that of the probe before it, if that has been given back by now.
+        for _ in range(3):
+            assert get(server, "/healthz")[1] == b"ok\n"
+        assert silent[0].recv(100) == b""
+        silent[-1].sendall(b"thz HTTP/1.0\r\n\r\n")
+        assert silent[-1].recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_a_request_that_comes_by_and_by_is_answered(server: HttpServer) -> None:
     with socket.create_connection(server.address, PATIENCE_S) as client:
         for piece in (b"GET /heal", b"thz HTTP/1.1\r\nHo", b"st: localhost\r\n\r", b"\n"):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bqsync.config.listen import ListenAddress
 from bqsync.observe.events import Event
-from bqsync.observe.listener import PATIENCE_S, Listener, TooMuchError, read_until
+from bqsync.observe.listener import PATIENCE_S, Listener
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
@@ -87,7 +87,8 @@ class HttpServer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             self.address = ListenAddress(address.host, listening.getsockname()[1])
-            self._listener = Listener(listening, self._serve, name="http", at_most=_AT_MOST, patience_s=patience_s)
+            self._listener = Listener(listening, self._serve, end=b"\r\n\r\n", request_bytes=_HEAD_BYTES, name="http",
+                                      at_most=_AT_MOST, patience_s=patience_s)
         except OSError:
             listening.close()
             raise
@@ -96,8 +97,8 @@ class HttpServer:
         """Serve no more."""
         self._listener.close()
 
-    def _serve(self, connection: socket.socket) -> None:
-        _Handler(connection, self._answer)
+    def _serve(self, connection: socket.socket, head: bytes) -> None:
+        _Handler(connection, head, self._answer)
 
     def _answer(self, path: str) -> Answer:
         route = self._routes.get(path)
@@ -112,22 +113,19 @@ class HttpServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request: its head is read whole, and within the patience of the connection, before it is looked at."""
+    """One request, whose head was read before it is looked at."""
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, connection: socket.socket, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, connection: socket.socket, head: bytes, answer: Callable[[str], Answer]) -> None:
+        self._head = head if len(head) <= _HEAD_BYTES else b""
         self._answer = answer
         # The server of socketserver would be told nothing: there is none.
         super().__init__(connection, ("", 0), None)  # type: ignore[arg-type]
 
     def setup(self) -> None:
         super().setup()
-        try:
-            head = read_until(self.connection, b"\r\n\r\n", at_most=_HEAD_BYTES)
-        except TooMuchError:
-            head = b""
-        self.rfile = io.BufferedReader(io.BytesIO(head))
+        self.rfile = io.BufferedReader(io.BytesIO(self._head))
 
     def do_GET(self) -> None:
         self._reply(self._decide())
