@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 from http.client import HTTPConnection
 
@@ -80,6 +81,15 @@ def test_a_daemon_tells_what_it_is_about(hostile_bench: Workbench, hostile: Host
     assert served.report.tables[1].quarantined == 1
     status, page = get(address, "/")
     assert (status, "1 in quarantine" in page) == (200, True)
+
+    with held(hostile, Method.JOBS_INSERT, "MERGE") as merges:
+        bench.db.execute("INSERT INTO marked VALUES (51, 'ends while a reload waits', ?)", (AT + 51,))
+        life.wait_until(lambda: merges.arrived, "a cycle under way")
+        life.process.send_signal(signal.SIGHUP)
+        life.wait_until(lambda: life.manager.texts("RELOADING=1"), "a reload")
+    life.wait("daemon.reloaded")
+    assert [one.rows_upserted for one in told(bench).table("marked").cycles[:2]] == [1, 1]
+    life.wait_until(lambda: is_ready(address), "the next session")
 
     away = bench.db_path.rename(bench.folder / "away.db")
     life.wait_until(lambda: "E201" in get(address, "/readyz")[1], "no database")
