@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
@@ -144,6 +145,20 @@ def test_a_port_that_is_taken_is_told_and_one_that_was_closed_can_be_had_at_once
         assert get(again, "/healthz")[1] == b"again\n"
     finally:
         again.close()
+
+
+@pytest.fixture
+def no_more_threads() -> Iterator[None]:
+    """None can be started: its stack would be larger than all memory."""
+    before = threading.stack_size(1 << 62)
+    yield
+    threading.stack_size(before)
+
+
+@pytest.mark.usefixtures("no_more_threads")
+def test_a_process_that_may_have_no_more_threads_is_told_as_an_address_that_can_t_be_had() -> None:
+    with pytest.raises(OSError, match="thread"):
+        HttpServer(FREE, {})
 
 
 def has_ipv6() -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bqsync.config import Config
-from bqsync.config.listen import parse_listen
+from bqsync.config.listen import ListenAddress, parse_listen
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop
 from bqsync.engine.recorder import Recorder
@@ -129,18 +129,17 @@ class Onlookers:
         self._retry_s = math.inf
         if address is None:
             return
-        from bqsync.observe.http_server import HttpServer
-
         try:
+            from bqsync.observe.http_server import HttpServer
+
             self._server = HttpServer(address, self._routes())
-        except OSError as error:
+        except (OSError, ImportError) as error:
             self._retry_s = time.monotonic() + _TRY_AGAIN_S
             if not self._has_told:
                 self._has_told = True
                 _log.error(Event.HTTP_UNAVAILABLE, what=f"nothing is served on {address}",
-                           why=error.strerror or str(error),
-                           fix=f"free the port (`ss -ltnp 'sport = :{address.port}'` shows who has it), or set another "
-                               "`http.listen` and reload", retry_in_s=_TRY_AGAIN_S)
+                           why=getattr(error, "strerror", None) or str(error), fix=_fix(error, address),
+                           retry_in_s=_TRY_AGAIN_S)
             return
         self._has_told = False
         _log.info(Event.HTTP_LISTENING, address=str(self._server.address))
@@ -150,3 +149,10 @@ class Onlookers:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+
+def _fix(error: OSError | ImportError, address: ListenAddress) -> str:
+    if isinstance(error, ImportError):
+        return "restart the daemon: its code is not what it was when it started, as after an upgrade"
+    return (f"free the port (`ss -ltnp 'sport = :{address.port}'` shows who has it), or set another `http.listen` and "
+            "reload")

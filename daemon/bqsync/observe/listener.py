@@ -10,6 +10,7 @@ does not ask can hold up those who do.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -42,6 +43,9 @@ class Listener:
         name: of the threads.
         at_most: connections at a time.
         patience_s: for what a connection sends and takes, each.
+
+    Raises:
+        OSError: it can't listen, or the process may have no more threads. The socket is left open.
     """
 
     def __init__(
@@ -62,7 +66,10 @@ class Listener:
         self._is_closed = threading.Event()
         listening.listen(2 * at_most)
         self._thread = threading.Thread(target=self._listen, name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def close(self) -> None:
         """Take no more connections. Those that are being answered end by themselves, within their patience."""
