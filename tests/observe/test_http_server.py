@@ -79,10 +79,29 @@ def test_every_answer_keeps_other_sites_away(server: HttpServer) -> None:
     ("localhost", 200), ("LOCALHOST:80", 200), ("127.0.0.1", 200), ("127.8.9.1:9188", 200), ("[::1]:9188", 200),
     ("evil.example", 421), ("evil.example:9188", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421),
     ("10.0.0.1", 421), ("[::2]", 421), ("", 421), ("[", 421), ("[::1", 421),
+    ("[::1].evil.example", 421), ("[::1]:80.evil.example", 421), ("localhost:evil", 421), ("127.0.0.1:80:80", 421),
+    ("localhost\t.evil.example", 421), ("[::1%evil]", 421),
 ])
 def test_a_name_that_was_made_to_mean_this_machine_is_refused(server: HttpServer, host: str, status: int) -> None:
     response, body = get(server, "/healthz", host=host)
     assert (response.status, b"ok" in body) == (status, status == 200)
+
+
+@pytest.mark.parametrize(("hosts", "version", "status"), [
+    (b"", b"1.0", b"200"), (b"", b"1.1", b"400"), (b"Host: localhost\r\n", b"1.1", b"200"),
+    (b"Host: localhost\r\nHost: localhost\r\n", b"1.1", b"400"), (b"Host: evil.example\r\n", b"1.0", b"421"),
+])
+def test_a_request_has_one_host(server: HttpServer, hosts: bytes, version: bytes, status: bytes) -> None:
+    answer = raw(server, b"GET /healthz HTTP/%b\r\n%b\r\n" % (version, hosts))
+    assert answer.split(b" ")[1] == status
+
+
+@pytest.mark.parametrize("length", [16_384, 100_000])
+def test_a_head_that_is_too_large_is_refused_so_that_its_client_knows(server: HttpServer, length: int) -> None:
+    with socket.create_connection(server.address, PATIENCE_S) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * length + b"\r\n\r\n")
+        assert client.recv(1_000).startswith(b"HTTP/1.1 431 ")
+    assert get(server, "/healthz")[0].status == 200
 
 
 def test_a_fault_of_ours_is_told_without_its_inside(server: HttpServer) -> None:

@@ -68,7 +68,15 @@ class ControlSocket:
             _remove(self._file.name, folder)
 
     def _answer(self, connection: socket.socket, request: bytes) -> None:
-        connection.sendall(self._take() if request == _REQUEST else b'{"error": "the one request is: snapshot"}\n')
+        if request != _REQUEST:
+            connection.sendall(b'{"error": "the one request is: snapshot"}\n')
+            return
+        try:
+            document = self._take()
+        except OSError as error:
+            # That of a connection is its end, and nobody's fault; this one is to be told.
+            raise RuntimeError("there is no snapshot") from error
+        connection.sendall(document)
 
 
 def ask(file: Path) -> Snapshot | None:
