@@ -205,7 +205,7 @@ def test_what_status_prints_is_documented(home: Path) -> None:
     reports.append(printed(home, "status", code=1))
     for failure, instant_us in ((None, None), (FAILURE.as_dict(), 3)):
         table = LiveTable(is_running=False, pending_since_us=instant_us, failures=1, paused_until_us=instant_us,
-                          merge_interval_s=2.0)
+                          merge_interval_s=2.0, doubtful_since_us=instant_us)
         write_live(live_file(home / "state.db"), LiveStatus(
             pid=os.getpid(), started_us=1, written_us=2, source_failure=failure, outage=failure,
             outage_until_us=instant_us, tables={"things": table}))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 from http.client import HTTPConnection
 
 from tests.daemon.conftest import Start
 from tests.daemon.hold import held
 from tests.daemon.life import PATIENCE_S, Life
+from tests.daemon.relay import Relay
 from tests.daemon.tables import AT, MARKED, PLAIN, QUICK, configure, fill, wait_equal
 from tests.hostile.actions import Method
 from tests.hostile.proxy import HostileBigQuery
@@ -80,6 +82,15 @@ def test_a_daemon_tells_what_it_is_about(hostile_bench: Workbench, hostile: Host
     status, page = get(address, "/")
     assert (status, "1 in quarantine" in page) == (200, True)
 
+    with held(hostile, Method.JOBS_INSERT, "MERGE") as merges:
+        bench.db.execute("INSERT INTO marked VALUES (51, 'ends while a reload waits', ?)", (AT + 51,))
+        life.wait_until(lambda: merges.arrived, "a cycle under way")
+        life.process.send_signal(signal.SIGHUP)
+        life.wait_until(lambda: life.manager.texts("RELOADING=1"), "a reload")
+    life.wait("daemon.reloaded")
+    assert [one.rows_upserted for one in told(bench).table("marked").cycles[:2]] == [1, 1]
+    life.wait_until(lambda: is_ready(address), "the next session")
+
     away = bench.db_path.rename(bench.folder / "away.db")
     life.wait_until(lambda: "E201" in get(address, "/readyz")[1], "no database")
     life.wait_until(lambda: "Nothing can be read" in get(address, "/")[1], "a page that says so")
@@ -132,6 +143,36 @@ def answers(address: str) -> bool:
         return bool(get(address, "/healthz"))
     except OSError:
         return False
+
+
+def test_a_reload_in_an_outage_makes_no_change_forgotten(workbench: Workbench, start: Start, relay: Relay) -> None:
+    fill(workbench)
+    relay.open()
+    workbench.endpoints, direct = relay.endpoints, workbench.endpoints
+    configure(workbench, PLAIN, extra=QUICK + http("127.0.0.1:0"))
+    life = start(workbench).ready()
+    address = life.wait("http.listening")["address"]
+    life.wait_until(lambda: is_ready(address), "the first copy")
+    relay.close()
+    workbench.db.execute("INSERT INTO plain VALUES (50, 'during')")
+    life.wait_until(lambda: "plain: behind for" in get(address, "/readyz")[1], "a change that waits too long")
+    before = told(workbench).report.tables[0].live
+    assert before is not None
+
+    life.reload()
+    life.wait("daemon.reloaded")
+    _, reasons = get(address, "/readyz")
+    assert "BigQuery has not answered since" in reasons
+    assert "plain: behind for" in reasons
+    after = told(workbench).report.tables[0].live
+    assert after is not None
+    assert (after.pending_since_us, after.lag_s > before.lag_s) == (before.pending_since_us, True)
+
+    relay.open()
+    life.wait_until(lambda: is_ready(address), "the change is delivered")
+    workbench.endpoints = direct
+    wait_equal(life, workbench, "plain")
+    assert life.end() == 0
 
 
 def test_a_control_socket_that_cannot_be_made_stops_nothing(workbench: Workbench, start: Start) -> None:

@@ -116,6 +116,22 @@ def test_a_failure_keeps_the_oldest_change_and_counts() -> None:
     assert (made.failing(), made.oldest_change_us()) == ([], None)
 
 
+def test_the_next_session_knows_what_was_not_delivered_and_which_tables_it_has_not_seen() -> None:
+    before = settled(A, B, C)
+    before.look("db", "second", NOW_US - 9)
+    before.start(A, 0.0)
+    before.start(C, 0.0)
+    before.succeed(C, IDLE, "second", is_done=True)
+    made = agenda(B, A, C)
+    made.take_over(before)
+    made.look("db", "second", NOW_US)
+    made.start(A, 0.0)
+    made.succeed(A, IDLE, "second", is_done=True)
+    standings = made.standings()
+    assert {key: one.changed_us for key, one in standings.items()} == {A: None, B: NOW_US - 9, C: NOW_US}
+    assert {key: one.has_ended for key, one in standings.items()} == {A: True, B: False, C: False}
+
+
 def test_a_cycle_that_did_not_do_what_it_was_for_is_no_recovery() -> None:
     made = settled()
     made.start(A, 0.0)

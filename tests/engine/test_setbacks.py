@@ -102,7 +102,9 @@ def test_a_table_that_works_again_says_so_once_and_its_next_failure_is_told(rig:
     rig.now_s += 12.0
     rig.fail("t", FAILED, 2)
     rig.lines()
+    assert rig.setbacks.failing_since_s("t") == rig.now_s - 12.0
     rig.setbacks.succeeded("t", 2, has_sent=False)
+    assert rig.setbacks.failing_since_s("t") is None
     rig.setbacks.succeeded("t", 0, has_sent=True)
     (line,) = rig.lines()
     assert (line["event"], line["table"], line["failures"], line["duration_s"]) == ("sync.recovered", "t", 2, 12.0)

@@ -155,11 +155,12 @@ def test_what_is_no_snapshot_is_not_taken_for_one(file: Path) -> None:
             control.close()
 
 
+@pytest.mark.parametrize("fault", [KeyError(), OSError("of ours, too")])
 def test_a_fault_of_ours_is_told_in_the_log_and_the_socket_goes_on(
-    file: Path, capsys: pytest.CaptureFixture[str],
+    file: Path, capsys: pytest.CaptureFixture[str], fault: Exception,
 ) -> None:
     def take() -> bytes:
-        raise KeyError
+        raise fault
 
     control = ControlSocket(file, take)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
@@ -78,10 +79,29 @@ def test_every_answer_keeps_other_sites_away(server: HttpServer) -> None:
     ("localhost", 200), ("LOCALHOST:80", 200), ("127.0.0.1", 200), ("127.8.9.1:9188", 200), ("[::1]:9188", 200),
     ("evil.example", 421), ("evil.example:9188", 421), ("127.0.0.1.evil.example", 421), ("localhost.evil.example", 421),
     ("10.0.0.1", 421), ("[::2]", 421), ("", 421), ("[", 421), ("[::1", 421),
+    ("[::1].evil.example", 421), ("[::1]:80.evil.example", 421), ("localhost:evil", 421), ("127.0.0.1:80:80", 421),
+    ("localhost\t.evil.example", 421), ("[::1%evil]", 421),
 ])
 def test_a_name_that_was_made_to_mean_this_machine_is_refused(server: HttpServer, host: str, status: int) -> None:
     response, body = get(server, "/healthz", host=host)
     assert (response.status, b"ok" in body) == (status, status == 200)
+
+
+@pytest.mark.parametrize(("hosts", "version", "status"), [
+    (b"", b"1.0", b"200"), (b"", b"1.1", b"400"), (b"Host: localhost\r\n", b"1.1", b"200"),
+    (b"Host: localhost\r\nHost: localhost\r\n", b"1.1", b"400"), (b"Host: evil.example\r\n", b"1.0", b"421"),
+])
+def test_a_request_has_one_host(server: HttpServer, hosts: bytes, version: bytes, status: bytes) -> None:
+    answer = raw(server, b"GET /healthz HTTP/%b\r\n%b\r\n" % (version, hosts))
+    assert answer.split(b" ")[1] == status
+
+
+@pytest.mark.parametrize("length", [16_384, 100_000])
+def test_a_head_that_is_too_large_is_refused_so_that_its_client_knows(server: HttpServer, length: int) -> None:
+    with socket.create_connection(server.address, PATIENCE_S) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nCookie: " + b"a" * length + b"\r\n\r\n")
+        assert client.recv(1_000).startswith(b"HTTP/1.1 431 ")
+    assert get(server, "/healthz")[0].status == 200
 
 
 def test_a_fault_of_ours_is_told_without_its_inside(server: HttpServer) -> None:
@@ -114,6 +134,19 @@ def test_clients_that_hang_are_dropped_and_then_others_are_answered() -> None:
         wait_until(lambda: raw(server, b"GET /healthz HTTP/1.0\r\n\r\n").endswith(b"ok\n"), "an answer")
 
 
+def test_clients_that_are_silent_keep_no_probe_waiting(server: HttpServer) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(server.address, PATIENCE_S)) for _ in range(8)]
+        for client in silent:
+            client.sendall(b"GET /heal")
+        # Each takes the place of one of them, or that of the probe before it, if that has been given back by now.
+        for _ in range(3):
+            assert get(server, "/healthz")[1] == b"ok\n"
+        assert silent[0].recv(100) == b""
+        silent[-1].sendall(b"thz HTTP/1.0\r\n\r\n")
+        assert silent[-1].recv(1_000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_a_request_that_comes_by_and_by_is_answered(server: HttpServer) -> None:
     with socket.create_connection(server.address, PATIENCE_S) as client:
         for piece in (b"GET /heal", b"thz HTTP/1.1\r\nHo", b"st: localhost\r\n\r", b"\n"):
@@ -131,6 +164,20 @@ def test_a_port_that_is_taken_is_told_and_one_that_was_closed_can_be_had_at_once
         assert get(again, "/healthz")[1] == b"again\n"
     finally:
         again.close()
+
+
+@pytest.fixture
+def no_more_threads() -> Iterator[None]:
+    """None can be started: its stack would be larger than all memory."""
+    before = threading.stack_size(1 << 62)
+    yield
+    threading.stack_size(before)
+
+
+@pytest.mark.usefixtures("no_more_threads")
+def test_a_process_that_may_have_no_more_threads_is_told_as_an_address_that_can_t_be_had() -> None:
+    with pytest.raises(OSError, match="thread"):
+        HttpServer(FREE, {})
 
 
 def has_ipv6() -> bool:

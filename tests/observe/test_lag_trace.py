@@ -46,6 +46,17 @@ def test_a_table_that_was_never_behind_has_no_points() -> None:
     assert trace.points(50_000.0 + STEP_S * STEPS, None) == ()
 
 
+def test_a_delivery_that_is_noted_after_the_clock_was_read_belongs_to_the_hour() -> None:
+    for later_s in (0.0, STEP_S, 3 * STEP_S):
+        trace = LagTrace()
+        trace.note(50_000.0 + later_s, 40.0)
+        delivered = trace.points(50_000.0, None)
+        assert (len(delivered), delivered[-1]) == (STEPS, 40.0)
+        assert trace.points(50_000.0 + later_s, None) == delivered
+        waiting = trace.points(50_000.0, 200.0)
+        assert (len(waiting), max(waiting)) == (STEPS, 200.0)
+
+
 def test_a_sparkline_shows_the_worst_of_each_part_and_fills_its_width() -> None:
     assert sparkline((), 5) == "▁▁▁▁▁"
     assert sparkline((0.0, 0.0, 8.0, 0.0, 4.0, 1.0), 3) == "▁█▅"

@@ -15,7 +15,7 @@ FOREIGN = BqsyncError(ErrorKind.TARGET_FOREIGN, what="the table p.d.orders was n
                       why="it carries no label of bqsync and holds 12 rows").as_dict()
 
 LIVE = LiveTableStatus(is_running=False, pending_since_us=None, lag_s=0.0, failures=0, paused_until_us=None,
-                       merge_interval_s=0.0)
+                       merge_interval_s=0.0, doubtful_since_us=None)
 
 
 def table(name: str, **more: object) -> TableStatus:

@@ -10,7 +10,7 @@ from tests.page.snapshots import FOREIGN, HOSTILE, LIVE, NOW_US, failing, snapsh
 from bqsync.observe.page.document import page
 from bqsync.observe.page.style import POLICY, SCRIPT, STYLE
 from bqsync.observe.readiness import what_is_late
-from bqsync.observe.report import Health, TableStatus
+from bqsync.observe.report import DaemonStatus, Health, TableStatus
 
 _VOID = {"meta", "link", "rect", "path"}
 
@@ -94,8 +94,16 @@ def test_an_idle_table_is_never_late_and_one_that_waits_too_long_is() -> None:
     assert late(table("new", last_success_us=None)) == ["new: not copied yet"]
 
 
-def test_a_table_that_fails_is_late_once_its_last_success_is_too_old() -> None:
-    fails = replace(failing("t"), live=replace(LIVE, failures=3))
-    assert late(fails) == []
-    assert late(replace(fails, last_success_us=NOW_US - 901_000_000)) == [
+def test_a_table_that_fails_is_late_once_it_has_failed_for_too_long() -> None:
+    fails = replace(failing("t"), last_success_us=NOW_US - 3_600_000_000)
+    assert late(replace(fails, live=replace(LIVE, failures=1, doubtful_since_us=NOW_US - 1_000_000))) == []
+    assert late(replace(fails, live=replace(LIVE, failures=9, doubtful_since_us=NOW_US - 901_000_000))) == [
         f"t: behind for 15 min, E315: {FOREIGN['what']}"]
+
+
+def test_an_outage_counts_once_a_table_of_which_no_cycle_has_ended_may_have_waited_too_long() -> None:
+    down = DaemonStatus(pid=1, started_us=1, as_of_us=NOW_US, source_failure=None, outage_until_us=None,
+                        outage={**FOREIGN, "code": "E301", "what": "nobody answers"})
+    for waited_s, expected in ((899, []), (901, ["E301: nobody answers", "t: behind for 15 min"])):
+        one = table("t", live=replace(LIVE, doubtful_since_us=NOW_US - waited_s * 1_000_000))
+        assert list(what_is_late(snapshot(one, daemon=down).report, within_s=900, now_us=NOW_US)) == expected

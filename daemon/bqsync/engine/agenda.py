@@ -36,6 +36,8 @@ class Standing:
     changed_us: int | None
     """When the oldest change was written that is not known to be delivered."""
     failures: int
+    has_ended: bool
+    """A cycle of it has ended well since the session began."""
     earliest_s: float
     """The monotonic instant before which no cycle begins."""
     interval_s: float
@@ -58,6 +60,7 @@ class _Table:
     begun_s: float = -math.inf
     """When its last cycle began."""
     failures: int = 0
+    has_ended: bool = False
 
 
 class Agenda:
@@ -70,6 +73,12 @@ class Agenda:
 
     def __init__(self, intervals_s: Mapping[TableKey, float]) -> None:
         self._tables = {key: _Table(interval_s) for key, interval_s in intervals_s.items()}
+
+    def take_over(self, before: Agenda) -> None:
+        """What was not known to be delivered when the session before ended waits still."""
+        for key in self._tables.keys() & before._tables.keys():
+            known = before._tables[key]
+            self._tables[key].changed_us = _older(known.changed_us, known.running_us)
 
     def look(self, source: str, found: object, changed_us: int | None) -> None:
         """
@@ -131,7 +140,7 @@ class Agenda:
         if not has_read:
             table.changed_us = _older(table.changed_us, table.running_us)
         table.is_running, table.running_us = False, None
-        table.outlook, table.look = outlook, look
+        table.outlook, table.look, table.has_ended = outlook, look, True
         failures = table.failures
         if is_done:
             table.failures = 0
@@ -199,7 +208,8 @@ class Agenda:
         """How every table stands."""
         return {key: Standing(
             is_running=table.is_running, changed_us=_older(table.changed_us, table.running_us),
-            failures=table.failures, earliest_s=table.earliest_s, interval_s=table.interval_s,
+            failures=table.failures, has_ended=table.has_ended, earliest_s=table.earliest_s,
+            interval_s=table.interval_s,
         ) for key, table in self._tables.items()}
 
     def running(self) -> list[TableKey]:

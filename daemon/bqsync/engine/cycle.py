@@ -62,12 +62,13 @@ class TableCycle:
     def __init__(
         self, session: Session, section: TableSection, options: CycleOptions, progress: Callable[[int], None]
     ) -> None:
-        self.outcome = CycleOutcome(table=section.name, target=section.target)
+        self._stopwatch = Stopwatch()
+        self.outcome = CycleOutcome(table=section.name, target=section.target,
+                                    durations_s=self._stopwatch.durations_s)
         """What was done so far: of a cycle that fails, too."""
         self._section = section
         self._options = options
         self._progress = progress
-        self._stopwatch = Stopwatch()
         self._next_look_s = 0.0
         self._repair: Repair | None = None
         self._state = TableState(session.store, session.source_id, section.name)
@@ -111,7 +112,6 @@ class TableCycle:
         self._work_without_refused()
         # Only a cycle that went well leaves it to the next one.
         self._session.prepared[self._section.name] = prepared
-        self.outcome.durations_s = self._stopwatch.durations_s
         self.outcome.quarantine_total = self._quarantine.count()
         return self.outcome
 

@@ -156,7 +156,10 @@ class Daemon:
             session = stack.enter_context(open_rooms(
                 config, messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally,
                 keeps_warm=True))
-            loop = self._loop = Loop(session, self._inbox, self._count)
+            loop = Loop(session, self._inbox, self._count)
+            if self._loop is not None:
+                loop.agenda.take_over(self._loop.agenda)
+            self._loop = loop
             self._scrape.look_at(session, loop)
             self._onlookers.follow(config, loop)
             loop.step()
@@ -173,7 +176,6 @@ class Daemon:
         """Tell what is to be told, then wait for what comes; whether the session goes on."""
         wait_s = min(self._pulse.beat(session, loop), self._live.tell(loop), self._onlookers.turn(loop), loop.wait_s())
         for message in drain(self._inbox, wait_s):
-            self._onlookers.take(message)
             self._take(session, loop, message)
         if self._stopped_s is None and self._next is None and _has_lost_state(loop):
             self._begin_anew(session)
@@ -188,6 +190,8 @@ class Daemon:
 
     def _take(self, session: Session, loop: Loop, message: object) -> None:
         if not isinstance(message, _Signalled):
+            if self._stopped_s is None:
+                self._onlookers.take(message)
             loop.take(message)
         elif message.number != signal.SIGHUP:
             self._stop(message.number, loop)
@@ -247,6 +251,7 @@ class Daemon:
             if self._stopped_s is not None and time.monotonic() >= self._stopped_s + self._grace_s:
                 break
             self._pulse.beat(session, loop)
+            self._live.tell(loop)
             self._onlookers.turn(loop)
             for message in drain(self._inbox, _ENDING_LOOK_S):
                 self._take(session, loop, message)

@@ -64,14 +64,16 @@ class LiveView:
             pid=os.getpid(), started_us=self._started_us, written_us=0,
             source_failure=_failure(loop.lookout.lost), outage=_failure(outage),
             outage_until_us=None if outage is None else self._wall_us(loop.setbacks.until_s),
-            tables={name: self._table(one) for (_, name), one in loop.agenda.standings().items()},
+            tables={name: self._table(one, loop.setbacks.failing_since_s(name) if one.has_ended else loop.begun_s)
+                    for (_, name), one in loop.agenda.standings().items()},
         )
 
-    def _table(self, one: Standing) -> LiveTable:
+    def _table(self, one: Standing, doubtful_s: float | None) -> LiveTable:
         return LiveTable(
             is_running=one.is_running, pending_since_us=one.changed_us, failures=one.failures,
             paused_until_us=self._wall_us(one.earliest_s) if one.failures and not one.is_running else None,
             merge_interval_s=one.interval_s,
+            doubtful_since_us=None if doubtful_s is None else self._wall_us(doubtful_s),
         )
 
     def _wall_us(self, monotonic_s: float) -> int:

@@ -78,6 +78,7 @@ class Loop:
         self._stalled: set[TableKey] = set()
         self._touched: set[TableKey] = set()
         """Tables of which another process may have changed what the state says."""
+        self.begun_s = time.monotonic()
         self.has_arrived = False
         self._is_arriving = False
 
@@ -248,8 +249,9 @@ class Loop:
             self._deferred.settled(key)
 
     def _note_success(self, key: TableKey, run: TableRun) -> None:
-        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done,
-                                       has_read=not run.outcome.skipped)
+        # One that was told to stop has not seen the whole table: its change waits for the next session.
+        has_read = not run.outcome.skipped and not self._session.stop.is_set()
+        failures = self.agenda.succeed(key, run.outlook, run.look, is_done=run.is_done, has_read=has_read)
         self.setbacks.succeeded(key[1] if run.is_done else None, failures, has_sent=bool(run.outcome.merges))
         report_success(run)
         self._on_outcome(run.outcome)

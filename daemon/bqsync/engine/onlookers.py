@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bqsync.config import Config
-from bqsync.config.listen import parse_listen
+from bqsync.config.listen import ListenAddress, parse_listen
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop
 from bqsync.engine.recorder import Recorder
@@ -58,7 +58,6 @@ class Onlookers:
         self._recorder = Recorder(self._last_hour, now_us)
         self._followed: _Followed | None = None
         self._turned_s = time.monotonic()
-        self._has_arrived = False
         self._socket: ControlSocket | None = None
         self._listen: str | None = None
         self._server: HttpServer | None = None
@@ -86,7 +85,6 @@ class Onlookers:
     def turn(self, loop: Loop) -> float:
         """The loop turns; returns for how many seconds there is nothing to do here."""
         now_s = self._turned_s = time.monotonic()
-        self._has_arrived |= loop.has_arrived
         self._recorder.look(loop.lookout.lost)
         if now_s >= self._retry_s:
             self._serve()
@@ -107,8 +105,8 @@ class Onlookers:
             "/": lambda: routes.status_page(self._now().snapshots.take()),
             "/status.json": lambda: routes.status_document(self._now().snapshots.take()),
             "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
-            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
-                                                within_s=self._now().ready_within_s),
+            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), within_s=self._now().ready_within_s,
+                                                has_arrived=self._now().loop.has_arrived),
             "/metrics": self._metrics,
         }
 
@@ -131,18 +129,17 @@ class Onlookers:
         self._retry_s = math.inf
         if address is None:
             return
-        from bqsync.observe.http_server import HttpServer
-
         try:
+            from bqsync.observe.http_server import HttpServer
+
             self._server = HttpServer(address, self._routes())
-        except OSError as error:
+        except (OSError, ImportError) as error:
             self._retry_s = time.monotonic() + _TRY_AGAIN_S
             if not self._has_told:
                 self._has_told = True
                 _log.error(Event.HTTP_UNAVAILABLE, what=f"nothing is served on {address}",
-                           why=error.strerror or str(error),
-                           fix=f"free the port (`ss -ltnp 'sport = :{address.port}'` shows who has it), or set another "
-                               "`http.listen` and reload", retry_in_s=_TRY_AGAIN_S)
+                           why=getattr(error, "strerror", None) or str(error), fix=_fix(error, address),
+                           retry_in_s=_TRY_AGAIN_S)
             return
         self._has_told = False
         _log.info(Event.HTTP_LISTENING, address=str(self._server.address))
@@ -152,3 +149,10 @@ class Onlookers:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+
+def _fix(error: OSError | ImportError, address: ListenAddress) -> str:
+    if isinstance(error, ImportError):
+        return "restart the daemon: its code is not what it was when it started, as after an upgrade"
+    return (f"free the port (`ss -ltnp 'sport = :{address.port}'` shows who has it), or set another `http.listen` and "
+            "reload")

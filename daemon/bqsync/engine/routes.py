@@ -27,10 +27,10 @@ def health(loop: Loop, turned_s: float) -> Answer:
 
 
 def readiness(snapshot: Snapshot, *, has_arrived: bool, within_s: float) -> Answer:
-    """Whether what was written longer ago than that can be queried; `has_arrived`: BigQuery has answered once."""
+    """Whether what was written longer ago than that can be queried; `has_arrived`: BigQuery has answered."""
     reasons = list(what_is_late(snapshot.report, within_s=within_s, now_us=snapshot.taken_us))
     if not has_arrived:
-        reasons.insert(0, "BigQuery has not answered since the start")
+        reasons.insert(0, "BigQuery has not answered since the start, or since the last reload")
     if reasons:
         return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, *reasons)
     return text_answer(HTTPStatus.OK, "ok")

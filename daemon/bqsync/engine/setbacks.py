@@ -64,6 +64,10 @@ class Setbacks:
         """Why nothing works; None while something does."""
         return self._outage
 
+    def failing_since_s(self, table: str) -> float | None:
+        """The monotonic instant of the first of a table's failures in a row; None where it has none."""
+        return self._since_s.get(table)
+
     def table_failed(self, run: TableRun, failures: int) -> float:
         """
         A table has failed by itself, that often in a row.

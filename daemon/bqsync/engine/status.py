@@ -133,6 +133,7 @@ def _live_table(live: LiveTable, now_us: int) -> LiveTableStatus:
         is_running=live.is_running, pending_since_us=since_us,
         lag_s=0.0 if since_us is None else max(0, now_us - since_us) / 1_000_000, failures=live.failures,
         paused_until_us=live.paused_until_us, merge_interval_s=live.merge_interval_s,
+        doubtful_since_us=live.doubtful_since_us,
     )
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bqsync.observe.listener import PATIENCE_S, Listener, read_until
+from bqsync.observe.listener import PATIENCE_S, Listener
 from bqsync.observe.snapshot import MAX_BYTES, Snapshot, decode
 
 _SUFFIX = ".sock"
@@ -55,8 +55,8 @@ class ControlSocket:
                 # Linux gives the file the mode of the socket, so there is no moment at which others could get in.
                 os.fchmod(listening.fileno(), 0o600)
                 listening.bind(_address(folder, file.name))
-            self._listener = Listener(listening, self._answer, name="control", at_most=_AT_MOST,
-                                      patience_s=patience_s)
+            self._listener = Listener(listening, self._answer, end=b"\n", request_bytes=_REQUEST_BYTES, name="control",
+                                      at_most=_AT_MOST, patience_s=patience_s)
         except OSError:
             listening.close()
             raise
@@ -67,9 +67,16 @@ class ControlSocket:
         with contextlib.suppress(OSError), _folder_of(self._file) as folder:
             _remove(self._file.name, folder)
 
-    def _answer(self, connection: socket.socket) -> None:
-        request = read_until(connection, b"\n", at_most=_REQUEST_BYTES)
-        connection.sendall(self._take() if request == _REQUEST else b'{"error": "the one request is: snapshot"}\n')
+    def _answer(self, connection: socket.socket, request: bytes) -> None:
+        if request != _REQUEST:
+            connection.sendall(b'{"error": "the one request is: snapshot"}\n')
+            return
+        try:
+            document = self._take()
+        except OSError as error:
+            # That of a connection is its end, and nobody's fault; this one is to be told.
+            raise RuntimeError("there is no snapshot") from error
+        connection.sendall(document)
 
 
 def ask(file: Path) -> Snapshot | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -18,14 +19,20 @@ from typing import NamedTuple
 
 from bqsync.config.listen import ListenAddress
 from bqsync.observe.events import Event
-from bqsync.observe.listener import PATIENCE_S, Listener, TooMuchError, read_until
+from bqsync.observe.listener import PATIENCE_S, Listener, read_until
 from bqsync.observe.log import get_logger
 from bqsync.observe.repeats import Repeats
 
 _log = get_logger()
 
 _AT_MOST = 8
+_HEAD_END = b"\r\n\r\n"
 _HEAD_BYTES = 16_384
+_WASTE_BYTES = 1 << 20
+_WASTE_S = 1.0
+"""So much of a head that is too large is still taken, and for so long, for its client to read why it is refused."""
+_HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]*)?", re.ASCII | re.IGNORECASE)
+_WITHOUT_HOST = ("HTTP/0.9", "HTTP/1.0")
 _LINES_S = 600.0
 
 TEXT = "text/plain; charset=utf-8"
@@ -87,7 +94,8 @@ class HttpServer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             self.address = ListenAddress(address.host, listening.getsockname()[1])
-            self._listener = Listener(listening, self._serve, name="http", at_most=_AT_MOST, patience_s=patience_s)
+            self._listener = Listener(listening, self._serve, end=_HEAD_END, request_bytes=_HEAD_BYTES, name="http",
+                                      at_most=_AT_MOST, patience_s=patience_s)
         except OSError:
             listening.close()
             raise
@@ -96,8 +104,8 @@ class HttpServer:
         """Serve no more."""
         self._listener.close()
 
-    def _serve(self, connection: socket.socket) -> None:
-        _Handler(connection, self._answer)
+    def _serve(self, connection: socket.socket, head: bytes) -> None:
+        _Handler(connection, head, self._answer)
 
     def _answer(self, path: str) -> Answer:
         route = self._routes.get(path)
@@ -112,22 +120,30 @@ class HttpServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request: its head is read whole, and within the patience of the connection, before it is looked at."""
+    """One request, whose head was read before it is looked at."""
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, connection: socket.socket, answer: Callable[[str], Answer]) -> None:
+    def __init__(self, connection: socket.socket, head: bytes, answer: Callable[[str], Answer]) -> None:
+        self._head = head
         self._answer = answer
         # The server of socketserver would be told nothing: there is none.
         super().__init__(connection, ("", 0), None)  # type: ignore[arg-type]
 
     def setup(self) -> None:
         super().setup()
-        try:
-            head = read_until(self.connection, b"\r\n\r\n", at_most=_HEAD_BYTES)
-        except TooMuchError:
-            head = b""
-        self.rfile = io.BufferedReader(io.BytesIO(head))
+        self.rfile = io.BufferedReader(io.BytesIO(self._head))
+
+    def handle(self) -> None:
+        if len(self._head) <= _HEAD_BYTES:
+            super().handle()
+            return
+        self.requestline = self.request_version = self.command = ""
+        self._reply(text_answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large."))
+        # With more on its way, a connection that is closed is reset, and the answer may be lost with it.
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(_WASTE_S)
+        read_until(self.connection, _HEAD_END, at_most=_WASTE_BYTES)
 
     def do_GET(self) -> None:
         self._reply(self._decide())
@@ -149,7 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Probes come every few seconds: they are no events."""
 
     def _decide(self) -> Answer:
-        if not _is_ours(self.headers.get("Host")):
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) > 1 or (not hosts and self.request_version not in _WITHOUT_HOST):
+            return text_answer(HTTPStatus.BAD_REQUEST, "A request has one Host.")
+        # A client of HTTP/1.0 may send none, and no browser does.
+        if hosts and not _is_ours(hosts[0]):
             return text_answer(
                 HTTPStatus.MISDIRECTED_REQUEST, "This is not the host that was asked for.",
                 "Only numeric loopback addresses and localhost are answered, so that no other site can read this.",
@@ -169,14 +189,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
 
-def _is_ours(host: str | None) -> bool:
-    """Whether a Host header names this machine by itself; a client of HTTP/1.0 may send none, and no browser does."""
-    if host is None:
-        return True
-    name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if name.lower() == "localhost":
+def _is_ours(host: str) -> bool:
+    """Whether a Host header names this machine by itself."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    if found["name"].lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
+        return ipaddress.ip_address(found["name"].strip("[]")).is_loopback
     except ValueError:
         return False

@@ -46,10 +46,11 @@ class LagTrace:
         Seconds in each step of the hour, the oldest first; empty where there was no lag in it.
 
         Args:
-            now_s: the monotonic clock.
+            now_s: the monotonic clock; what was noted later than that is a part of the hour, too.
             waiting_s: how long the oldest change has waited that is not delivered; None where there is none.
         """
-        last = _step(now_s)
+        # A delivery may have been noted since the clock was read.
+        last = max(_step(now_s), self._last)
         points = self._noted_s(last)
         if waiting_s is not None:
             since_s = now_s - waiting_s

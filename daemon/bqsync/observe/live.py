@@ -30,6 +30,9 @@ class LiveTable(msgspec.Struct, frozen=True, kw_only=True):
     """No cycle begins before; None where it does not pause."""
     merge_interval_s: float
     """Seconds at least between the beginnings of two cycles."""
+    doubtful_since_us: int | None = None
+    """Since when a change may wait that nobody knows of: its cycles fail since then, or none has ended well yet since
+    the daemon took its configuration in; None where it is not in doubt."""
 
 
 class LiveStatus(msgspec.Struct, frozen=True, kw_only=True):

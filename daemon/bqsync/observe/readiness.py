@@ -13,8 +13,8 @@ def what_is_late(report: StatusReport, *, within_s: float, now_us: int) -> Itera
     """
     Why the daemon is not ready, a sentence each; none where it is.
 
-    A table that nobody writes to is never late. One that has never been copied is, and so is all while there is no
-    database to look at.
+    A table that nobody writes to is late only where its cycles have failed for so long, or none has ended for so long
+    since a start or a reload. One that has never been copied is late, and so is all while there is no database.
 
     Args:
         report: of the running daemon.
@@ -34,14 +34,12 @@ def what_is_late(report: StatusReport, *, within_s: float, now_us: int) -> Itera
 
 
 def _late_s(table: TableStatus, now_us: int) -> float:
-    """For how long something waits: a change, or, where no change is known, the table that fails."""
+    """For how long a change waits, or, where none is known, may wait."""
     if table.live is None:
         return 0.0
-    if table.live.pending_since_us is not None:
-        return max(0, now_us - table.live.pending_since_us) / 1_000_000
-    if table.live.failures and table.last_success_us is not None:
-        return max(0, now_us - table.last_success_us) / 1_000_000
-    return 0.0
+    live = table.live
+    since_us = live.doubtful_since_us if live.pending_since_us is None else live.pending_since_us
+    return 0.0 if since_us is None else max(0, now_us - since_us) / 1_000_000
 
 
 def _because(table: TableStatus) -> str:

@@ -56,6 +56,8 @@ class LiveTableStatus:
     paused_until_us: int | None
     merge_interval_s: float
     """Seconds between the beginnings of two cycles: more than configured, while BigQuery asks for fewer calls."""
+    doubtful_since_us: int | None
+    """Since when a change may wait that nobody knows of: the cycles fail, or none has ended well since a (re)load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
