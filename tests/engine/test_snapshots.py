@@ -67,6 +67,19 @@ def test_a_look_at_the_state_leaves_the_locks_of_the_daemon_as_they_are(config: 
         assert locks_on(config.state.file) == held
 
 
+def test_a_state_that_is_opened_again_beside_a_reader_keeps_its_locks(config: Config) -> None:
+    """As after a reload that comes while somebody looks."""
+    first = Store(config.state.file)
+    with closing(Store(config.state.file, read_only=True)) as reader, reader.transaction() as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM tables").scalar_one()
+        first.close()
+        held = locks_on(config.state.file)
+        assert held
+        with closing(Store(config.state.file)) as second:
+            second.source_id("app")
+            assert locks_on(config.state.file) == held
+
+
 def test_a_state_that_cannot_be_read_is_no_reason_to_tell_nothing(config: Config) -> None:
     config.state.file.write_bytes(b"no database" * 1_000)
     snapshot = snapshots(config).take()

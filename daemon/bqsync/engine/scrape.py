@@ -24,7 +24,7 @@ from bqsync.observe.exposition import CONTENT_TYPE, INSTALL, MISSING, Family, ca
 from bqsync.observe.metrics import METRICS, Metric, MetricType
 from bqsync.observe.tally import Distribution, LabelValues, Tally
 from bqsync.state.marks import TableMarks, table_marks
-from bqsync.state.reader import StateReader
+from bqsync.state.store import Store
 from bqsync.watch.signals import Signal
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Scrape:
 
     def _noted(self, session: Session) -> Mapping[str, TableMarks]:
         """What the state says; what it said last, where it can't be read: the cycles will tell of that."""
-        with suppress(BqsyncError), closing(StateReader(session.config.state.file)) as store:
+        with suppress(BqsyncError), closing(Store(session.config.state.file, read_only=True)) as store:
             self._marks = table_marks(store, session.config.source.name)
         return self._marks
 

@@ -17,7 +17,7 @@ from bqsync.observe.last_hour import LastHour
 from bqsync.observe.live import LiveStatus
 from bqsync.observe.snapshot import VERSION, Snapshot
 from bqsync.state.health import TableHealth
-from bqsync.state.reader import StateReader
+from bqsync.state.store import Store
 
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
@@ -62,7 +62,7 @@ class Snapshots:
 
     def _look_at_state(self, now_s: float) -> None:
         if now_s >= self._read_again_s:
-            with suppress(BqsyncError), closing(StateReader(self._config.state.file)) as store:
+            with suppress(BqsyncError), closing(Store(self._config.state.file, read_only=True)) as store:
                 self._known = health_of(self._config, store)
             self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
 
