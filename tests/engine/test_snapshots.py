@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bqsync.config import Config, load
 from bqsync.engine.snapshots import Snapshots
+from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.observe.last_hour import LastHour
-from bqsync.observe.live import LiveStatus, LiveTable
+from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live, write_live
 from bqsync.observe.report import Health
+from bqsync.observe.snapshot import Snapshot, decode, encode
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
 
@@ -24,22 +28,43 @@ LIVE = LiveStatus(pid=1, started_us=1, written_us=0, source_failure=None, outage
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    (tmp_path / "config.toml").write_text(
+    return configured(tmp_path)
+
+
+def configured(folder: Path) -> Config:
+    (folder / "config.toml").write_text(
         '[source]\ndb = "app.db"\n[bigquery]\nproject = "p"\ndataset = "d"\n[state]\nfile = "state.db"\n'
         '[[tables]]\nname = "things"\n[[tables]]\nname = "never"\n', encoding="utf-8")
-    with closing(Store(tmp_path / "state.db")) as store:
+    with closing(Store(folder / "state.db")) as store:
         TableState(store, store.source_id("app"), "things").record_attempt(None, NOW_US - 50_000_000)
-    return load(tmp_path / "config.toml", environ={})
+    return load(folder / "config.toml", environ={})
 
 
-def snapshots(config: Config) -> Snapshots:
+def taken(config: Config, live: LiveStatus = LIVE) -> Snapshot:
     hour = LastHour()
     hour.keep(["things", "never"])
-    return Snapshots(config, lambda: LIVE, hour, lambda: NOW_US)
+    found = Snapshots(config, lambda: live, hour, lambda: NOW_US).take()
+    assert found is not None
+    return found
+
+
+def test_a_folder_whose_name_is_no_utf8_is_told_escaped(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    config = configured(folder)
+    away = BqsyncError(ErrorKind.SOURCE_MISSING, what=f"there is no {config.source.db}", why="moved", fix="restore it")
+    live = msgspec.structs.replace(LIVE, source_failure=away.as_dict())
+    write_live(live_file(config.state.file), live)
+    assert read_live(live_file(config.state.file)) == live
+    told = decode(encode(taken(config, live)))
+    assert told is not None
+    assert told.report.db.endswith(r"caf\udce9/app.db")
+    assert told.report.daemon is not None
+    assert told.report.daemon.source_failure == away.as_dict()
 
 
 def test_state_and_memory_are_told_together_and_what_waits_is_a_part_of_the_hour(config: Config) -> None:
-    snapshot = snapshots(config).take()
+    snapshot = taken(config)
     things, never = snapshot.report.tables
     assert (things.last_success_us, things.live and things.live.lag_s) == (NOW_US - 50_000_000, 40.0)
     assert snapshot.report.daemon is not None
@@ -63,7 +88,7 @@ def test_a_look_at_the_state_leaves_the_locks_of_the_daemon_as_they_are(config: 
         store.source_id("app")
         held = locks_on(config.state.file)
         assert held
-        assert snapshots(config).take().report.has_state
+        assert taken(config).report.has_state
         assert locks_on(config.state.file) == held
 
 
@@ -82,7 +107,7 @@ def test_a_state_that_is_opened_again_beside_a_reader_keeps_its_locks(config: Co
 
 def test_a_state_that_cannot_be_read_is_no_reason_to_tell_nothing(config: Config) -> None:
     config.state.file.write_bytes(b"no database" * 1_000)
-    snapshot = snapshots(config).take()
+    snapshot = taken(config)
     assert snapshot.report.has_state is False
     assert [one.name for one in snapshot.report.tables] == ["things", "never"]
     assert snapshot.table("things").lag_s[-1] == 40.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bqsync.config import Config, TableSection
 from bqsync.engine.schedule import ready_us
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, utf8
 from bqsync.model import SweepPolicy
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
 from bqsync.observe.report import DaemonStatus, Health, LiveTableStatus, StatusReport, TableStatus
@@ -48,7 +48,7 @@ def report(
     """
     running = {} if live is None else live.tables
     return StatusReport(
-        source=config.source.name, db=str(config.source.db), state_file=str(config.state.file),
+        source=config.source.name, db=utf8(str(config.source.db)), state_file=utf8(str(config.state.file)),
         has_state=known is not None, pid=pid, daemon=None if live is None else _daemon(live),
         daily_bytes_billed_limit=config.sync.daily_bytes_billed_limit,
         tables=tuple(
