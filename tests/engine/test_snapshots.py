@@ -63,6 +63,17 @@ def test_a_folder_whose_name_is_no_utf8_is_told_escaped(tmp_path: Path) -> None:
     assert told.report.daemon.source_failure == away.as_dict()
 
 
+def test_nothing_in_the_document_steers_a_terminal(config: Config) -> None:
+    evil = "\x9b2J\x7f\u202e"
+    away = BqsyncError(ErrorKind.SOURCE_MISSING, what=evil, why="moved", fix="restore it")
+    document = encode(taken(config, msgspec.structs.replace(LIVE, source_failure=away.as_dict())))
+    assert not {"\x9b", "\x7f", "\u202e"} & set(document.decode())
+    told = decode(document)
+    assert told is not None
+    assert told.report.daemon is not None
+    assert told.report.daemon.source_failure == away.as_dict()
+
+
 def test_state_and_memory_are_told_together_and_what_waits_is_a_part_of_the_hour(config: Config) -> None:
     snapshot = taken(config)
     things, never = snapshot.report.tables

@@ -10,6 +10,7 @@ from bqsync.observe.http_server import Answer, text_answer
 from bqsync.observe.page.document import page
 from bqsync.observe.page.style import POLICY
 from bqsync.observe.readiness import what_is_late
+from bqsync.observe.render import one_line
 from bqsync.observe.snapshot import Snapshot, encode
 
 _TURN_S = 180.0
@@ -22,7 +23,7 @@ def health(loop: Loop, turned_s: float) -> Answer:
         return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, "The daemon's loop does not turn.")
     hanging = sorted(table for _, table in loop.silent_s())
     if hanging:
-        return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"No progress: {', '.join(hanging)}.")
+        return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"No progress: {', '.join(map(one_line, hanging))}.")
     return text_answer(HTTPStatus.OK, "ok")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bqsync.observe.render import escape_json
 from bqsync.observe.report import StatusReport
 
 VERSION = 1
@@ -86,12 +87,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """One JSON document, in a line."""
+    """One JSON document, in a line. Nothing in it steers a terminal."""
     document = {
         "version": snapshot.version, "taken_us": snapshot.taken_us, "report": snapshot.report.as_document(),
         "history": snapshot.history,
     }
-    return msgspec.json.encode(document) + b"\n"
+    return escape_json(msgspec.json.encode(document).decode()).encode() + b"\n"
 
 
 def decode(document: bytes) -> Snapshot | None:
