@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -11,6 +10,7 @@ from contextlib import closing, suppress
 import msgspec
 
 from bqsync.config import Config
+from bqsync.engine.paced import Paced
 from bqsync.engine.status import health_of, report
 from bqsync.errors import BqsyncError
 from bqsync.observe.last_hour import LastHour
@@ -22,12 +22,12 @@ from bqsync.state.store import Store
 _APART_S = 1.0
 """Whoever asks sooner gets the same again."""
 _DUTY = 0.05
-"""The fraction of the time that may go into reading the state, which counts a ledger, and into the rest, each."""
+"""The fraction of the time that may go into reading the state, which counts a ledger."""
 
 
 class Snapshots:
     """
-    Makes them. Thread-safe.
+    Makes them. Thread-safe: one thread at a time does, and the others wait for none.
 
     Args:
         config: whose tables are told of.
@@ -43,22 +43,17 @@ class Snapshots:
         self._live = live
         self._last_hour = last_hour
         self._now_us = now_us
-        self._lock = threading.Lock()
-        self._last: Snapshot | None = None
-        self._make_again_s = 0.0
+        self._paced = Paced(self._made, _APART_S)
         self._known: Mapping[str, TableHealth] | None = None
         self._read_again_s = 0.0
 
-    def take(self) -> Snapshot:
-        """The newest one. A state that can't be read at the moment is told as it was last read."""
-        with self._lock:
-            now_s = time.monotonic()
-            if self._last is None or now_s >= self._make_again_s:
-                self._look_at_state(now_s)
-                begun_s = time.monotonic()
-                self._last = self._made(begun_s)
-                self._make_again_s = begun_s + max(_APART_S, (time.monotonic() - begun_s) / _DUTY)
-            return self._last
+    def take(self) -> Snapshot | None:
+        """
+        The newest one; None while another thread makes the first one.
+
+        A state that can't be read at the moment is told as it was last read.
+        """
+        return self._paced.take()
 
     def _look_at_state(self, now_s: float) -> None:
         if now_s >= self._read_again_s:
@@ -66,7 +61,9 @@ class Snapshots:
                 self._known = health_of(self._config, store)
             self._read_again_s = now_s + (time.monotonic() - now_s) / _DUTY
 
-    def _made(self, now_s: float) -> Snapshot:
+    def _made(self) -> Snapshot:
+        self._look_at_state(time.monotonic())
+        now_s = time.monotonic()
         now_us = self._now_us()
         live = msgspec.structs.replace(self._live(), written_us=now_us)
         waiting_s = {name: max(0, now_us - table.pending_since_us) / 1_000_000 for name, table in live.tables.items()
