@@ -8,14 +8,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.state.entries import delivering, delivery
 
 from bqsync.config import Config, load
 from bqsync.engine.snapshots import Snapshots
+from bqsync.engine.state_view import StateView
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.observe.last_hour import LastHour
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live, write_live
 from bqsync.observe.report import Health
 from bqsync.observe.snapshot import Snapshot, decode, encode
+from bqsync.state.ledger import Ledger
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
 
@@ -40,10 +43,14 @@ def configured(folder: Path) -> Config:
     return load(folder / "config.toml", environ={})
 
 
-def taken(config: Config, live: LiveStatus = LIVE) -> Snapshot:
+def snapshots(config: Config, live: LiveStatus = LIVE, before: Snapshots | None = None) -> Snapshots:
     hour = LastHour()
     hour.keep(["things", "never"])
-    found = Snapshots(config, lambda: live, hour, lambda: NOW_US).take()
+    return Snapshots(config, lambda: live, hour, lambda: NOW_US, before)
+
+
+def taken(config: Config, live: LiveStatus = LIVE) -> Snapshot:
+    found = snapshots(config, live).take()
     assert found is not None
     return found
 
@@ -123,3 +130,46 @@ def test_a_state_that_cannot_be_read_is_no_reason_to_tell_nothing(config: Config
     assert [one.name for one in snapshot.report.tables] == ["things", "never"]
     assert snapshot.table("things").lag_s[-1] == 40.0
     assert config.state.file.read_bytes().startswith(b"no database")
+
+
+def test_what_was_known_of_a_state_outlives_a_reload(config: Config) -> None:
+    before = snapshots(config)
+    known = before.take(), before.take_standing()
+    config.state.file.write_bytes(b"no database" * 1_000)
+    after = snapshots(config, before=before)
+    for old, new in zip(known, (after.take(), after.take_standing()), strict=True):
+        assert old is not None
+        assert new is not None
+        assert (new.read_us, new.report) == (NOW_US, old.report)
+    unread = snapshots(config).take()
+    assert unread is not None
+    assert (unread.read_us, unread.report.has_state) == (None, False)
+
+
+def note(config: Config, rows: int, ended_us: int) -> None:
+    """So many rows of a table are in the ledger, and a cycle has ended well."""
+    with closing(Store(config.state.file)) as store:
+        table = TableState(store, store.source_id("app"), "things")
+        Ledger(store, table.table_id).commit(
+            delivering(delivery(f"{number:08}".encode(), number) for number in range(rows)), "v1")
+        table.record_attempt(None, ended_us)
+
+
+def test_however_long_the_rows_take_to_count_all_else_is_as_it_is_now(config: Config) -> None:
+    note(config, 60_000, 1)
+    view = StateView(config, counts=True)
+    view.look(1)
+    assert view.known is not None
+    assert (view.known["things"].rows, view.known["things"].last_success_us) == (60_000, 1)
+    with closing(Store(config.state.file)) as store:
+        TableState(store, store.source_id("app"), "things").record_attempt(None, 2)
+    view.look(2)
+    assert (view.known["things"].last_success_us, view.read_us) == (2, 2)
+
+
+def test_a_probe_counts_nothing(config: Config) -> None:
+    note(config, 3, NOW_US)
+    snapshot = snapshots(config).take_standing()
+    assert snapshot is not None
+    (things, _) = snapshot.report.tables
+    assert (things.last_success_us, things.rows, snapshot.history.tables) == (NOW_US, 0, {})

@@ -72,7 +72,8 @@ class Onlookers:
     def follow(self, config: Config, loop: Loop) -> None:
         """A session begins: tell of its loop from now on, where its configuration says."""
         self._last_hour.keep([table.name for table in config.tables])
-        snapshots = Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us)
+        snapshots = Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us,
+                              None if self._followed is None else self._followed.snapshots)
         self._followed = _Followed(loop, snapshots, Paced(partial(_document, snapshots)),
                                    Paced(partial(_page, snapshots)), config.http.ready_within_s)
         self._turned_s = time.monotonic()
@@ -111,7 +112,7 @@ class Onlookers:
             "/": lambda: routes.status_page(self._now().page.take()),
             "/status.json": lambda: routes.status_document(self._now().document.take()),
             "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
-            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), has_arrived=self._has_arrived,
+            "/readyz": lambda: routes.readiness(self._now().snapshots.take_standing(), has_arrived=self._has_arrived,
                                                 within_s=self._now().ready_within_s),
             "/metrics": self._metrics,
         }

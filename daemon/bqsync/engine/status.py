@@ -12,7 +12,7 @@ from bqsync.model import SweepPolicy
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
 from bqsync.observe.report import DaemonStatus, Health, LiveTableStatus, StatusReport, TableStatus
 from bqsync.state.clock import now_us
-from bqsync.state.health import TableHealth, table_health, unknown_table
+from bqsync.state.health import RowCounts, TableHealth, table_health, unknown_table
 from bqsync.state.lock import lock_holder
 from bqsync.state.store import Store
 
@@ -66,14 +66,19 @@ def next_sweep_us(health: TableHealth, *, interval_us: int, duty: float, now_us:
     return max(rested_us, health.last_sweep_us + interval_us)
 
 
-def health_of(config: Config, store: Store) -> dict[str, TableHealth]:
+def health_of(config: Config, store: Store, counted: RowCounts | None = None) -> dict[str, TableHealth]:
     """
     What an open state says of the configured tables, by name.
+
+    Args:
+        config: whose tables are told of.
+        store: the open state.
+        counted: their rows; None: they are counted.
 
     Raises:
         BqsyncError: the state can't be read.
     """
-    found = table_health(store, config.source.name, [table.name for table in config.tables])
+    found = table_health(store, config.source.name, [table.name for table in config.tables], counted=counted)
     return {table.name: table for table in found}
 
 

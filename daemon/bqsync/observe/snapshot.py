@@ -80,6 +80,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     report: StatusReport
     """As `bqsync status --json` prints it."""
     history: History
+    read_us: int | None = None
+    """When the state was last read, in Unix microseconds; None where it never could be."""
 
     def table(self, name: str) -> TableHistory:
         """The last hour of a table."""
@@ -89,8 +91,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 def encode(snapshot: Snapshot) -> bytes:
     """One JSON document, in a line. Nothing in it steers a terminal."""
     document = {
-        "version": snapshot.version, "taken_us": snapshot.taken_us, "report": snapshot.report.as_document(),
-        "history": snapshot.history,
+        "version": snapshot.version, "taken_us": snapshot.taken_us, "read_us": snapshot.read_us,
+        "report": snapshot.report.as_document(), "history": snapshot.history,
     }
     return escape_json(msgspec.json.encode(document).decode()).encode() + b"\n"
 
