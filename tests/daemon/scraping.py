@@ -47,7 +47,20 @@ class Scraped:
 
 
 def scrape(life: Life) -> Scraped:
-    """What the daemon tells now."""
+    """What the daemon tells now: whoever asks again too soon gets what it told before."""
+    before, now = _kept(life), Scraped("")
+
+    def is_new() -> bool:
+        nonlocal now
+        now = _kept(life)
+        # To be asked takes time on the processors, which every scrape tells.
+        return now.text != before.text
+
+    life.wait_until(is_new, "a scrape that is newer than this")
+    return now
+
+
+def _kept(life: Life) -> Scraped:
     status, content_type, body = get(life, "/metrics")
     assert (status, content_type) == (200, "text/plain; version=0.0.4; charset=utf-8"), body
     return Scraped(body)

@@ -26,6 +26,7 @@ from bqsync.engine.session import Session
 from bqsync.engine.workers import Arrived, Ended
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
+from bqsync.observe.exposition import expose
 from bqsync.observe.metrics import Metric
 from bqsync.observe.tally import Tally
 from bqsync.state.billing import DaysBill
@@ -64,7 +65,7 @@ def scrape(session: Session, loop: Loop) -> Scrape:
 
 
 def scraped(scrape: Scrape) -> Scraped:
-    return Scraped(scrape.answer().body.decode())
+    return Scraped(expose(scrape.families()).decode())
 
 
 def by_table(scrape: Scrape, name: str) -> Mapping[str, float]:

@@ -104,6 +104,18 @@ def test_a_head_that_is_too_large_is_refused_so_that_its_client_knows(server: Ht
     assert get(server, "/healthz")[0].status == 200
 
 
+@pytest.mark.parametrize(("site", "mode", "dest", "status"), [
+    ("cross-site", "no-cors", "empty", 403), ("cross-site", "navigate", "iframe", 403),
+    ("cross-site", "navigate", "document", 200), ("same-origin", "cors", "empty", 200),
+    ("none", "navigate", "document", 200),
+])
+def test_another_site_may_link_here_and_not_have_a_browser_ask_again_and_again(
+    server: HttpServer, site: str, mode: str, dest: str, status: int,
+) -> None:
+    head = f"Host: localhost\r\nSec-Fetch-Site: {site}\r\nSec-Fetch-Mode: {mode}\r\nSec-Fetch-Dest: {dest}"
+    assert raw(server, f"GET /healthz HTTP/1.1\r\n{head}\r\n\r\n".encode()).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_a_fault_of_ours_is_told_without_its_inside(server: HttpServer) -> None:
     response, body = get(server, "/broken")
     assert (response.status, b"ZeroDivision" in body) == (500, False)

@@ -12,6 +12,7 @@ from tests.page.snapshots import HOSTILE, failing, snapshot, table
 from bqsync.config.listen import ListenAddress
 from bqsync.engine.routes import status_page
 from bqsync.observe.http_server import Answer, HttpServer
+from bqsync.observe.page.document import page
 from bqsync.observe.snapshot import Snapshot
 
 _PATH = chromium_path()
@@ -50,7 +51,7 @@ class Site:
         self.shown = shown
 
     def _page(self) -> Answer:
-        return status_page(self.shown)
+        return status_page(page(self.shown).encode())
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_it_stays_fresh_keeps_what_was_opened_and_says_when_the_daemon_is_gone(b
     address = site.server.address
     site.server.close()
     wait_for(lambda: browser.value("document.getElementById('lost').hidden") is False, "the word that it is gone")
-    again = HttpServer(address, {"/": lambda: status_page(snapshot(table("orders")))})
+    again = HttpServer(address, {"/": lambda: status_page(page(snapshot(table("orders"))).encode())})
     try:
         wait_for(lambda: browser.value("document.getElementById('lost').hidden"), "the daemon is there again")
     finally:

@@ -37,5 +37,6 @@ def look(config: Config, clock: Callable[[], int] = now_us) -> Look:
     if told is not None:
         return Look(told, is_told=True)
     history = History(step_s=STEP_S, tables={}, failures=())
-    return Look(Snapshot(version=VERSION, taken_us=clock(), report=read_status(config, clock), history=history),
+    report, taken_us = read_status(config, clock), clock()
+    return Look(Snapshot(version=VERSION, taken_us=taken_us, read_us=taken_us, report=report, history=history),
                 is_told=False)

@@ -13,6 +13,7 @@ from bqsync.config import Config
 from bqsync.config.listen import ListenAddress, parse_listen
 from bqsync.engine.live import LiveView
 from bqsync.engine.loop import Loop
+from bqsync.engine.paced import Paced
 from bqsync.engine.recorder import Recorder
 from bqsync.engine.snapshots import Snapshots
 from bqsync.observe.control import ControlSocket, control_socket
@@ -35,6 +36,9 @@ class _Followed:
 
     loop: Loop
     snapshots: Snapshots
+    document: Paced[bytes]
+    """The snapshot in JSON, for the control socket and over HTTP."""
+    page: Paced[bytes]
     ready_within_s: float
 
 
@@ -67,9 +71,10 @@ class Onlookers:
     def follow(self, config: Config, loop: Loop) -> None:
         """A session begins: tell of its loop from now on, where its configuration says."""
         self._last_hour.keep([table.name for table in config.tables])
-        self._followed = _Followed(
-            loop, Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us),
-            config.http.ready_within_s)
+        snapshots = Snapshots(config, partial(self._live.status, loop), self._last_hour, self._now_us,
+                              None if self._followed is None else self._followed.snapshots)
+        self._followed = _Followed(loop, snapshots, Paced(partial(_document, snapshots)),
+                                   Paced(partial(_page, snapshots)), config.http.ready_within_s)
         self._turned_s = time.monotonic()
         if self._socket is None:
             self._open_socket(config)
@@ -102,11 +107,12 @@ class Onlookers:
         from bqsync.engine import routes
 
         return {
-            "/": lambda: routes.status_page(self._now().snapshots.take()),
-            "/status.json": lambda: routes.status_document(self._now().snapshots.take()),
+            "/": lambda: routes.status_page(self._now().page.take()),
+            "/status.json": lambda: routes.status_document(self._now().document.take()),
             "/healthz": lambda: routes.health(self._now().loop, self._turned_s),
-            "/readyz": lambda: routes.readiness(self._now().snapshots.take(), within_s=self._now().ready_within_s,
-                                                has_arrived=self._now().loop.has_arrived),
+            "/readyz": lambda: routes.readiness(
+                self._now().snapshots.take_standing(), within_s=self._now().ready_within_s,
+                has_arrived=self._now().loop.has_arrived),
             "/metrics": self._metrics,
         }
 
@@ -118,7 +124,7 @@ class Onlookers:
     def _open_socket(self, config: Config) -> None:
         file = control_socket(config.state.file)
         try:
-            self._socket = ControlSocket(file, lambda: encode(self._now().snapshots.take()))
+            self._socket = ControlSocket(file, lambda: self._now().document.take() or b"")
         except OSError as error:
             _log.warning(Event.CONTROL_UNAVAILABLE, what=f"there is no control socket {file}",
                          why=error.strerror or str(error),
@@ -156,3 +162,15 @@ def _fix(error: OSError | ImportError, address: ListenAddress) -> str:
         return "restart the daemon: its code is not what it was when it started, as after an upgrade"
     return (f"free the port (`ss -ltnp 'sport = :{address.port}'` shows who has it), or set another `http.listen` and "
             "reload")
+
+
+def _document(snapshots: Snapshots) -> bytes | None:
+    snapshot = snapshots.take()
+    return None if snapshot is None else encode(snapshot)
+
+
+def _page(snapshots: Snapshots) -> bytes | None:
+    from bqsync.observe.page.document import page
+
+    snapshot = snapshots.take()
+    return None if snapshot is None else page(snapshot).encode()

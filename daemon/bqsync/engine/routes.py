@@ -6,11 +6,11 @@ import time
 from http import HTTPStatus
 
 from bqsync.engine.loop import Loop
-from bqsync.observe.http_server import Answer, text_answer
-from bqsync.observe.page.document import page
+from bqsync.observe.http_server import BUSY, Answer, text_answer
 from bqsync.observe.page.style import POLICY
 from bqsync.observe.readiness import what_is_late
-from bqsync.observe.snapshot import Snapshot, encode
+from bqsync.observe.render import one_line
+from bqsync.observe.snapshot import Snapshot
 
 _TURN_S = 180.0
 """The loop turns at least once a minute; one that has not for so long hangs."""
@@ -22,12 +22,14 @@ def health(loop: Loop, turned_s: float) -> Answer:
         return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, "The daemon's loop does not turn.")
     hanging = sorted(table for _, table in loop.silent_s())
     if hanging:
-        return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"No progress: {', '.join(hanging)}.")
+        return text_answer(HTTPStatus.SERVICE_UNAVAILABLE, f"No progress: {', '.join(map(one_line, hanging))}.")
     return text_answer(HTTPStatus.OK, "ok")
 
 
-def readiness(snapshot: Snapshot, *, has_arrived: bool, within_s: float) -> Answer:
+def readiness(snapshot: Snapshot | None, *, has_arrived: bool, within_s: float) -> Answer:
     """Whether what was written longer ago than that can be queried; `has_arrived`: BigQuery has answered."""
+    if snapshot is None:
+        return BUSY
     reasons = list(what_is_late(snapshot.report, within_s=within_s, now_us=snapshot.taken_us))
     if not has_arrived:
         reasons.insert(0, "BigQuery has not answered since the start, or since the last reload")
@@ -36,11 +38,11 @@ def readiness(snapshot: Snapshot, *, has_arrived: bool, within_s: float) -> Answ
     return text_answer(HTTPStatus.OK, "ok")
 
 
-def status_page(snapshot: Snapshot) -> Answer:
+def status_page(document: bytes | None) -> Answer:
     """For people."""
-    return Answer(HTTPStatus.OK, "text/html; charset=utf-8", page(snapshot).encode(), POLICY)
+    return BUSY if document is None else Answer(HTTPStatus.OK, "text/html; charset=utf-8", document, POLICY)
 
 
-def status_document(snapshot: Snapshot) -> Answer:
+def status_document(document: bytes | None) -> Answer:
     """For programs."""
-    return Answer(HTTPStatus.OK, "application/json", encode(snapshot))
+    return BUSY if document is None else Answer(HTTPStatus.OK, "application/json", document)

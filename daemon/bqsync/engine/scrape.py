@@ -18,19 +18,23 @@ from typing import TYPE_CHECKING
 from bqsync.engine.agenda import Standing
 from bqsync.engine.counting import DELETED, UNCHANGED, UPSERTED
 from bqsync.engine.loop import Loop
+from bqsync.engine.paced import Paced
 from bqsync.engine.session import Session
 from bqsync.errors import RULES, BqsyncError, ErrorKind, Retry
 from bqsync.observe.exposition import CONTENT_TYPE, INSTALL, MISSING, Family, can_expose, expose
 from bqsync.observe.metrics import METRICS, Metric, MetricType
 from bqsync.observe.tally import Distribution, LabelValues, Tally
 from bqsync.state.marks import TableMarks, table_marks
-from bqsync.state.reader import StateReader
+from bqsync.state.store import Store
 from bqsync.watch.signals import Signal
 
 if TYPE_CHECKING:
     from bqsync.observe.http_server import Answer
 
 Numbers = Mapping[LabelValues, float]
+
+_APART_S = 1.0
+"""Whoever scrapes sooner gets the same again."""
 
 _ZEROS: Mapping[Metric, Sequence[LabelValues]] = {
     Metric.FS_EVENTS: [(signal.value,) for signal in Signal],
@@ -52,18 +56,21 @@ class Scrape:
         self._tally = tally
         self._looked_at: tuple[Session, Loop] | None = None
         self._marks: Mapping[str, TableMarks] = {}
+        self._exposition = self._begun()
 
     def look_at(self, session: Session, loop: Loop) -> None:
         """From now on these are in force."""
         self._looked_at = session, loop
+        self._exposition = self._begun()
 
     def answer(self) -> Answer:
         """What `/metrics` is answered: 501 with the fix where the extra `metrics` is not installed."""
-        from bqsync.observe.http_server import Answer, text_answer
+        from bqsync.observe.http_server import BUSY, Answer, text_answer
 
         if not can_expose():
             return text_answer(HTTPStatus.NOT_IMPLEMENTED, f"{MISSING}.", f"fix: {INSTALL}")
-        return Answer(HTTPStatus.OK, CONTENT_TYPE, expose(self.families()))
+        exposition = self._exposition.take()
+        return BUSY if exposition is None else Answer(HTTPStatus.OK, CONTENT_TYPE, exposition)
 
     def families(self) -> Iterator[Family]:
         """Every metric with its samples, in the order of `METRICS`."""
@@ -86,6 +93,9 @@ class Scrape:
             else:
                 yield Family(metric, found[metric] if metric in found else self._counted(metric, tables))
 
+    def _begun(self) -> Paced[bytes]:
+        return Paced(lambda: expose(self.families()), _APART_S)
+
     def _observed(self, metric: Metric) -> Mapping[LabelValues, Distribution]:
         specification = METRICS[metric]
         nothing = Distribution((0,) * (len(specification.buckets) + 1), 0.0)
@@ -94,7 +104,7 @@ class Scrape:
 
     def _noted(self, session: Session) -> Mapping[str, TableMarks]:
         """What the state says; what it said last, where it can't be read: the cycles will tell of that."""
-        with suppress(BqsyncError), closing(StateReader(session.config.state.file)) as store:
+        with suppress(BqsyncError), closing(Store(session.config.state.file, read_only=True)) as store:
             self._marks = table_marks(store, session.config.source.name)
         return self._marks
 

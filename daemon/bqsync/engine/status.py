@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bqsync.config import Config, TableSection
 from bqsync.engine.schedule import ready_us
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, utf8
 from bqsync.model import SweepPolicy
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live
 from bqsync.observe.report import DaemonStatus, Health, LiveTableStatus, StatusReport, TableStatus
 from bqsync.state.clock import now_us
-from bqsync.state.health import TableHealth, table_health, unknown_table
+from bqsync.state.health import RowCounts, TableHealth, table_health, unknown_table
 from bqsync.state.lock import lock_holder
 from bqsync.state.store import Store
 
@@ -48,7 +48,7 @@ def report(
     """
     running = {} if live is None else live.tables
     return StatusReport(
-        source=config.source.name, db=str(config.source.db), state_file=str(config.state.file),
+        source=config.source.name, db=utf8(str(config.source.db)), state_file=utf8(str(config.state.file)),
         has_state=known is not None, pid=pid, daemon=None if live is None else _daemon(live),
         daily_bytes_billed_limit=config.sync.daily_bytes_billed_limit,
         tables=tuple(
@@ -66,14 +66,19 @@ def next_sweep_us(health: TableHealth, *, interval_us: int, duty: float, now_us:
     return max(rested_us, health.last_sweep_us + interval_us)
 
 
-def health_of(config: Config, store: Store) -> dict[str, TableHealth]:
+def health_of(config: Config, store: Store, counted: RowCounts | None = None) -> dict[str, TableHealth]:
     """
     What an open state says of the configured tables, by name.
+
+    Args:
+        config: whose tables are told of.
+        store: the open state.
+        counted: their rows; None: they are counted.
 
     Raises:
         BqsyncError: the state can't be read.
     """
-    found = table_health(store, config.source.name, [table.name for table in config.tables])
+    found = table_health(store, config.source.name, [table.name for table in config.tables], counted=counted)
     return {table.name: table for table in found}
 
 

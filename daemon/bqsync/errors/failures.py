@@ -37,12 +37,18 @@ class BqsyncError(Exception):
         return RULES[self.kind]
 
     def as_dict(self) -> dict[str, str]:
-        """The same for `--json` and for log lines."""
-        return {"code": self.rule.code, "kind": self.kind.value, "what": self.what, "why": self.why, "fix": self.fix}
+        """The same for `--json` and for log lines. The texts are UTF-8, whatever the name of a file is."""
+        return {"code": self.rule.code, "kind": self.kind.value, "what": utf8(self.what), "why": utf8(self.why),
+                "fix": utf8(self.fix)}
 
     def render(self) -> str:
         """The same for a terminal, four lines."""
         return f"error[{self.rule.code}]: {self.what}\n  why   {self.why}\n  fix   {self.fix}"
+
+
+def utf8(text: str) -> str:
+    """The text with what has no UTF-8 escaped: Python reads the bytes of a file's name that are none as surrogates."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def internal_error(failure: BaseException) -> BqsyncError:
@@ -80,7 +86,7 @@ class ConfigurationError(BqsyncError):
     def as_dict(self) -> dict[str, str]:
         """As for every error; `problems` holds them all, one a line."""
         lines = (f"line {p.line}: {p.message}" if p.line else p.message for p in self.problems)
-        return {**super().as_dict(), "problems": "\n".join(lines)}
+        return {**super().as_dict(), "problems": utf8("\n".join(lines))}
 
     def render(self) -> str:
         """Every problem with its line and its fix."""

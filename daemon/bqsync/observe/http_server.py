@@ -13,6 +13,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Mapping
+from email.message import Message
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple
@@ -65,6 +66,9 @@ Route = Callable[[], Answer]
 def text_answer(status: int, *lines: str) -> Answer:
     """A few lines of plain text."""
     return Answer(status, TEXT, "".join(f"{line}\n" for line in lines).encode())
+
+
+BUSY = text_answer(HTTPStatus.SERVICE_UNAVAILABLE, "There is no answer yet: ask again.")
 
 
 class HttpServer:
@@ -174,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
                 HTTPStatus.MISDIRECTED_REQUEST, "This is not the host that was asked for.",
                 "Only numeric loopback addresses and localhost are answered, so that no other site can read this.",
                 "A reverse proxy has to send Host: localhost.")
+        if _is_fetched_by_others(self.headers):
+            return text_answer(HTTPStatus.FORBIDDEN, "A page of another site may link to this, and not fetch it.")
         return self._answer(self.path.partition("?")[0])
 
     def _reply(self, answer: Answer) -> None:
@@ -187,6 +193,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.body)
+
+
+def _is_fetched_by_others(headers: Message) -> bool:
+    """
+    Whether a page of another site has a browser ask, though it may not read the answer: for the work that it makes.
+
+    Source: https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
+    """
+    is_link = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    return headers.get("Sec-Fetch-Site") == "cross-site" and not is_link
 
 
 def _is_ours(host: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bqsync.observe.render import escape_json
 from bqsync.observe.report import StatusReport
 
 VERSION = 1
@@ -79,6 +80,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     report: StatusReport
     """As `bqsync status --json` prints it."""
     history: History
+    read_us: int | None = None
+    """When the state was last read, in Unix microseconds; None where it never could be."""
 
     def table(self, name: str) -> TableHistory:
         """The last hour of a table."""
@@ -86,12 +89,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    """One JSON document, in a line."""
+    """One JSON document, in a line. Nothing in it steers a terminal."""
     document = {
-        "version": snapshot.version, "taken_us": snapshot.taken_us, "report": snapshot.report.as_document(),
-        "history": snapshot.history,
+        "version": snapshot.version, "taken_us": snapshot.taken_us, "read_us": snapshot.read_us,
+        "report": snapshot.report.as_document(), "history": snapshot.history,
     }
-    return msgspec.json.encode(document) + b"\n"
+    return escape_json(msgspec.json.encode(document).decode()).encode() + b"\n"
 
 
 def decode(document: bytes) -> Snapshot | None:

@@ -31,9 +31,8 @@ class StateCopy(Store):
     def _create_private_file(self) -> None:
         """None: SQLite makes its own."""
 
-    def _check_size(self) -> None:
-        if not self._begins_empty:
-            super()._check_size()
+    def _size_bytes(self) -> int:
+        return 0 if self._begins_empty else super()._size_bytes()
 
     def _connect(self) -> sqlite3.Connection:
         copy = sqlite3.connect("", isolation_level=None, check_same_thread=False)

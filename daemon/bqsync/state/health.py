@@ -61,8 +61,35 @@ def table_ids(store: Store, source_name: str) -> dict[str, int]:
         return {row.name: int(row.id) for row in connection.execute(statement.order_by(tables.c.name))}
 
 
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """How many rows each table has, by its id."""
+
+    in_ledger: Mapping[int, int]
+    in_quarantine: Mapping[int, int]
+
+
+NOTHING_COUNTED = RowCounts({}, {})
+"""For who has no use for the counts."""
+
+
+def count_rows(store: Store) -> RowCounts:
+    """
+    Count them, all of them.
+
+    Raises:
+        BqsyncError: the state can't be read.
+    """
+    with store.transaction() as connection:
+        ledger, quarantine = (
+            {row[0]: int(row[1]) for row in connection.exec_driver_sql(
+                f"SELECT table_id, count(*) FROM {table} GROUP BY table_id")} for table in ("ledger", "quarantine"))
+    return RowCounts(ledger, quarantine)
+
+
 def table_health(
-    store: Store, source_name: str, names: Collection[str], moment_us: int | None = None
+    store: Store, source_name: str, names: Collection[str], moment_us: int | None = None,
+    counted: RowCounts | None = None,
 ) -> list[TableHealth]:
     """
     Those of the named tables of a source that were ever synced, by name.
@@ -72,13 +99,11 @@ def table_health(
         source_name: as it is configured.
         names: of the tables.
         moment_us: in Unix microseconds; its UTC day is today. None: now.
+        counted: their rows; None: they are counted.
     """
-    count_ledger = "SELECT table_id, count(*) FROM ledger GROUP BY table_id"
-    count_quarantine = "SELECT table_id, count(*) FROM quarantine GROUP BY table_id"
+    counts = count_rows(store) if counted is None else counted
     today = day_of(now_us() if moment_us is None else moment_us)
     with store.transaction() as connection:
-        in_ledger = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_ledger)}
-        in_quarantine = {row[0]: int(row[1]) for row in connection.exec_driver_sql(count_quarantine)}
         bills = {row[0]: (int(row[1]), int(row[2])) for row in connection.exec_driver_sql(
             "SELECT table_id, bytes, merges FROM bytes_billed WHERE day = ?", (today,))}
         rows = connection.exec_driver_sql(
@@ -87,7 +112,8 @@ def table_health(
         ).all()
     return [
         TableHealth(
-            name=row.name, target=row.target, rows=in_ledger.get(row.id, 0), quarantined=in_quarantine.get(row.id, 0),
+            name=row.name, target=row.target, rows=counts.in_ledger.get(row.id, 0),
+            quarantined=counts.in_quarantine.get(row.id, 0),
             reconcile_pending=bool(row.reconcile_pending), last_success_us=row.last_success_us,
             last_attempt_us=row.last_attempt_us, last_sweep_us=row.last_sweep_us,
             sweep_due=row.sweep_reason if row.sweeps_asked > row.sweeps_served else None,

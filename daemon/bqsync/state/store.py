@@ -23,14 +23,12 @@ from sqlalchemy.exc import DatabaseError, MultipleResultsFound, NoResultFound
 from sqlalchemy.pool import StaticPool
 
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.regular_file import open_regular, require_regular_if_there
+from bqsync.regular_file import require_regular, require_regular_if_there
 from bqsync.state.lock import make_folder
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
 _STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
                  " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
-_PAGE_SIZE = slice(16, 18)
-"""Source: https://www.sqlite.org/fileformat.html#the_database_header"""
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 _DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -52,6 +50,11 @@ class Store:
         path: the file; made if it is missing.
         read_only: look, change nothing, make nothing.
         rebuild: move a damaged or outdated file aside and begin anew; only for who holds the lock.
+
+    The file may be open in this process already, to be read or to be written to, so nothing but SQLite opens it: POSIX
+    locks belong to the process, and closing any other descriptor of the file drops them all. Another process that
+    closes the file could then take itself for the last one, and remove the -wal from under this one.
+    Source: https://www.sqlite.org/howtocorrupt.html
 
     Damage that only shows later is told by whoever meets it. The file is moved aside then when it is closed.
 
@@ -175,12 +178,13 @@ class Store:
     def _open(self) -> Engine:
         if not self._read_only:
             self._create_private_file()
-        self._check_size()
+        size_bytes = self._size_bytes()
         engine = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
         try:
             with engine.begin() as connection:
                 # A transaction that has read may not write any more, once another process has written.
                 connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
+                _check_size(connection, size_bytes)
                 self._check_version(connection)
                 if not self._read_only:
                     _create_tables(connection)
@@ -193,23 +197,23 @@ class Store:
     def _create_private_file(self) -> None:
         make_folder(self.path)
         try:
-            os.close(open_regular(self.path, os.O_CREAT | os.O_RDWR))
+            # Only a file that nobody can have open is opened here, and closed: see the class.
+            os.close(os.open(os.path.realpath(self.path), os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            pass
         except OSError as exc:
             raise self._unwritable(exc) from exc
 
-    def _check_size(self) -> None:
-        """SQLite takes what is missing of the last page for zeros. Beside a -wal the file may be as it is."""
+    def _size_bytes(self) -> int:
+        """The size of the file; 0 where it may be whatever it is, beside a -wal."""
         try:
             for suffix in _SIDE_FILES[1:]:
                 require_regular_if_there(Path(f"{self.path}{suffix}"))
-            with os.fdopen(open_regular(self.path), "rb") as file:
-                header = file.read(_PAGE_SIZE.stop)
-                size_bytes = os.fstat(file.fileno()).st_size
+            found = self.path.stat()
+            require_regular(self.path, found)
         except OSError as exc:
             raise self._unwritable(exc) from exc
-        page_bytes = int.from_bytes(header[_PAGE_SIZE], "big")
-        if page_bytes > 1 and size_bytes % page_bytes and not Path(f"{self.path}-wal").exists():
-            raise _StrangeError(f"it is cut off within a page, at byte {size_bytes}")
+        return 0 if Path(f"{self.path}-wal").exists() else found.st_size
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -281,6 +285,12 @@ def driver_cursor(connection: Connection) -> sqlite3.Cursor:
     if not isinstance(raw, sqlite3.Connection):
         raise TypeError(type(raw))
     return raw.cursor()
+
+
+def _check_size(connection: Connection, size_bytes: int) -> None:
+    """SQLite takes what is missing of the last page for zeros."""
+    if size_bytes % int(connection.exec_driver_sql("PRAGMA page_size").scalar_one()):
+        raise _StrangeError(f"it is cut off within a page, at byte {size_bytes}")
 
 
 def _create_tables(connection: Connection) -> None:
