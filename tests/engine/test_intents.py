@@ -82,6 +82,22 @@ def test_a_merge_of_which_nothing_is_known_is_settled_by_the_next_cycle(
     assert_converged(bench)
 
 
+@pytest.mark.parametrize(("status", "reason"), [
+    (524, ""), (504, "timeout"), (500, "resourcesExceeded"),
+])
+def test_a_merge_whose_submission_met_an_unusual_server_error_is_not_forgotten(
+    bench: Workbench, hostile: HostileBigQuery, status: int, reason: str,
+) -> None:
+    """As from a proxy that passed the request on and gave up waiting: such a failure is not tried again."""
+    failure = RestFailure(status=status, reason=reason, message="a timeout occurred")
+    hostile.rule(Method.JOBS_INSERT, RunLate(answer=failure), holding="MERGE", times=1)
+    assert kind(bench.sync()["t"]) == ErrorKind.BIGQUERY_JOB_FAILED
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert [released.fate for released in hostile.release()] == [Fate.REFUSED]
+    assert_converged(bench)
+
+
 @pytest.mark.parametrize("action", [Reset(When.AFTER), Truncate(), Reset(), BUSY, RunLate(never=True), RunTwice()])
 def test_a_submission_that_fails_once_is_repeated_within_its_cycle_and_runs_once(
     bench: Workbench, hostile: HostileBigQuery, action: Action,

@@ -29,7 +29,9 @@ _WAIT_MS = 10_000
 _PLACEHOLDER = "SELECT 1"
 """Burns the id of a job that BigQuery does not know."""
 _SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
-"""After these failures of a submission the job may exist all the same."""
+"""After these failures of a submission the job may exist all the same, whatever HTTP status they came with."""
+_GIVEN_UP = (408, 499)
+"""Of the refusals, these speak of the wait and not of the request."""
 
 
 class IntentLog(Protocol):
@@ -153,7 +155,7 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
             may_exist = True
             return _get(destination, job_id)
         except VENDOR_ERRORS as error:
-            may_exist = may_exist or kind_of(error) in _SUBMISSION_UNKNOWN
+            may_exist = may_exist or not _is_refusal(error)
             raise
 
     try:
@@ -162,6 +164,13 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
         if may_exist:
             raise _Unsettled(error) from error
         raise
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a submission failed because somebody refused it: a proxy's own 5xx does not tell what is behind it."""
+    if kind_of(error) in _SUBMISSION_UNKNOWN or not isinstance(error, GoogleAPICallError) or error.code is None:
+        return False
+    return 400 <= error.code < 500 and error.code not in _GIVEN_UP
 
 
 def _find(destination: Destination, job_id: str) -> QueryJob | None:
