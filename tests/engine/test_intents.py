@@ -225,12 +225,22 @@ def test_an_end_that_is_told_late_is_waited_for(bench: Workbench, hostile: Hosti
     assert_converged(bench)
 
 
+@pytest.mark.parametrize("action", [UNKNOWN_JOB, DENIED])
+def test_an_end_that_only_the_job_tells_is_an_end(bench: Workbench, hostile: HostileBigQuery, action: Action) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
+    rule = hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action)
+    assert bench.sync()["t"].error is None
+    assert (len(hostile.merges), bool(rule.fired)) == (1, True)
+    assert_converged(bench)
+
+
 @pytest.mark.parametrize("action", [UNKNOWN_JOB, DENIED, QUOTA])
 def test_an_end_that_is_not_told_leaves_the_job_to_the_next_cycle(
     bench: Workbench, hostile: HostileBigQuery, action: Action,
 ) -> None:
     hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
     hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=1)
+    hostile.rule(Method.JOBS_GET, action, times=1)
     assert kind(bench.sync()["t"]) is not None
     bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
     assert bench.sync()["t"].error is None

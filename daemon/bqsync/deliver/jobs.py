@@ -243,9 +243,9 @@ def _await_end(destination: Destination, job: QueryJob) -> None:
         )
         is_complete = bool(answer.get("jobComplete"))
     except GoogleAPICallError:
-        # Of the job, or of the call: the job itself tells.
+        # Of the job, or of the call: the job itself tells. One that has ended is known, whatever the call met.
         job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        if job.state != "DONE" or job.error_result is None:
+        if job.state != "DONE":
             raise
     if is_complete:
         job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
