@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.translate import VENDOR_ERRORS, kind_of, translate
+from bqsync.deliver.translate import VENDOR_ERRORS, failure, kind_of, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
@@ -26,6 +26,8 @@ JOB_WAIT_S = 3600.0
 """A job that has not ended by then is left to its intent: the next cycle settles it."""
 _WAIT_MS = 10_000
 """For so long one call waits for the end of a job; the connection is given up after half a minute of silence."""
+_PAUSE_S = 0.2
+"""So far apart such calls begin, where BigQuery does not wait as long as it was asked to."""
 _PLACEHOLDER = "SELECT 1"
 """Burns the id of a job that BigQuery does not know."""
 _SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
@@ -68,10 +70,10 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         intents.record_intent(intent)
         job = _submit_merge(destination, statement, intent, intents)
         reached("merge.submitted")
-        failure = _wait(destination, job)
-        if failure is not None:
+        failed = _wait(destination, job)
+        if failed is not None:
             intents.clear_intent(created_us(job))
-            raise failure
+            raise failed
         return MergeResult(job_id=intent.job_id, affected_rows=int(job.num_dml_affected_rows or 0),
                            bytes_billed=int(job.total_bytes_billed or 0), created_us=created_us(job))
 
@@ -206,18 +208,21 @@ def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
     def look() -> tuple[bool, BqsyncError | None]:
         if job.state != "DONE":
             _await_end(destination, job)
+        elif job.error_result is None and job.num_dml_affected_rows is None:
+            # Its submission told that it has ended, and not how.
+            job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         if job.state != "DONE":
             return False, None
-        error = job.exception(timeout=0) if job.error_result is not None else None
-        return True, translate(operation, error) if isinstance(error, GoogleAPICallError) else None
+        return True, _failure_of(operation, job)
 
     while True:
+        begun_s = time.monotonic()
         try:
-            ended, failure = destination.policy.call(f"wait for job {job.job_id}", look)
+            ended, failed = destination.policy.call(f"wait for job {job.job_id}", look)
         except BqsyncError as error:
             raise _Unsettled(error) from error
         if ended:
-            return failure
+            return failed
         if time.monotonic() > deadline or destination.policy.stop.is_set():
             raise _Unsettled(BqsyncError(
                 ErrorKind.BIGQUERY_JOB_UNSETTLED, what=f"job {job.job_id} has not ended yet",
@@ -225,6 +230,17 @@ def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
                 fix="nothing is lost: the next cycle waits for it before it touches the table; look at the job in the "
                 "console if it keeps running",
             ))
+        destination.policy.stop.wait(max(0.0, begun_s + _PAUSE_S - time.monotonic()))
+
+
+def _failure_of(operation: str, job: QueryJob) -> BqsyncError | None:
+    """Why a job that has ended failed. The client forgets to tell where it took the job for a success before."""
+    if job.error_result is None:
+        return None
+    error = job.exception(timeout=0)
+    if isinstance(error, GoogleAPICallError):
+        return translate(operation, error)
+    return failure(operation, ErrorKind.BIGQUERY_JOB_FAILED, str(job.error_result.get("message") or ""))
 
 
 def _await_end(destination: Destination, job: QueryJob) -> None:
