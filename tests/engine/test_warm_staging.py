@@ -14,7 +14,7 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 from bqsync.deliver.retry import RESIDENT_WAITS
-from bqsync.deliver.warm import WarmStaging
+from bqsync.deliver.warm import RENEWED_AFTER_S, WarmStaging
 from bqsync.engine.arrival import see_dataset
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.effects import Delivering
@@ -107,6 +107,27 @@ def test_what_nobody_takes_is_replaced_before_it_expires(bench: Workbench, hosti
         first = wait_for_spare(bench, hostile)
         while wait_for_spare(bench, hostile) == first:
             pass
+        warm.close()
+    assert bench.tables() == {"t"}
+
+
+@pytest.mark.parametrize("set_by_s", [RENEWED_AFTER_S, -60.0], ids=["the machine slept", "the clock was set back"])
+def test_one_that_may_be_about_to_expire_is_not_taken(
+    bench: Workbench, hostile: HostileBigQuery, set_by_s: float,
+) -> None:
+    set_s = [0.0]
+    with resident(bench) as session:
+        warm = WarmStaging(session.destination, now_s=lambda: time.monotonic() + set_s[0])
+        kept = replace(session, effects=Delivering(session.destination, warm))
+        cycle(kept, bench)
+        old = wait_for_spare(bench, hostile)
+        set_s[0] = set_by_s
+        cycle(kept, bench)
+        assert not hostile.matching(Method.APPEND_ROWS, old)
+        new = wait_for_spare(bench, hostile)
+        assert new != old
+        cycle(kept, bench)
+        assert hostile.matching(Method.APPEND_ROWS, new), "one of that moment is as good as ever"
         warm.close()
     assert bench.tables() == {"t"}
 

@@ -135,6 +135,7 @@ WALL_CLOCK = {
     "cli/moments.py": "how long ago something was, for a person",
     "deliver/translate.py": "how long it is until a date that BigQuery asks to be left alone till",
     "deliver/staging.py": "the name and the end of a staging table, by the clock of BigQuery's users",
+    "deliver/warm.py": "whether a staging table that was made before its time is about to expire",
     "observe/log.py": "the time stamp of a line",
     "state/clock.py": "the one clock of the engine, which a session may replace",
     "state/store.py": "the name of a file that is moved aside",

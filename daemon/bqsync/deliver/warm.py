@@ -1,8 +1,8 @@
 """
 A staging table and a stream for the next chunk, made while there is nothing to send: no change has to wait for them.
 
-Each has a keeper: a thread that makes it, drops what was used before, and replaces it before it expires. No chunk fails
-over it: where there is none, a chunk makes its own.
+Each has a keeper: a thread that makes it, drops what was used before, and replaces it before it expires. Where there is
+none, a chunk makes its own. One that somebody else drops meanwhile costs its chunk one try.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bqsync.deliver.append import AppendStream
 from bqsync.errors import BqsyncError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from google.protobuf.descriptor_pb2 import DescriptorProto
 
     from bqsync.deliver.clients import Destination
@@ -48,6 +50,8 @@ class _Spare:
     """One that is being made, or waits to be taken."""
 
     wanted: Wanted
+    created_s: float = 0.0
+    """By the wall clock."""
     table: TargetRef | None = None
     stream: AppendStream | None = None
     is_taken: bool = False
@@ -65,15 +69,20 @@ class WarmStaging:
     Args:
         destination: where.
         renewed_after_s: so long one is kept.
+        now_s: the wall clock, by which a table expires; the one of the keepers stands still while the machine sleeps.
     """
 
-    def __init__(self, destination: Destination, *, renewed_after_s: float = RENEWED_AFTER_S) -> None:
+    def __init__(
+        self, destination: Destination, *, renewed_after_s: float = RENEWED_AFTER_S,
+        now_s: Callable[[], float] = time.time,
+    ) -> None:
         # One attempt for a table: a policy that has been told to stop begins no wait.
         told = threading.Event()
         told.set()
         self._at_once = replace(destination, policy=replace(destination.policy, stop=told, on_retry=None))
         self._destination = destination
         self._renewed_after_s = renewed_after_s
+        self._now_s = now_s
         self._lock = threading.Lock()
         self._spares: dict[TargetRef, _Spare] = {}
         self._refusals: dict[TargetRef, BqsyncError] = {}
@@ -101,7 +110,8 @@ class WarmStaging:
         if spare is None or not spare.made.is_set() or not self._withdraw(spare):
             return None
         table, stream = spare.table, spare.stream
-        spare.is_taken = (table is not None and stream is not None and stream.is_open and spare.wanted.spec == spec)
+        spare.is_taken = (table is not None and stream is not None and stream.is_open and spare.wanted.spec == spec
+                          and 0 <= self._now_s() - spare.created_s < self._renewed_after_s)
         spare.released.set()  # its keeper drops what is not taken
         if table is None or stream is None or not spare.is_taken:
             return None
@@ -169,6 +179,7 @@ class WarmStaging:
 
     def _make(self, spare: _Spare) -> None:
         wanted = spare.wanted
+        spare.created_s = self._now_s()
         try:
             table = staging.create(self._at_once, wanted.spec, wanted.into, wanted.instance)
             spare.table = table
