@@ -9,7 +9,9 @@ from dataclasses import replace
 from threading import Event
 
 import pytest
+from tests.daemon.life import wait_until
 from tests.hostile.actions import Method, RestFailure
+from tests.hostile.calls import Call
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
@@ -130,6 +132,38 @@ def test_one_that_may_be_about_to_expire_is_not_taken(
         assert hostile.matching(Method.APPEND_ROWS, new), "one of that moment is as good as ever"
         warm.close()
     assert bench.tables() == {"t"}
+
+
+def test_a_cycle_that_ends_after_everything_was_told_to_stop_has_nothing_made(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    with resident(bench) as session:
+        cycle(session, bench)
+        wait_for_spare(bench, hostile)
+        session.stop.set()
+        cycle(session, bench)
+        wait_until(lambda: bench.tables() == {"t"}, "the used one is dropped")
+    assert len(hostile.matching(Method.TABLES_INSERT, "_staging_")) == 2
+
+
+def test_one_that_is_made_while_everything_is_closed_is_dropped(bench: Workbench, hostile: HostileBigQuery) -> None:
+    asked, goes_on = Event(), Event()
+    with resident(bench) as session:
+        warm = WarmStaging(session.destination)
+
+        def hold(call: Call) -> None:
+            if call.method is Method.TABLES_INSERT and len(hostile.matching(Method.TABLES_INSERT, "_staging_")) > 1:
+                asked.set()
+                goes_on.wait(PATIENCE_S)
+
+        hostile.on_call(hold)
+        cycle(replace(session, effects=Delivering(session.destination, warm)), bench)
+        assert asked.wait(PATIENCE_S)
+        warm.close()
+        goes_on.set()
+        wait_until(lambda: len(hostile.matching(Method.TABLES_DELETE)) == 2, "it is dropped, and the used one")
+    assert len(hostile.matching(Method.CREATE_WRITE_STREAM)) == 1, "and no stream was opened on it"
+    wait_until(lambda: bench.tables() == {"t"}, "nothing is left")
 
 
 def test_a_table_that_somebody_drops_meanwhile_costs_one_cycle(bench: Workbench, hostile: HostileBigQuery) -> None:

@@ -127,7 +127,7 @@ class WarmStaging:
             used: `project.dataset.table`.
         """
         with self._lock:
-            is_wanted = not self._is_closed and wanted.into not in self._spares and len(self._spares) < MOST_KEPT
+            is_wanted = not self._is_over and wanted.into not in self._spares and len(self._spares) < MOST_KEPT
             spare = _Spare(wanted) if is_wanted else None
             if spare is not None:
                 self._spares[wanted.into] = spare
@@ -160,6 +160,11 @@ class WarmStaging:
                 _let_go(self._destination, spare)
             spare = self._renewed(spare.wanted) if is_due else None
 
+    @property
+    def _is_over(self) -> bool:
+        """Whether nobody will take what would be made now."""
+        return self._is_closed or self._destination.policy.stop.is_set()
+
     def _withdraw(self, spare: _Spare) -> bool:
         """Whether it was still there to be taken: from now on, nobody else can."""
         with self._lock:
@@ -171,7 +176,7 @@ class WarmStaging:
     def _renewed(self, wanted: Wanted) -> _Spare | None:
         spare = _Spare(wanted)
         with self._lock:
-            if self._is_closed or wanted.into in self._spares:
+            if self._is_over or wanted.into in self._spares:
                 return None
             self._spares[wanted.into] = spare
         self._make(spare)
@@ -183,6 +188,8 @@ class WarmStaging:
         try:
             table = staging.create(self._at_once, wanted.spec, wanted.into, wanted.instance)
             spare.table = table
+            if spare.released.is_set():
+                return  # while it was made, everything was closed, the channel for its stream with it
             spare.stream = open_stream(self._noting(wanted.into), table, wanted.descriptor)
             spare.stream.wait_open(_OPENED_S)
         except BqsyncError as error:
