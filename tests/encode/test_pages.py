@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -17,7 +18,7 @@ from tests.properties import MODEST
 from bqsync.encode.pages import PageEncoder
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.rows import MAX_ROW_BYTES, RowEncoder
-from bqsync.encode.wire_form import varint, varints
+from bqsync.encode.wire_form import bytes_fields, joined_rows, varint, varints
 from bqsync.model import (
     EncodedRow,
     Partitioning,
@@ -94,6 +95,16 @@ def by_columns(spec: TableSpec, rows: Sequence[Sequence[SqlValue]]) -> list[Enco
 @given(st.lists(INTEGERS, max_size=50))
 def test_numbers_become_the_varints_of_their_64_bits(numbers: list[int]) -> None:
     assert varints(numbers) == [varint(number % 2**64) for number in numbers]
+
+
+def test_the_lengths_of_texts_are_kept_once_and_not_for_each_field() -> None:
+    list(joined_rows(bytes_fields(1, [b"x"])))
+    tracemalloc.start()
+    for number in range(1000, 1100):
+        assert list(joined_rows(bytes_fields(number, [b"xy"]))) == [varint(number << 3 | 2) + b"\x02xy"]
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 100_000
 
 
 def test_one_row_that_can_not_be_delivered_leaves_the_others_of_its_page_alone() -> None:
