@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from threading import Event
 
 import pytest
 from tests.daemon.life import wait_until
+from tests.engine.places import at_place
 from tests.hostile.actions import Method, RestFailure
 from tests.hostile.calls import Call
 from tests.hostile.proxy import HostileBigQuery
@@ -164,6 +166,23 @@ def test_one_that_is_made_while_everything_is_closed_is_dropped(bench: Workbench
         wait_until(lambda: len(hostile.matching(Method.TABLES_DELETE)) == 2, "it is dropped, and the used one")
     assert len(hostile.matching(Method.CREATE_WRITE_STREAM)) == 1, "and no stream was opened on it"
     wait_until(lambda: bench.tables() == {"t"}, "nothing is left")
+
+
+def test_where_no_thread_can_be_started_the_used_table_is_dropped_at_once(workbench: Workbench) -> None:
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", ("INSERT INTO t VALUES (?, 'x')", [(1,)]))
+    workbench.configure('[[tables]]\nname = "t"')
+    usual = threading.stack_size()
+    with resident(workbench) as session:
+        try:
+            with at_place("merge.ended", lambda: threading.stack_size(1 << 46)):
+                cycle(session, workbench)
+        finally:
+            threading.stack_size(usual)
+        assert workbench.tables() == {"t"}
+        cycle(session, workbench)
+        wait_until(lambda: len(workbench.tables()) > 1, "the next one is made")
+        cycle(session, workbench)
+    assert [row["v"] for row in workbench.rows("t", "id")] == ["xxxx"]
 
 
 def test_a_table_that_somebody_drops_meanwhile_costs_one_cycle(bench: Workbench, hostile: HostileBigQuery) -> None:

@@ -129,12 +129,15 @@ class WarmStaging:
         with self._lock:
             is_wanted = not self._is_over and wanted.into not in self._spares and len(self._spares) < MOST_KEPT
             spare = _Spare(wanted) if is_wanted else None
-            if spare is not None:
-                self._spares[wanted.into] = spare
             # A daemon thread: one that hangs must not keep the process from ending.
             keeper = threading.Thread(target=self._keep, args=(spare, used), name="staging", daemon=True)
-            self._keepers = {one for one in self._keepers if one.is_alive()} | {keeper}
-            keeper.start()
+            is_kept = _starts(keeper)
+            if is_kept:
+                self._keepers = {one for one in self._keepers if one.is_alive()} | {keeper}
+            if is_kept and spare is not None:
+                self._spares[wanted.into] = spare
+        if not is_kept:
+            staging.drop(self._destination, used)
 
     def close(self) -> None:
         """Drop what was made and not used, in a moment's time; what is left is swept at the next start, or expires."""
@@ -220,6 +223,15 @@ def open_stream(destination: Destination, into: TargetRef, descriptor: Descripto
     """Open the way of rows into a staging table."""
     path = f"projects/{into.project}/datasets/{into.dataset}/tables/{into.table}"
     return AppendStream(destination.write, path, descriptor, policy=destination.policy)
+
+
+def _starts(thread: threading.Thread) -> bool:
+    """Whether it could be started: a machine may have no room for one more."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _let_go(destination: Destination, spare: _Spare) -> None:
