@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 import pytest
@@ -54,16 +55,20 @@ def cycle(session: Session, bench: Workbench, statement: str = "UPDATE t SET v =
     return outcome
 
 
-def wait_for_spare(bench: Workbench, hostile: HostileBigQuery) -> str:
+def wait_for_spare(bench: Workbench, hostile: HostileBigQuery, targets: Collection[str] = ("t",)) -> str:
     """The one staging table that stands, once its stream is open and the one before is gone."""
     until_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < until_s:
-        tables = bench.tables() - {"t"}
+        tables = bench.tables() - {*targets}
         opened = {call.path.rpartition("/")[2] for call in hostile.calls if call.method is Method.CREATE_WRITE_STREAM}
         if len(tables) == 1 and tables <= opened and hostile.is_idle:
             return tables.pop()
         time.sleep(0.02)
     raise AssertionError(bench.tables())
+
+
+def have_opened(hostile: HostileBigQuery, streams: int) -> bool:
+    return len(hostile.matching(Method.CREATE_WRITE_STREAM)) == streams
 
 
 def test_a_change_waits_for_no_table_and_no_stream(bench: Workbench, hostile: HostileBigQuery) -> None:
@@ -166,6 +171,23 @@ def test_one_that_is_made_while_everything_is_closed_is_dropped(bench: Workbench
         wait_until(lambda: len(hostile.matching(Method.TABLES_DELETE)) == 2, "it is dropped, and the used one")
     assert len(hostile.matching(Method.CREATE_WRITE_STREAM)) == 1, "and no stream was opened on it"
     wait_until(lambda: bench.tables() == {"t"}, "nothing is left")
+
+
+def test_a_target_that_is_written_to_gets_the_place_of_one_that_is_not(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    bench.fill("CREATE TABLE busy (id INTEGER PRIMARY KEY)")
+    bench.configure('[[tables]]\nname = "t"\n[[tables]]\nname = "busy"')
+    with resident(bench) as session:
+        warm = WarmStaging(session.destination, most_kept=1)
+        kept = replace(session, effects=Delivering(session.destination, warm))
+        for table, opened in (("t", 2), ("busy", 4), ("busy", 5)):
+            bench.db.execute(f"INSERT INTO {table} (id) VALUES (?)", (10 + opened,))
+            assert all(outcome.error is None for outcome in sync_tables(kept, (), CycleOptions()))
+            wait_until(partial(have_opened, hostile, opened), "one of its own and one for the next, but for the third")
+            assert f"_{table}_" in wait_for_spare(bench, hostile, {"t", "busy"})
+        warm.close()
+    assert bench.tables() == {"t", "busy"}
 
 
 def test_where_no_thread_can_be_started_the_used_table_is_dropped_at_once(workbench: Workbench) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bqsync.model import TableSpec, TargetRef
 
 MOST_KEPT = 32
-"""For so many targets; others make theirs when they need it."""
+"""For so many targets: those that were written to last."""
 RENEWED_AFTER_S = 12 * 3600.0
 """Half of the lifetime of a staging table."""
 _OPENED_S = 60.0
@@ -69,12 +69,13 @@ class WarmStaging:
     Args:
         destination: where.
         renewed_after_s: so long one is kept.
+        most_kept: for so many targets; the place of the one that was written to the longest ago goes to another.
         now_s: the wall clock, by which a table expires; the one of the keepers stands still while the machine sleeps.
     """
 
     def __init__(
         self, destination: Destination, *, renewed_after_s: float = RENEWED_AFTER_S,
-        now_s: Callable[[], float] = time.time,
+        most_kept: int = MOST_KEPT, now_s: Callable[[], float] = time.time,
     ) -> None:
         # One attempt for a table: a policy that has been told to stop begins no wait.
         told = threading.Event()
@@ -82,6 +83,7 @@ class WarmStaging:
         self._at_once = replace(destination, policy=replace(destination.policy, stop=told, on_retry=None))
         self._destination = destination
         self._renewed_after_s = renewed_after_s
+        self._most_kept = most_kept
         self._now_s = now_s
         self._lock = threading.Lock()
         self._spares: dict[TargetRef, _Spare] = {}
@@ -127,7 +129,7 @@ class WarmStaging:
             used: `project.dataset.table`.
         """
         with self._lock:
-            is_wanted = not self._is_over and wanted.into not in self._spares and len(self._spares) < MOST_KEPT
+            is_wanted = not self._is_over and wanted.into not in self._spares
             spare = _Spare(wanted) if is_wanted else None
             # A daemon thread: one that hangs must not keep the process from ending.
             keeper = threading.Thread(target=self._keep, args=(spare, used), name="staging", daemon=True)
@@ -135,6 +137,8 @@ class WarmStaging:
             if is_kept:
                 self._keepers = {one for one in self._keepers if one.is_alive()} | {keeper}
             if is_kept and spare is not None:
+                while len(self._spares) >= self._most_kept:
+                    self._spares.pop(next(iter(self._spares))).released.set()
                 self._spares[wanted.into] = spare
         if not is_kept:
             staging.drop(self._destination, used)
@@ -179,9 +183,10 @@ class WarmStaging:
     def _renewed(self, wanted: Wanted) -> _Spare | None:
         spare = _Spare(wanted)
         with self._lock:
-            if self._is_over or wanted.into in self._spares:
+            if self._is_over or wanted.into in self._spares or len(self._spares) >= self._most_kept:
                 return None
-            self._spares[wanted.into] = spare
+            # In front: the place of a target that is not written to is the first to be given to another.
+            self._spares = {wanted.into: spare, **self._spares}
         self._make(spare)
         return spare
 
