@@ -137,6 +137,19 @@ def test_a_page_tells_partitions_and_source_keys_as_its_rows_do() -> None:
     assert len({result.partition for result in results if isinstance(result, EncodedRow)}) > 10
 
 
+def test_a_wide_page_takes_little_more_memory_than_its_rows() -> None:
+    encoder = RowEncoder(table(column("id", TargetType.INT64), *(column(f"c{at}", TargetType.INT64)
+                                                                  for at in range(999))))
+    rows = [(number, *range(999)) for number in range(1200)]
+    keys = encoder.target_keys(rows)
+    tracemalloc.start()
+    results = encoder.encode_page(rows, keys)
+    kept_bytes, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(results) == len(rows)
+    assert peak_bytes < kept_bytes + 20_000_000, (kept_bytes, peak_bytes)
+
+
 def test_a_wide_page_reads_back_as_its_wire_values() -> None:
     rng = Random(7)
     spec = table(column("id", TargetType.INT64), *(column(f"c{at}", TargetType.INT64) for at in range(300)))
