@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import partial
 from threading import Event
 
+import grpc
 import pytest
 from tests.daemon.life import wait_until
 from tests.engine.places import at_place
-from tests.hostile.actions import Method, RestFailure
+from tests.hostile.actions import Method, RestFailure, StorageFailure
 from tests.hostile.calls import Call
 from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
@@ -26,6 +27,7 @@ from bqsync.engine.effects import Delivering
 from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.engine.session import Session
 from bqsync.engine.sync import sync_tables
+from bqsync.errors import BqsyncError
 from bqsync.model import CycleOutcome
 
 PATIENCE_S = 60.0
@@ -69,6 +71,24 @@ def wait_for_spare(bench: Workbench, hostile: HostileBigQuery, targets: Collecti
 
 def have_opened(hostile: HostileBigQuery, streams: int) -> bool:
     return len(hostile.matching(Method.CREATE_WRITE_STREAM)) == streams
+
+
+@contextmanager
+def held(hostile: HostileBigQuery, method: Method, *, first: int) -> Iterator[Event]:
+    """The so-manieth call of a method about staging tables waits until the end; set once it is there."""
+    asked, goes_on = Event(), Event()
+
+    def hold(call: Call) -> None:
+        is_it = call.method is method and len(hostile.matching(method, "_staging_")) == first
+        if is_it and not asked.is_set():
+            asked.set()
+            goes_on.wait(PATIENCE_S)
+
+    hostile.on_call(hold)
+    try:
+        yield asked
+    finally:
+        goes_on.set()
 
 
 def test_a_change_waits_for_no_table_and_no_stream(bench: Workbench, hostile: HostileBigQuery) -> None:
@@ -205,6 +225,52 @@ def test_where_no_thread_can_be_started_the_used_table_is_dropped_at_once(workbe
         wait_until(lambda: len(workbench.tables()) > 1, "the next one is made")
         cycle(session, workbench)
     assert [row["v"] for row in workbench.rows("t", "id")] == ["xxxx"]
+
+
+def test_one_that_is_being_made_for_other_columns_is_not_waited_for(bench: Workbench, hostile: HostileBigQuery) -> None:
+    with resident(bench) as session, held(hostile, Method.TABLES_INSERT, first=2) as asked:
+        cycle(session, bench)
+        assert asked.wait(PATIENCE_S)
+        cycle(session, bench, "ALTER TABLE t ADD COLUMN n INTEGER DEFAULT 7")
+        wait_until(lambda: have_opened(hostile, 3), "one is made for the new columns")
+        for_new_columns = hostile.matching(Method.CREATE_WRITE_STREAM)[-1].path.rpartition("/")[2]
+        cycle(session, bench)
+        assert hostile.matching(Method.APPEND_ROWS, for_new_columns)
+
+
+def test_none_is_taken_once_all_are_closed(bench: Workbench, hostile: HostileBigQuery) -> None:
+    """Its keeper would drop it under the chunk, as soon as it has dropped the one before."""
+    with resident(bench) as session, held(hostile, Method.TABLES_DELETE, first=1) as asked:
+        warm = WarmStaging(session.destination)
+        kept = replace(session, effects=Delivering(session.destination, warm))
+        cycle(kept, bench)
+        assert asked.wait(PATIENCE_S)
+        spare = hostile.matching(Method.CREATE_WRITE_STREAM)[-1].path.rpartition("/")[2]
+        warm.close()
+        cycle(kept, bench)
+        assert not hostile.matching(Method.APPEND_ROWS, spare)
+
+
+@pytest.mark.parametrize(("later_s", "told"), [(200.0, 1), (400.0, 0)])
+def test_a_refusal_is_told_once_and_to_a_cycle_that_follows_soon(
+    bench: Workbench, hostile: HostileBigQuery, later_s: float, told: int,
+) -> None:
+    failure = StorageFailure(status=grpc.StatusCode.RESOURCE_EXHAUSTED, message="Exceeded rate limits")
+    hostile.rule(Method.CREATE_WRITE_STREAM, failure, first=2, times=1)
+    set_s = [0.0]
+    heard: list[BqsyncError] = []
+    with resident(bench) as session:
+        policy = replace(session.destination.policy, on_retry=lambda failure, *_: heard.append(failure))
+        destination = replace(session.destination, policy=policy)
+        warm = WarmStaging(destination, now_s=lambda: time.monotonic() + set_s[0])
+        kept = replace(session, destination=destination, effects=Delivering(destination, warm))
+        cycle(kept, bench)
+        wait_until(lambda: have_opened(hostile, 3), "the stream is opened at the second try")
+        assert wait_for_spare(bench, hostile)
+        set_s[0] = later_s
+        cycle(kept, bench)
+        assert [failure.rule.asks_for_fewer_calls for failure in heard] == [True] * told
+        warm.close()
 
 
 def test_a_table_that_somebody_drops_meanwhile_costs_one_cycle(bench: Workbench, hostile: HostileBigQuery) -> None:

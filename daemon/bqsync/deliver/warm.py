@@ -33,6 +33,8 @@ _OPENED_S = 60.0
 _AWAITED_S = 1.0
 """For so long a chunk waits for one that is being made; its own would take as long."""
 _CLOSED_S = 2.0
+_HEEDED_S = 300.0
+"""A refusal that is older slows down no cycle: no pace is longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class WarmStaging:
         self._now_s = now_s
         self._lock = threading.Lock()
         self._spares: dict[TargetRef, _Spare] = {}
-        self._refusals: dict[TargetRef, BqsyncError] = {}
-        """BigQuery has asked for fewer calls: the next chunk of the target is to know."""
+        self._refusals: dict[TargetRef, tuple[float, BqsyncError]] = {}
+        """When BigQuery has asked for fewer calls, by the wall clock: the next chunk of the target is to know."""
         self._keepers: set[threading.Thread] = set()
         self._is_closed = False
 
@@ -103,16 +105,14 @@ class WarmStaging:
         """
         with self._lock:
             spare = self._spares.get(into)
-        if spare is not None:
+        is_fit = spare is not None and spare.wanted.spec == spec
+        if spare is not None and is_fit:
             spare.made.wait(_AWAITED_S)
-        with self._lock:
-            refusal = self._refusals.pop(into, None)
-        if refusal is not None and policy.on_retry is not None:
-            policy.on_retry(refusal, 1, 0.0)
-        if spare is None or not spare.made.is_set() or not self._withdraw(spare):
+        self._tell_refusal(into, policy)
+        if spare is None or (is_fit and not spare.made.is_set()) or not self._withdraw(spare):
             return None
         table, stream = spare.table, spare.stream
-        spare.is_taken = (table is not None and stream is not None and stream.is_open and spare.wanted.spec == spec
+        spare.is_taken = (table is not None and stream is not None and stream.is_open and is_fit
                           and 0 <= self._now_s() - spare.created_s < self._renewed_after_s)
         spare.released.set()  # its keeper drops what is not taken
         if table is None or stream is None or not spare.is_taken:
@@ -129,8 +129,7 @@ class WarmStaging:
             used: `project.dataset.table`.
         """
         with self._lock:
-            is_wanted = not self._is_over and wanted.into not in self._spares
-            spare = _Spare(wanted) if is_wanted else None
+            spare = None if self._is_over or wanted.into in self._spares else _Spare(wanted)
             # A daemon thread: one that hangs must not keep the process from ending.
             keeper = threading.Thread(target=self._keep, args=(spare, used), name="staging", daemon=True)
             is_kept = _starts(keeper)
@@ -149,6 +148,7 @@ class WarmStaging:
             self._is_closed = True
             for spare in self._spares.values():
                 spare.released.set()
+            self._spares.clear()  # else a chunk could take one that its keeper is about to drop
             keepers = list(self._keepers)
         until_s = time.monotonic() + _CLOSED_S
         for keeper in keepers:
@@ -212,16 +212,24 @@ class WarmStaging:
         policy = self._destination.policy
 
         def note(failure: BqsyncError, attempt: int, wait_s: float) -> None:
-            self._note(into, failure)
-            if policy.on_retry is not None:
+            # What asks for fewer calls is told once, to the cycle that it is to slow down.
+            if not self._note(into, failure) and policy.on_retry is not None:
                 policy.on_retry(failure, attempt, wait_s)
 
         return replace(self._destination, policy=replace(policy, on_retry=note))
 
-    def _note(self, into: TargetRef, failure: BqsyncError) -> None:
+    def _note(self, into: TargetRef, failure: BqsyncError) -> bool:
+        """Whether it asks for fewer calls: then the next chunk is told."""
         if failure.rule.asks_for_fewer_calls:
             with self._lock:
-                self._refusals[into] = failure
+                self._refusals[into] = self._now_s(), failure
+        return failure.rule.asks_for_fewer_calls
+
+    def _tell_refusal(self, into: TargetRef, policy: Policy) -> None:
+        with self._lock:
+            at_s, refusal = self._refusals.pop(into, (0.0, None))
+        if refusal is not None and policy.on_retry is not None and 0 <= self._now_s() - at_s <= _HEEDED_S:
+            policy.on_retry(refusal, 1, 0.0)
 
 
 def open_stream(destination: Destination, into: TargetRef, descriptor: DescriptorProto) -> AppendStream:
