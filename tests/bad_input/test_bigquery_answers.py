@@ -138,7 +138,9 @@ def test_a_cycle_that_loses_its_job_settles_it_before_the_next_merge(
     relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
     hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE")
-    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, denied("Job demo:US.j: Permission bigquery.jobs.get denied"), times=1)
+    refused = denied("Job demo:US.j: Permission bigquery.jobs.get denied")
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, refused, times=1)
+    hostile.rule(Method.JOBS_GET, refused, times=1)
     run(relayed.folder, "sync", "things").told(77, "E306", *ROLES)
     done = run(relayed.folder, "sync", "things")
     assert done.code == 0, done.errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -17,7 +18,7 @@ from tests.properties import MODEST
 from bqsync.encode.pages import PageEncoder
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.rows import MAX_ROW_BYTES, RowEncoder
-from bqsync.encode.wire_form import varint, varints
+from bqsync.encode.wire_form import bytes_fields, joined_rows, varint, varints
 from bqsync.model import (
     EncodedRow,
     Partitioning,
@@ -96,6 +97,16 @@ def test_numbers_become_the_varints_of_their_64_bits(numbers: list[int]) -> None
     assert varints(numbers) == [varint(number % 2**64) for number in numbers]
 
 
+def test_the_lengths_of_texts_are_kept_once_and_not_for_each_field() -> None:
+    list(joined_rows(bytes_fields(1, [b"x"])))
+    tracemalloc.start()
+    for number in range(1000, 1100):
+        assert list(joined_rows(bytes_fields(number, [b"xy"]))) == [varint(number << 3 | 2) + b"\x02xy"]
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 100_000
+
+
 def test_one_row_that_can_not_be_delivered_leaves_the_others_of_its_page_alone() -> None:
     encoder = RowEncoder(table(column("id", TargetType.INT64), column("n", TargetType.INT64)))
     rows: list[tuple[SqlValue, ...]] = [(number, number) for number in range(1000)]
@@ -124,6 +135,19 @@ def test_a_page_tells_partitions_and_source_keys_as_its_rows_do() -> None:
     assert results == [encoder.encode(row) for row in rows]
     assert {bool(result.source_key) for result in results if isinstance(result, EncodedRow)} == {False, True}
     assert len({result.partition for result in results if isinstance(result, EncodedRow)}) > 10
+
+
+def test_a_wide_page_takes_little_more_memory_than_its_rows() -> None:
+    encoder = RowEncoder(table(column("id", TargetType.INT64), *(column(f"c{at}", TargetType.INT64)
+                                                                  for at in range(999))))
+    rows = [(number, *range(999)) for number in range(1200)]
+    keys = encoder.target_keys(rows)
+    tracemalloc.start()
+    results = encoder.encode_page(rows, keys)
+    kept_bytes, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(results) == len(rows)
+    assert peak_bytes < kept_bytes + 20_000_000, (kept_bytes, peak_bytes)
 
 
 def test_a_wide_page_reads_back_as_its_wire_values() -> None:

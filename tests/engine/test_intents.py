@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from threading import Event, Timer
 
@@ -10,7 +11,19 @@ import pytest
 from structlog.testing import capture_logs
 from tests.engine.application import PLAIN, ids
 from tests.engine.places import at_place
-from tests.hostile.actions import Action, Delay, Method, Reset, RestFailure, RunLate, RunTwice, Truncate, Underway, When
+from tests.hostile.actions import (
+    Action,
+    Delay,
+    FailJob,
+    Method,
+    Reset,
+    RestFailure,
+    RunLate,
+    RunTwice,
+    Truncate,
+    Underway,
+    When,
+)
 from tests.hostile.calls import Call
 from tests.hostile.job_book import Fate
 from tests.hostile.proxy import HostileBigQuery
@@ -79,6 +92,22 @@ def test_a_merge_of_which_nothing_is_known_is_settled_by_the_next_cycle(
     bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
     assert bench.sync()["t"].error is None
     assert len(hostile.merges) == 1 + ran
+    assert_converged(bench)
+
+
+@pytest.mark.parametrize(("status", "reason"), [
+    (524, ""), (504, "timeout"), (500, "resourcesExceeded"),
+])
+def test_a_merge_whose_submission_met_an_unusual_server_error_is_not_forgotten(
+    bench: Workbench, hostile: HostileBigQuery, status: int, reason: str,
+) -> None:
+    """As from a proxy that passed the request on and gave up waiting: such a failure is not tried again."""
+    failure = RestFailure(status=status, reason=reason, message="a timeout occurred")
+    hostile.rule(Method.JOBS_INSERT, RunLate(answer=failure), holding="MERGE", times=1)
+    assert kind(bench.sync()["t"]) == ErrorKind.BIGQUERY_JOB_FAILED
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+    assert bench.sync()["t"].error is None
+    assert [released.fate for released in hostile.release()] == [Fate.REFUSED]
     assert_converged(bench)
 
 
@@ -211,12 +240,57 @@ def test_an_end_that_is_told_late_is_waited_for(bench: Workbench, hostile: Hosti
     assert_converged(bench)
 
 
+@pytest.mark.parametrize("action", [UNKNOWN_JOB, DENIED])
+def test_an_end_that_only_the_job_tells_is_an_end(bench: Workbench, hostile: HostileBigQuery, action: Action) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
+    rule = hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action)
+    assert bench.sync()["t"].error is None
+    assert (len(hostile.merges), bool(rule.fired)) == (1, True)
+    assert_converged(bench)
+
+
+def test_a_submission_that_tells_of_an_end_and_not_how_is_looked_up(bench: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(state="DONE"), holding="MERGE", times=1)
+    assert bench.sync()["t"].error is None
+    assert len(hostile.matching(Method.JOBS_GET)) == 1
+    assert_converged(bench)
+
+
+def test_a_failure_that_the_submission_does_not_tell_is_one(bench: Workbench, hostile: HostileBigQuery) -> None:
+    failing = FailJob(reason="invalidQuery", message="the statement is wrong", told=False)
+    hostile.rule(Method.JOBS_INSERT, failing, holding="MERGE", times=1)
+    outcome = bench.sync()["t"]
+    assert outcome.error is not None
+    assert outcome.error["why"] == "the statement is wrong"
+    assert bench.sync()["t"].error is None
+    assert_converged(bench)
+
+
+def test_an_end_that_is_not_waited_for_is_not_asked_for_in_a_rush(bench: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, RunLate(visible=True), holding="MERGE", times=1)
+    at_once = RestFailure(status=200, reason="", message='{"jobComplete": false}')
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, at_once, times=4)
+    asked_s: list[float] = []
+
+    def release(call: Call) -> None:
+        if call.method is Method.JOBS_GET_QUERY_RESULTS:
+            asked_s.append(time.monotonic())
+            if len(asked_s) > 4:
+                hostile.release()
+
+    hostile.on_call(release)
+    assert bench.sync()["t"].error is None
+    assert asked_s[-1] - asked_s[0] > 0.7, "four pauses of 0.2 s, as the two ends of a call see them"
+    assert_converged(bench)
+
+
 @pytest.mark.parametrize("action", [UNKNOWN_JOB, DENIED, QUOTA])
 def test_an_end_that_is_not_told_leaves_the_job_to_the_next_cycle(
     bench: Workbench, hostile: HostileBigQuery, action: Action,
 ) -> None:
     hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
     hostile.rule(Method.JOBS_GET_QUERY_RESULTS, action, times=1)
+    hostile.rule(Method.JOBS_GET, action, times=1)
     assert kind(bench.sync()["t"]) is not None
     bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
     assert bench.sync()["t"].error is None

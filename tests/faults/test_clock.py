@@ -136,6 +136,7 @@ WALL_CLOCK = {
     "cli/summary_view.py": "the same, of the lines of a log that is followed",
     "deliver/translate.py": "how long it is until a date that BigQuery asks to be left alone till",
     "deliver/staging.py": "the name and the end of a staging table, by the clock of BigQuery's users",
+    "deliver/warm.py": "whether a staging table that was made before its time is about to expire",
     "observe/log.py": "the time stamp of a line",
     "state/clock.py": "the one clock of the engine, which a session may replace",
     "state/store.py": "the name of a file that is moved aside",

@@ -183,6 +183,8 @@ class FailJob:
     methods: ClassVar = frozenset({Method.JOBS_INSERT})
     reason: str
     message: str
+    told: bool = True
+    """By the submission too; else that says no more than that the job has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,8 @@ class Underway:
     """A job runs, and its submission is told so, as by BigQuery: the emulator answers when it has ended."""
 
     methods: ClassVar = frozenset({Method.JOBS_INSERT})
+    state: str = "RUNNING"
+    """All that the submission is told."""
 
 
 Action: TypeAlias = (

@@ -96,6 +96,8 @@ class RestSide:
             return self._hold(action, request)
         if isinstance(action, FailJob):
             taken = self.book.fail(request, action)
+            if taken and not action.told:
+                return _submitted(request, "DONE")
             return Answer(200, _failed_job(request, action)) if taken else _already_exists(request)
         if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
             return None
@@ -103,7 +105,7 @@ class RestSide:
             self.book.bill(request.job_id, action.size_bytes)
         answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
         if isinstance(action, Underway) and answer.status == 200:
-            answer = _submitted(request)
+            answer = _submitted(request, action.state)
         elif isinstance(action, Truncate):
             answer = Answer(answer.status, answer.body, answer.kind, cut=True)
         return None if action == Reset(When.AFTER) else answer
@@ -189,11 +191,11 @@ def _told_of_failure(request: RestRequest, submission: RestRequest, failure: Fai
     return Answer(400, RestFailure(status=400, reason=failure.reason, message=failure.message).body)
 
 
-def _submitted(submission: RestRequest) -> Answer:
-    """The resource of a job that has just begun."""
+def _submitted(submission: RestRequest, state: str = "RUNNING") -> Answer:
+    """The resource of a job of which no more is known than how it stands."""
     return Answer(200, json.dumps({
         "kind": "bigquery#job", "jobReference": submission.resource["jobReference"],
-        "configuration": submission.resource["configuration"], "status": {"state": "RUNNING"}, "statistics": {},
+        "configuration": submission.resource["configuration"], "status": {"state": state}, "statistics": {},
     }).encode())
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
 from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
-from bqsync.deliver.translate import VENDOR_ERRORS, kind_of, translate
+from bqsync.deliver.translate import VENDOR_ERRORS, failure, kind_of, translate
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
@@ -26,10 +26,14 @@ JOB_WAIT_S = 3600.0
 """A job that has not ended by then is left to its intent: the next cycle settles it."""
 _WAIT_MS = 10_000
 """For so long one call waits for the end of a job; the connection is given up after half a minute of silence."""
+_PAUSE_S = 0.2
+"""So far apart such calls begin, where BigQuery does not wait as long as it was asked to."""
 _PLACEHOLDER = "SELECT 1"
 """Burns the id of a job that BigQuery does not know."""
 _SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
-"""After these failures of a submission the job may exist all the same."""
+"""After these failures of a submission the job may exist all the same, whatever HTTP status they came with."""
+_GIVEN_UP = (408, 499)
+"""Of the refusals, these speak of the wait and not of the request."""
 
 
 class IntentLog(Protocol):
@@ -66,10 +70,10 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         intents.record_intent(intent)
         job = _submit_merge(destination, statement, intent, intents)
         reached("merge.submitted")
-        failure = _wait(destination, job)
-        if failure is not None:
+        failed = _wait(destination, job)
+        if failed is not None:
             intents.clear_intent(created_us(job))
-            raise failure
+            raise failed
         return MergeResult(job_id=intent.job_id, affected_rows=int(job.num_dml_affected_rows or 0),
                            bytes_billed=int(job.total_bytes_billed or 0), created_us=created_us(job))
 
@@ -153,7 +157,7 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
             may_exist = True
             return _get(destination, job_id)
         except VENDOR_ERRORS as error:
-            may_exist = may_exist or kind_of(error) in _SUBMISSION_UNKNOWN
+            may_exist = may_exist or not _is_refusal(error)
             raise
 
     try:
@@ -162,6 +166,13 @@ def _submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
         if may_exist:
             raise _Unsettled(error) from error
         raise
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a submission failed because somebody refused it: a proxy's own 5xx does not tell what is behind it."""
+    if kind_of(error) in _SUBMISSION_UNKNOWN or not isinstance(error, GoogleAPICallError) or error.code is None:
+        return False
+    return 400 <= error.code < 500 and error.code not in _GIVEN_UP
 
 
 def _find(destination: Destination, job_id: str) -> QueryJob | None:
@@ -197,18 +208,21 @@ def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
     def look() -> tuple[bool, BqsyncError | None]:
         if job.state != "DONE":
             _await_end(destination, job)
+        elif job.error_result is None and job.num_dml_affected_rows is None:
+            # Its submission told that it has ended, and not how.
+            job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         if job.state != "DONE":
             return False, None
-        error = job.exception(timeout=0) if job.error_result is not None else None
-        return True, translate(operation, error) if isinstance(error, GoogleAPICallError) else None
+        return True, _failure_of(operation, job)
 
     while True:
+        begun_s = time.monotonic()
         try:
-            ended, failure = destination.policy.call(f"wait for job {job.job_id}", look)
+            ended, failed = destination.policy.call(f"wait for job {job.job_id}", look)
         except BqsyncError as error:
             raise _Unsettled(error) from error
         if ended:
-            return failure
+            return failed
         if time.monotonic() > deadline or destination.policy.stop.is_set():
             raise _Unsettled(BqsyncError(
                 ErrorKind.BIGQUERY_JOB_UNSETTLED, what=f"job {job.job_id} has not ended yet",
@@ -216,6 +230,17 @@ def _wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
                 fix="nothing is lost: the next cycle waits for it before it touches the table; look at the job in the "
                 "console if it keeps running",
             ))
+        destination.policy.stop.wait(max(0.0, begun_s + _PAUSE_S - time.monotonic()))
+
+
+def _failure_of(operation: str, job: QueryJob) -> BqsyncError | None:
+    """Why a job that has ended failed. The client forgets to tell where it took the job for a success before."""
+    if job.error_result is None:
+        return None
+    error = job.exception(timeout=0)
+    if isinstance(error, GoogleAPICallError):
+        return translate(operation, error)
+    return failure(operation, ErrorKind.BIGQUERY_JOB_FAILED, str(job.error_result.get("message") or ""))
 
 
 def _await_end(destination: Destination, job: QueryJob) -> None:
@@ -234,9 +259,9 @@ def _await_end(destination: Destination, job: QueryJob) -> None:
         )
         is_complete = bool(answer.get("jobComplete"))
     except GoogleAPICallError:
-        # Of the job, or of the call: the job itself tells.
+        # Of the job, or of the call: the job itself tells. One that has ended is known, whatever the call met.
         job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        if job.state != "DONE" or job.error_result is None:
+        if job.state != "DONE":
             raise
     if is_complete:
         job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from itertools import repeat
 
 import xxhash
 
@@ -63,19 +62,18 @@ class PageEncoder:
             raise Rejected(Reason.ROW_TOO_LARGE)
         fingerprints = [digest - _INT64_OFFSET for digest in map(xxhash.xxh3_64_intdigest, data)]
         return list(map(EncodedRow._make, zip(
-            known_keys, data, fingerprints, self._source_keys(rows, wires), self._partitions(wires), strict=False)))
+            known_keys, data, fingerprints, self._source_keys(rows, wires), self._partitions(rows, wires),
+            strict=True)))
 
-    def _source_keys(
-        self, rows: Sequence[Sequence[SqlValue]], wires: Sequence[WireColumn]
-    ) -> list[bytes | None] | repeat[None]:
+    def _source_keys(self, rows: Sequence[Sequence[SqlValue]], wires: Sequence[WireColumn]) -> Sequence[bytes | None]:
         """Encoded source keys, where the target keys do not lead back to them."""
         if all(wires[at].is_plain for at in self._key_positions):
-            return repeat(None)
+            return [None] * len(rows)
         parts = [(at, self._encoders[at].plain) for at in self._key_positions]
         return [None if all(type(row[at]) is plain for at, plain in parts) else encode_key([row[at] for at, _ in parts])
                 for row in rows]
 
-    def _partitions(self, wires: Sequence[WireColumn]) -> list[int] | repeat[None]:
+    def _partitions(self, rows: Sequence[Sequence[SqlValue]], wires: Sequence[WireColumn]) -> Sequence[int | None]:
         if self._partition_of is None or self._partition_position is None:
-            return repeat(None)
+            return [None] * len(rows)
         return list(map(self._partition_of, wires[self._partition_position].values))

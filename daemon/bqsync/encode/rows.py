@@ -72,6 +72,8 @@ _OPERATION_FIELDS = {
 }
 _FEW_ROWS = 16
 """So many are encoded one by one: a page is set up for more."""
+_MOST_CELLS = 200_000
+"""So many are encoded at a time: each takes some 60 bytes until its row is joined."""
 
 
 def row_descriptor(spec: TableSpec) -> descriptor_pb2.DescriptorProto:
@@ -154,10 +156,12 @@ class RowEncoder:
         if len(rows) <= _FEW_ROWS:
             return [self.encode(row) for row in rows]
         try:
-            return [*self._pages.encode(rows, keys)]
+            if len(rows) * len(rows[0]) <= _MOST_CELLS:
+                return [*self._pages.encode(rows, keys)]
         except (Rejected, ValueError):
-            middle = len(rows) // 2
-            return self.encode_page(rows[:middle], keys[:middle]) + self.encode_page(rows[middle:], keys[middle:])
+            pass  # which of them it is, the halves tell
+        middle = len(rows) // 2
+        return self.encode_page(rows[:middle], keys[:middle]) + self.encode_page(rows[middle:], keys[middle:])
 
     def stage_upsert(self, row: EncodedRow, sequence: int) -> bytes:
         """The staged form of a row to insert or update."""

@@ -27,8 +27,6 @@ VARINT, FIXED64, LENGTH_DELIMITED = 0, 1, 2
 _Field = descriptor_pb2.FieldDescriptorProto
 _NUMBER_OF_VALUES = 1
 _split_varints = re.compile(rb"[\x80-\xff]*[\x00-\x7f]").findall
-_SHORT = 4096
-"""Texts up to this length have their length looked up."""
 
 
 def varint(number: int) -> bytes:
@@ -77,12 +75,11 @@ def double_fields(field_number: int, numbers: Iterable[float]) -> tuple[Pieces, 
 
 def bytes_fields(field_number: int, values: Sequence[bytes]) -> tuple[Pieces, ...]:
     """A field of bytes or of texts in UTF-8, for each row."""
-    heads = _heads(tag(field_number, LENGTH_DELIMITED))
+    head = repeat(tag(field_number, LENGTH_DELIMITED))
     lengths = list(map(len, values))
-    if max(lengths, default=0) < _SHORT:
-        return map(heads.__getitem__, lengths), values
-    head = heads[0][:-1]
-    return (heads[length] if length < _SHORT else head + varint(length) for length in lengths), values
+    if max(lengths, default=0) < len(_SHORT_LENGTHS):
+        return head, map(_SHORT_LENGTHS.__getitem__, lengths), values
+    return head, map(_length, lengths), values
 
 
 def spread(pieces: Sequence[Pieces], is_present: Iterable[bool]) -> Pieces:
@@ -96,10 +93,12 @@ def joined_rows(pieces: Sequence[Pieces]) -> Iterator[bytes]:
     return map(b"".join, zip(*pieces, strict=False))  # what repeats itself has no end
 
 
-@cache
-def _heads(field_tag: bytes) -> list[bytes]:
-    """The tag and every short length."""
-    return [field_tag + varint(length) for length in range(_SHORT)]
+def _length(length: int) -> bytes:
+    return _SHORT_LENGTHS[length] if length < len(_SHORT_LENGTHS) else varint(length)
+
+
+_SHORT_LENGTHS = list(map(varint, range(4096)))
+"""One table for all fields, for there may be thousands. A list: its lookup takes half the time of that of a tuple."""
 
 
 @cache
