@@ -14,25 +14,28 @@ from __future__ import annotations
 import time
 from functools import partial
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.cloud.bigquery_storage_v1.types import AppendRowsRequest, WriteStream
 from google.protobuf.wrappers_pb2 import Int64Value
 
 from bqsync.deliver.answers import Request, check_answer, check_status
+from bqsync.deliver.renewal import Renew, renewing
 from bqsync.deliver.translate import failure, readable
 from bqsync.deliver.window import Window
 from bqsync.errors import BqsyncError, ErrorKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
     from google.protobuf.descriptor_pb2 import DescriptorProto
 
     from bqsync.deliver.retry import Policy
+
+T = TypeVar("T")
 
 MAX_REQUEST_BYTES = 9_900_000
 """
@@ -77,6 +80,7 @@ class AppendStream:
         max_in_flight_bytes: how many bytes of unacknowledged rows are held before `append` blocks.
         timeout_s: how long an answer may be outstanding before the connection counts as lost.
         new_table_s: for how long NOT_FOUND is taken for a table that is not known everywhere yet.
+        renew: asks for a token where the one that there is was refused.
     """
 
     def __init__(
@@ -89,12 +93,14 @@ class AppendStream:
         max_in_flight_bytes: int = MAX_IN_FLIGHT_BYTES,
         timeout_s: float = 60.0,
         new_table_s: float = NEW_TABLE_S,
+        renew: Renew | None = None,
     ) -> None:
         self._client = client
         self._table_path = table_path
         self._operation = f"append rows to {table_path}"
         self._descriptor = descriptor
         self._policy = policy
+        self._renew = renew
         self._timeout_s = timeout_s
         self._patience = {ErrorKind.BIGQUERY_NOT_FOUND: new_table_s}
         self._window = Window(max_bytes=max_in_flight_bytes, timeout_s=timeout_s)
@@ -166,8 +172,7 @@ class AppendStream:
 
     def _work(self) -> None:
         try:
-            stream = self._policy.call(
-                f"open a stream on {self._table_path}", self._create, patience=self._patience, until=self._abandoned)
+            stream = self._call(f"open a stream on {self._table_path}", self._create)
             self._opened.set()
             self._window.nudge()
             self._send_all(stream)
@@ -176,6 +181,11 @@ class AppendStream:
         except BaseException as error:
             self._window.fail(failure(self._operation, ErrorKind.INTERNAL, f"{type(error).__name__}: {error}"))
             raise
+
+    def _call(self, operation: str, function: Callable[[], T]) -> T:
+        return renewing(self._renew, operation, lambda: self._policy.call(
+            operation, function, patience=self._patience, progress=lambda: self._window.acknowledged,
+            until=self._abandoned))
 
     def _create(self) -> str:
         stream = self._client.create_write_stream(
@@ -186,9 +196,7 @@ class AppendStream:
     def _send_all(self, stream: str) -> None:
         try:
             while self._window.has_work():
-                self._policy.call(
-                    self._operation, partial(self._converse, stream), patience=self._patience,
-                    progress=lambda: self._window.acknowledged, until=self._abandoned)
+                self._call(self._operation, partial(self._converse, stream))
         except BqsyncError as error:
             if error.kind is ErrorKind.BIGQUERY_NOT_FOUND:
                 raise self._lost(error) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,7 @@ from google.api_core.retry import Retry
 from google.auth import credentials as auth
 from google.auth import default as default_credentials
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
@@ -29,6 +30,7 @@ from bqsync.config import BigQuerySection
 from bqsync.deliver.append import CHANNEL_OPTIONS
 from bqsync.deliver.key_file import SCOPES, load_key_file
 from bqsync.deliver.meter import Meter, Unmetered
+from bqsync.deliver.renewal import Renew
 from bqsync.deliver.retry import Policy
 from bqsync.errors import BqsyncError, ErrorKind
 
@@ -60,6 +62,7 @@ class Destination:
         staging_dataset: of the staging tables.
         location: where jobs run.
         meter: is told what statements cost, and may refuse them.
+        renew: asks for a token, whatever there is; None where none is needed.
     """
 
     rest: bigquery.Client
@@ -70,6 +73,7 @@ class Destination:
     staging_dataset: str
     location: str
     meter: Meter = field(default_factory=Unmetered)
+    renew: Renew | None = None
 
     def close(self) -> None:
         """Close the connections of both clients."""
@@ -112,6 +116,7 @@ def connect(section: BigQuerySection, policy: Policy) -> Destination:
         dataset=section.dataset,
         staging_dataset=section.staging_dataset or section.dataset,
         location=section.location,
+        renew=None if local else partial(credentials.refresh, Request()),
     )
 
 

@@ -235,7 +235,7 @@ class WarmStaging:
 def open_stream(destination: Destination, into: TargetRef, descriptor: DescriptorProto) -> AppendStream:
     """Open the way of rows into a staging table."""
     path = f"projects/{into.project}/datasets/{into.dataset}/tables/{into.table}"
-    return AppendStream(destination.write, path, descriptor, policy=destination.policy)
+    return AppendStream(destination.write, path, descriptor, policy=destination.policy, renew=destination.renew)
 
 
 def _starts(thread: threading.Thread) -> bool:
