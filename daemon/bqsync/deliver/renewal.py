@@ -1,5 +1,5 @@
 """
-A token that BigQuery refuses is renewed once, and the call made again: the REST client does so by itself, gRPC does not.
+A token that BigQuery refuses is renewed once, and the call made again: REST clients do so by themselves, gRPC does not.
 
 Source: https://googleapis.dev/python/google-auth/latest/reference/google.auth.transport.requests.html
 """
