@@ -106,7 +106,8 @@ def test_while_every_packet_vanishes_the_lag_grows_and_nothing_else(
     before = len(life.events("daemon.heartbeat"))
     failed = life.wait("sync.failed")
     assert failed["code"] == "E301"
-    assert f"{here}:{rest} did not answer" in failed["why"]
+    # Whichever of the two it was that a cycle asked first.
+    assert f"{here}:{rest} did not answer" in failed["why"] or f"{here}:{grpc}" in failed["why"]
     workbench.fill("", ("INSERT INTO plain VALUES (?, 'during')", [(1_000 + number,) for number in range(500)]))
     told = len(life.events("daemon.heartbeat"))
     life.wait("daemon.heartbeat", told + 2)
