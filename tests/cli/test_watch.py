@@ -121,7 +121,9 @@ def test_a_terminal_is_redrawn_in_its_size_and_left_as_it_was(home: Path) -> Non
     ours, its = pty.openpty()
     _resize(ours, 100)
     command = [sys.executable, "-P", "-m", "bqsync", "status", "--watch", "--interval", "0.2"]
-    environment = {**os.environ, "TERM": "xterm", "NO_COLOR": "1"}
+    # Several processes of tests are told how wide their own lines are to be.
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    environment |= {"TERM": "xterm", "NO_COLOR": "1"}
     process = subprocess.Popen(command, cwd=home, stdin=its, stdout=its, stderr=its, env=environment)
     os.close(its)
     os.set_blocking(ours, False)
