@@ -12,7 +12,7 @@ import time
 
 def main() -> None:
     """Print how many rows there were, and the seconds that they took."""
-    from adbc_driver_sqlite import dbapi  # type: ignore[import-not-found]
+    from adbc_driver_sqlite import dbapi
 
     database, table = sys.argv[1:]
     rows, start_s = 0, time.perf_counter()

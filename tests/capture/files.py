@@ -50,5 +50,5 @@ def keyed(path: Path, declaration: str, key: Sequence[str], rows: Iterable[Seque
 
 def bounded(reader: TableReader, rows: int, size_bytes: int = 1 << 30) -> TableReader:
     """The same reader with other bounds."""
-    return TableReader(reader._source, reader._table, reader._columns, reader._key, PageBounds(rows, size_bytes),
-                       order=reader._order, range_order=reader._range_order)
+    return TableReader(reader._source, reader.table, reader.columns, reader.key, PageBounds(rows, size_bytes),
+                       order=reader.order, range_order=reader._range_order)

@@ -72,7 +72,7 @@ def test_pages_hold_every_row_once_and_in_order(kind: str, tmp_path: Path) -> No
         pages = list(islice(bounded(reader, page_rows).pages(), len(rows) + 2))
         assert [identity(row) for row in rows_of(pages)] == [identity(row) for row in at_once]
         assert all(len(page.rows) == page_rows for page in pages[:-1])
-        positions = [reader._columns.index(name) for name in key]
+        positions = [reader.columns.index(name) for name in key]
         for row in at_once:
             values = tuple(row[at] for at in positions)
             assert reader.find(values) == row

@@ -68,3 +68,27 @@ def unknown_rows(
         if entry is None or entry[3] != source_print ^ salt or (seen is not None and not seen.add(entry[2])):
             places.append(place)
     return places
+
+
+def changed_rows(
+    keys: Sequence[bytes], fingerprints: Sequence[int], known: Mapping[bytes | None, RawEntry], seen: Marks | None
+) -> list[int]:
+    """
+    The places of the encoded rows that the ledger does not have, or not as they are.
+
+    Args:
+        keys: the target keys of the page, each of which leads back to its source row.
+        fingerprints: of the encoded rows.
+        known: the ledger's entries for those keys.
+        seen: as for `unknown_rows`.
+    """
+    if not known:
+        return list(range(len(keys)))
+    places = []
+    for place, (key, fingerprint) in enumerate(zip(keys, fingerprints, strict=True)):
+        entry = known.get(key)
+        if entry is None or entry[1] != fingerprint or entry[4] is not None or (
+            seen is not None and not seen.add(entry[2])
+        ):
+            places.append(place)
+    return places

@@ -46,7 +46,7 @@ class Connections:
 
 
 def _engine(access: Access) -> Engine:
-    uri = f"file:{quote(str(access.real))}?{_parameters(access)}"
+    uri = uri_of(access)
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
@@ -98,13 +98,16 @@ def _can_distrust_schemas() -> bool:
     return True
 
 
-def _parameters(access: Access) -> str:
+def uri_of(access: Access) -> str:
     """
+    The file and the way to open it, for SQLite.
+
     `readonly_shm`: where we might write the `-shm`, as in a group that may, SQLite would rebuild one that a crash left.
 
     Source: `unixOpenSharedMemory` in https://www.sqlite.org/src/file/src/os_unix.c
     """
-    return "mode=ro&immutable=1" if access.immutable else "mode=ro&readonly_shm=1"
+    way = "immutable=1" if access.immutable else "readonly_shm=1"
+    return f"file:{quote(str(access.real))}?mode=ro&{way}"
 
 
 def _keep_bytes(text: bytes) -> str:

@@ -57,7 +57,7 @@ class OrderTerm:
 
 def page_query(
     table: str, columns: Sequence[str], key: Sequence[str], after: Sequence[SqlValue] | None, limit_rows: int,
-    *, order: Sequence[OrderTerm] = (),
+    *, order: Sequence[OrderTerm] = (), extra: Sequence[str] = (),
 ) -> Query:
     """
     The rows that follow another one, in a unique order.
@@ -71,6 +71,7 @@ def page_query(
         after: the last row of the page before, by its values of the order; None for the first page.
         limit_rows: how many rows at most.
         order: unique for the table's rows; empty where the key is.
+        extra: expressions that are read behind the columns.
     """
     conditions = [f"{cell(name)} IS NOT NULL" for name in key]
     terms = ", ".join(term.sql for term in order) or _list(key)
@@ -80,7 +81,8 @@ def page_query(
         conditions.append(f"({terms}) > ({places})")
     # An index that disagrees with its table, as damage leaves it, must neither hide a row nor change one.
     rows = rows_of(table) + (" NOT INDEXED" if order and order[0].is_rowid else "")
-    sql = f"SELECT {_list(columns)} FROM {rows} WHERE {' AND '.join(conditions) or '1'} ORDER BY {terms} LIMIT ?"
+    what = ", ".join((*map(cell, columns), *extra))
+    sql = f"SELECT {what} FROM {rows} WHERE {' AND '.join(conditions) or '1'} ORDER BY {terms} LIMIT ?"
     return Query(sql, (*parameters, limit_rows))
 
 

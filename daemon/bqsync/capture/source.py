@@ -16,14 +16,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from bqsync.capture.connections import Access, Connections
+from bqsync.capture.connections import Access, Connections, uri_of
 from bqsync.capture.cut_off import HEADER_BYTES, require_whole
 from bqsync.capture.faults import source_error, undecodable_text
 from bqsync.capture.file_state import FileState, beside, file_state, real_path
@@ -35,6 +35,9 @@ from bqsync.model import SourceIdentity
 __all__ = ["FileState", "Source"]
 
 T = TypeVar("T")
+R = TypeVar("R")
+_Opener = Callable[[Access], AbstractContextManager[R]]
+"""Opens the file in that way, for one read."""
 
 _HEADER_BYTES = 28
 _WRITE_VERSION_AT = 18
@@ -76,9 +79,28 @@ class Source:
         Raises:
             BqsyncError: one of the SOURCE_… kinds.
         """
+        return self._guarded(lambda: self._read_decoding(work))
+
+    def lend(self, work: Callable[[str], T]) -> T:
+        """
+        Have another process read the file, under the locks and the looks of this one.
+
+        Args:
+            work: given the URI for SQLite by which the file may be opened, read in one transaction and closed before
+                it returns. May be run several times.
+
+        Raises:
+            BqsyncError: one of the SOURCE_… kinds.
+        """
+        def read_there(access: Access) -> AbstractContextManager[str]:
+            return nullcontext(uri_of(access))
+
+        return self._guarded(lambda: self._read_patiently(work, read_there, exact_text=False))
+
+    def _guarded(self, read: Callable[[], T]) -> T:
         with self._lock:
             try:
-                return self._read_decoding(work)
+                return read()
             except (sqlite3.Error, DBAPIError, OSError, UnicodeError) as exc:
                 raise source_error(self.path, exc) from exc
 
@@ -133,18 +155,18 @@ class Source:
     def _read_decoding(self, work: Callable[[Connection], T]) -> T:
         """Invalid UTF-8 fails a whole fetch; only then texts are decoded by the slower way that keeps their bytes."""
         try:
-            return self._read_patiently(work, exact_text=False)
+            return self._read_patiently(work, self._transaction, exact_text=False)
         except (sqlite3.OperationalError, DBAPIError) as exc:
             if not undecodable_text(exc):
                 raise
-        return self._read_patiently(work, exact_text=True)
+        return self._read_patiently(work, self._transaction, exact_text=True)
 
-    def _read_patiently(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
+    def _read_patiently(self, work: Callable[[R], T], opened: _Opener[R], *, exact_text: bool) -> T:
         """Until the application lets us, and no longer than the reason for waiting is good for."""
         began_s, attempts, pause_s = time.monotonic(), 0, _FIRST_PAUSE_S
         while True:
             try:
-                return self._read_once(work, exact_text=exact_text)
+                return self._read_once(work, opened, exact_text=exact_text)
             except LockedError:
                 reason = locked(self.path, self._busy_timeout_s)
             except NotNowError as exc:
@@ -157,7 +179,7 @@ class Source:
             self.waited_s += time.monotonic() - paused_s
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _read_once(self, work: Callable[[Connection], T], *, exact_text: bool) -> T:
+    def _read_once(self, work: Callable[[R], T], opened: _Opener[R], *, exact_text: bool) -> T:
         before, real = file_state(self.path), real_path(self.path)
         access = Access(real, immutable=False, exact_text=exact_text)
         with shared_lock(real) as descriptor:
@@ -166,26 +188,28 @@ class Source:
             if beside(real, "-wal").exists():
                 if not beside(real, "-shm").exists():
                     raise without_shm(self.path)
-                return self._run(work, access)
+                return self._run(work, opened(access))
             header = os.pread(descriptor, HEADER_BYTES, 0)
             if not _is_hot(real):
                 require_whole(self.path, header, os.fstat(descriptor).st_size)
             if not _in_wal_mode(header[:_HEADER_BYTES]):
-                return self._run(work, access)
+                return self._run(work, opened(access))
             if is_locked_by_others(descriptor):
                 raise without_wal(self.path)
             # A look that is not settled says little: what is written meanwhile may leave the same time stamps. Under
             # the lock it can't but leave a -wal.
             if not before.is_settled:
-                return self._run(work, access._replace(immutable=True), before)
+                return self._run(work, opened(access._replace(immutable=True)), before)
         # Nothing is held: the application may open, write, close and checkpoint, and the page is read again.
-        return self._run(work, access._replace(immutable=True), before)
+        return self._run(work, opened(access._replace(immutable=True)), before)
 
-    def _run(self, work: Callable[[Connection], T], access: Access, before: FileState | None = None) -> T:
+    def _run(
+        self, work: Callable[[R], T], opened: AbstractContextManager[R], before: FileState | None = None
+    ) -> T:
         """In one transaction. What an immutable connection read counts only if the file is as it was `before`."""
         try:
-            with self._transaction(access) as connection:
-                result = work(connection)
+            with opened as reader:
+                result = work(reader)
                 # Looked at while the connection is open: its end drops our lock on the file too.
                 if before is None or file_state(self.path) == before:
                     return result

@@ -11,6 +11,7 @@ from google.cloud.bigquery_storage_v1.types import AppendRowsResponse, RowError
 from bqsync.deliver.grpc_status import STATUS_BY_NUMBER, is_offset_taken, kind_of_status, retry_delay_s
 from bqsync.deliver.translate import failure
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import FramedRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +41,7 @@ class Request:
 
     offset: int
     """Number of the first row, counted from 0 over the stream."""
-    rows: tuple[bytes, ...]
+    rows: tuple[bytes, ...] | FramedRows
     size: int
     """Bytes of the rows as they count against the window."""
     sendings: int = 0
@@ -52,6 +53,11 @@ class Request:
     def end(self) -> int:
         """Number of the row after the last."""
         return self.offset + len(self.rows)
+
+
+def size_of(rows: Sequence[bytes] | FramedRows) -> int:
+    """Bytes of rows as they count against the window and the limit of a request."""
+    return len(rows.body) if isinstance(rows, FramedRows) else sum(map(len, rows))
 
 
 def check_answer(operation: str, request: Request, answer: AppendRowsResponse) -> None:

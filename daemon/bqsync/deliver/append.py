@@ -20,11 +20,12 @@ import grpc
 from google.cloud.bigquery_storage_v1.types import AppendRowsRequest, WriteStream
 from google.protobuf.wrappers_pb2 import Int64Value
 
-from bqsync.deliver.answers import Request, check_answer, check_status
+from bqsync.deliver.answers import Request, check_answer, check_status, size_of
 from bqsync.deliver.renewal import Renew, renewing
 from bqsync.deliver.translate import failure, readable
 from bqsync.deliver.window import Window
 from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.model import FramedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -137,7 +138,7 @@ class AppendStream:
         left_s = max(0.0, self._patience[ErrorKind.BIGQUERY_NOT_FOUND] - (time.monotonic() - self._made_s))
         self._patience = {ErrorKind.BIGQUERY_NOT_FOUND: left_s}
 
-    def append(self, rows: Sequence[bytes]) -> None:
+    def append(self, rows: Sequence[bytes] | FramedRows) -> None:
         """
         Send rows as one request, without waiting for its answer; blocks only while the window is full.
 
@@ -148,7 +149,7 @@ class AppendStream:
             BqsyncError: the stream has failed for good; start again with a new staging table.
             ValueError: the rows are more than `MAX_REQUEST_BYTES`.
         """
-        size = sum(map(len, rows))
+        size = size_of(rows)
         if size > MAX_REQUEST_BYTES and len(rows) > 1:
             raise ValueError(f"a request of {size} bytes is over the limit of {MAX_REQUEST_BYTES}")
         if rows:
@@ -264,7 +265,10 @@ class AppendStream:
 def _message(stream: str, request: Request, schema: DescriptorProto | None) -> AppendRowsRequest:
     # The plain protobuf class beneath: proto-plus would copy every row once more.
     message = AppendRowsRequest.pb()(write_stream=stream, offset=Int64Value(value=request.offset))
-    message.proto_rows.rows.serialized_rows.extend(request.rows)
+    if isinstance(request.rows, FramedRows):
+        message.proto_rows.rows.MergeFromString(request.rows.body)
+    else:
+        message.proto_rows.rows.serialized_rows.extend(request.rows)
     if schema is not None:
         message.trace_id = "bqsync"
         message.proto_rows.writer_schema.proto_descriptor.CopyFrom(schema)

@@ -7,7 +7,8 @@ from collections import deque
 from threading import Condition
 from typing import TYPE_CHECKING
 
-from bqsync.deliver.answers import Request
+from bqsync.deliver.answers import Request, size_of
+from bqsync.model import FramedRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,13 +50,13 @@ class Window:
 
     # For the caller of the stream.
 
-    def give(self, rows: Sequence[bytes]) -> None:
+    def give(self, rows: Sequence[bytes] | FramedRows) -> None:
         """Add a request, as soon as there is room. Raises the failure of the stream."""
-        size = sum(map(len, rows))
+        size = size_of(rows)
         with self._changed:
             self._wait(lambda: not self._requests or (
                 self._bytes + size <= self._max_bytes and len(self._requests) < MAX_REQUESTS))
-            request = Request(offset=self._given, rows=tuple(rows), size=size)
+            request = Request(offset=self._given, rows=rows if isinstance(rows, FramedRows) else tuple(rows), size=size)
             self._requests.append(request)
             self._bytes += size
             self._given = request.end

@@ -61,6 +61,12 @@ def timestamp_converter(fmt: TimestampFormat, zone: tzinfo) -> Callable[[SqlValu
     return _number_converter(*_UNIT_US[fmt])
 
 
+def whole_unit_us(fmt: TimestampFormat | None) -> int:
+    """Microseconds of one unit of a format of numbers; 0 where they are no whole number of them."""
+    numerator, denominator = (0, 0) if fmt is None else _UNIT_US.get(fmt, (0, 0))
+    return numerator if denominator == 1 else 0
+
+
 def whole_instants(fmt: TimestampFormat | None, values: Sequence[int]) -> list[int] | None:
     """
     Microseconds of many whole numbers at once; None where they have to be looked at one by one.
@@ -69,10 +75,10 @@ def whole_instants(fmt: TimestampFormat | None, values: Sequence[int]) -> list[i
         fmt: what the column holds.
         values: at least one.
     """
-    numerator, denominator = (0, 0) if fmt is None else _UNIT_US.get(fmt, (0, 0))
-    if denominator != 1 or not _are_in_range(min(values) * numerator, max(values) * numerator):
+    unit_us = whole_unit_us(fmt)
+    if not unit_us or not _are_in_range(min(values) * unit_us, max(values) * unit_us):
         return None
-    return list(values) if numerator == 1 else [value * numerator for value in values]
+    return list(values) if unit_us == 1 else [value * unit_us for value in values]
 
 
 def _are_in_range(least_us: int, greatest_us: int) -> bool:

@@ -7,7 +7,7 @@ rows into the same MERGE again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self
@@ -22,7 +22,7 @@ from bqsync.engine.spread import Spread
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
-from bqsync.model import Delivery, EncodedRow, RejectedRow, TargetRef, Watermark
+from bqsync.model import Delivery, EncodedPage, EncodedRow, FramedRows, RejectedRow, TargetRef, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.tally import Tally
@@ -75,6 +75,36 @@ class Delivered:
     merges: int = 0
 
 
+class Pending:
+    """
+    The rows that are staged and not merged yet, by target key.
+
+    Args:
+        commit: of the chunk.
+    """
+
+    def __init__(self, commit: ChunkCommit) -> None:
+        self._commit = commit
+
+    def __bool__(self) -> bool:
+        return bool(self._commit.delivered or self._commit.plain)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._commit.delivered or key in self._commit.plain
+
+    def has_none_of(self, keys: Iterable[bytes | None]) -> bool:
+        """Whether none of those keys is among them."""
+        return (self._commit.delivered.keys().isdisjoint(keys := list(keys))
+                and self._commit.plain.keys().isdisjoint(keys))
+
+    def get(self, key: bytes) -> Delivery | None:
+        """What the ledger is to keep of a row; None where it is not among them."""
+        found = self._commit.delivered.get(key)
+        if found is None and key in self._commit.plain:
+            return Delivery(key, self._commit.plain[key], None, None)
+        return found
+
+
 class Chunk:
     """One chunk, from its first row to its commit. Leaving the `with` block without `deliver` drops what was staged."""
 
@@ -104,9 +134,9 @@ class Chunk:
         return len(self._staged_keys) + len(self._commit.rejected) + len(self._commit.refreshed)
 
     @property
-    def pending(self) -> Mapping[bytes, Delivery]:
-        """The rows that are staged and not merged yet, by target key."""
-        return self._commit.delivered
+    def pending(self) -> Pending:
+        """The rows that are staged and not merged yet."""
+        return Pending(self._commit)
 
     def has_room(self, keys: Sequence[bytes], partitions: Sequence[int | None] = ()) -> bool:
         """Whether one MERGE may take these rows as well; a chunk of nothing takes any single row."""
@@ -119,7 +149,20 @@ class Chunk:
         keys = [row.key for row in rows]
         self._spread.add(keys, [row.partition for row in rows])
         self._append(encoder.stage_upserts(rows, first), keys)
+        for key in self._commit.plain.keys() & keys:
+            del self._commit.plain[key]
         self._commit.delivered.update(zip(keys, deliveries, strict=True))
+
+    def takes(self, page: EncodedPage) -> bool:
+        """Whether a page can be staged as it is: its numbers come after all that were given."""
+        return page.first_sequence >= self._sequence
+
+    def upsert_page(self, page: EncodedPage) -> None:
+        """Stage a page of rows to insert, none of them staged before, into a target without partitions."""
+        self._sequence = page.first_sequence + len(page)
+        self._stage(page.requests(self._lane.append_rows, self._lane.append_bytes), page.keys)
+        self.size_bytes += len(page.body)
+        self._commit.plain.update(zip(page.keys, page.fingerprints, strict=True))
 
     def refresh(self, key: bytes, source_print: int) -> None:
         """Note another source row that has become the very bytes which the ledger has."""
@@ -166,7 +209,7 @@ class Chunk:
         """
         if self._staging is None and self._commit.is_empty:
             return Delivered()
-        done = Delivered(rows_upserted=len(self._commit.delivered), rows_deleted=len(self._commit.deleted),
+        done = Delivered(rows_upserted=self._upserts, rows_deleted=len(self._commit.deleted),
                          bytes_sent=self.size_bytes)
         if self._staging is not None:
             self._finish_stream()
@@ -177,12 +220,15 @@ class Chunk:
         return done
 
     def _append(self, rows: list[bytes], keys: Sequence[bytes]) -> None:
+        self._stage(split(rows, self._lane.append_rows, self._lane.append_bytes), keys)
+        self.size_bytes += sum(map(len, rows))
+
+    def _stage(self, requests: Iterable[Sequence[bytes] | FramedRows], keys: Sequence[bytes]) -> None:
         stream = self._stream or self._open_stream()
         self._staged_keys.extend(keys)
-        self.size_bytes += sum(map(len, rows))
         with self._lane.stopwatch.stage("append"), self._refusals():
-            for batch in split(rows, self._lane.append_rows, self._lane.append_bytes):
-                stream.append(batch)
+            for rows in requests:
+                stream.append(rows)
         reached("chunk.appended")
 
     def _open_stream(self) -> RowStream:
@@ -219,7 +265,7 @@ class Chunk:
                    **({} if partitions is None else {"partitions": len(partitions)}))
         self._commit.job_created_us = result.created_us
         self._commit.bill = lane.budget.bill(result.bytes_billed, merges=1)
-        upserts = len(self._commit.delivered) if counts_every_upsert(lane.encoder.spec) else 0
+        upserts = self._upserts if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
             # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the
             # target holds under the staged keys.
@@ -229,6 +275,10 @@ class Chunk:
                 fix="nothing is lost, the rows are sent again; report this if it happens twice",
             )
         return result.bytes_billed
+
+    @property
+    def _upserts(self) -> int:
+        return len(self._commit.delivered) + len(self._commit.plain)
 
     def _refusals(self) -> _Refusals:
         return _Refusals(self._staged_keys)

@@ -79,7 +79,7 @@ class ContentReader(TableReader):
         with Tally(self._folder) as tally:
             for page in pages:
                 if self._place_of_rows() != began:
-                    raise _moved(self._table)
+                    raise _moved(self.table)
                 ids = row_ids(digests(page.rows, self.known_by), tally.add)
                 yield Page([(*row, row_id) for row, row_id in zip(page.rows, ids, strict=True)], page.prints)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from bqsync.columnar.messages import Assignment
+from bqsync.columnar.support import can_read, is_installed
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine import watermark_choice
@@ -261,6 +263,7 @@ class TableCycle:
             self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused, met=self._met,
             file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
             between=lambda *, is_chunk_end: self._breathe(refused, is_chunk_end=is_chunk_end),
+            source=self._session.source, assignment=self._assignment(),
         )
         try:
             self.outcome.swept = sweep.run()
@@ -282,20 +285,38 @@ class TableCycle:
         if changed_us is not None and self.outcome.lag_s is None and self.outcome.merges > merges_before:
             self.outcome.lag_s = round(max(0, self._session.now_us() - changed_us) / 1_000_000, 3)
 
-    def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> None:
-        """Within a sweep, while nothing is staged: other tables have their turn, and newer rows of this one."""
-        self._options.give_way()
-        if is_chunk_end or time.monotonic() >= self._next_look_s:
-            self._pass_if_changed(refused)
-            self._next_look_s = time.monotonic() + _LOOK_S
+    def _assignment(self) -> Assignment | None:
+        """For a reader of columns, where the table is one for it."""
+        spec, reader = self._lane.encoder.spec, self._reader
+        if not (self._session.config.sync.columnar and is_installed() and reader.key_is_unique
+                and can_read(spec, reader.order)):
+            return None
+        return Assignment(spec=spec, zone=self._session.zone, order=tuple(reader.order),
+                          page_bytes=reader.bounds.size_bytes)
 
-    def _pass_if_changed(self, refused: frozenset[bytes]) -> None:
+    def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> bool:
+        """
+        Within a sweep, while nothing is staged: other tables have their turn, and newer rows of this one.
+
+        Returns:
+            Whether rows were read that are newer than those which the sweep has read.
+        """
+        self._options.give_way()
+        if not is_chunk_end and time.monotonic() < self._next_look_s:
+            return False
+        has_passed = self._pass_if_changed(refused)
+        self._next_look_s = time.monotonic() + _LOOK_S
+        return has_passed
+
+    def _pass_if_changed(self, refused: frozenset[bytes]) -> bool:
         """What was written meanwhile must not wait for the end of a sweep."""
         looked = self._session.looks.get((self._section.name, "pass"))
         tracked = self._book.tracked()
         # Without an index, a pass would read the whole table once more for every chunk.
         if tracked and all(item.is_indexed for item in tracked) and looked != self._session.source.file_state():
             self._pass(refused)
+            return True
+        return False
 
     def _cost_us(self, before_s: float) -> int:
         return int((self._stopwatch.total_s(*_OWN_STAGES) - before_s) * 1_000_000)

@@ -23,6 +23,7 @@ from bqsync.deliver.warm import Wanted, WarmStaging, open_stream
 from bqsync.model import (
     ColumnSpec,
     DeletePolicy,
+    FramedRows,
     Intent,
     MergeResult,
     Partitioning,
@@ -35,7 +36,7 @@ from bqsync.model import (
 class RowStream(Protocol):
     """Takes the serialized rows of one staging table."""
 
-    def append(self, rows: Sequence[bytes]) -> None:
+    def append(self, rows: Sequence[bytes] | FramedRows) -> None:
         """Send some rows, in their order."""
 
     def finish(self) -> int:

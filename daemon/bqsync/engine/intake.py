@@ -11,14 +11,24 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeGuard
 
-from bqsync.capture.compare import Marks, unknown_rows
+from bqsync.capture.compare import Marks, changed_rows, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
 from bqsync.encode.keys import source_values
 from bqsync.engine.chunk import Chunk, Lane
 from bqsync.engine.counting import count_bill, count_delivery
 from bqsync.engine.spread import portions
 from bqsync.engine.verdicts import Verdicts
-from bqsync.model import CycleOutcome, Delivery, EncodedRow, LedgerEntry, RawEntry, Reason, RejectedRow, Watermark
+from bqsync.model import (
+    CycleOutcome,
+    Delivery,
+    EncodedPage,
+    EncodedRow,
+    LedgerEntry,
+    RawEntry,
+    Reason,
+    RejectedRow,
+    Watermark,
+)
 from bqsync.observe.metrics import Metric
 from bqsync.state.quarantine import QuarantineEntry
 
@@ -35,7 +45,7 @@ class _Seen(NamedTuple):
     """A row that the ledger does not have as it is."""
 
     row: EncodedRow
-    source_print: int
+    source_print: int | None
     instant_us: int | None
 
 
@@ -96,6 +106,21 @@ class Intake:
                 [None] * len(places) if instants_us is None else [instants_us[at] for at in places], known)
             self._note_pending(self.chunk.rows)
 
+    def take_encoded(self, page: EncodedPage) -> None:
+        """Take a page of a sweep that was read and encoded by columns."""
+        self._outcome.rows_read += len(page)
+        with self._lane.stopwatch.stage("compare"):
+            known = self._without_pending(self._lane.ledger.lookup(page.keys))
+            places = changed_rows(page.keys, page.fingerprints, known, self._seen)
+        self._outcome.rows_unchanged += len(page) - len(places)
+        if len(places) == len(page) and self._are_all_new(page.keys, known) and self.chunk.takes(page):
+            self.chunk.upsert_page(page)
+        elif places:
+            nothing = [None] * len(places)
+            self._admit([page.row(at) for at in places], nothing, nothing, known)
+        if places:
+            self._note_pending(self.chunk.rows)
+
     def reject(self, rows: Sequence[Row]) -> None:
         """Note rows that no key finds."""
         rejected = [result for result in map(self._lane.encoder.encode, rows) if isinstance(result, RejectedRow)]
@@ -148,11 +173,12 @@ class Intake:
         if self._has_waiting and self._seen is None:
             # A row that is again as it was delivered leaves the quarantine; a sweep sees that at its end.
             return range(len(keys))
+        return unknown_rows(keys, page.prints, self._salt, self._without_pending(known), self._seen)
+
+    def _without_pending(self, known: Mapping[bytes | None, RawEntry]) -> Mapping[bytes | None, RawEntry]:
+        """What is staged is newer than what the ledger has: a row that is as it was before has changed back."""
         pending = self.chunk.pending
-        if pending:
-            # What is staged is newer than what the ledger has: a row that is as it was before has changed back.
-            known = {key: entry for key, entry in known.items() if key not in pending}
-        return unknown_rows(keys, page.prints, self._salt, known, self._seen)
+        return {key: entry for key, entry in known.items() if key not in pending} if known and pending else known
 
     def _examine(
         self, rows: Sequence[Row], keys: Sequence[bytes | None], prints: Sequence[int],
@@ -164,12 +190,18 @@ class Intake:
             self.chunk.upsert(results, [
                 Delivery(row.key, row.fingerprint, row.source_key, source_print, instant_us, row.partition)
                 for row, source_print, instant_us in zip(results, prints, instants_us, strict=True)])
-            return
-        with self._lane.stopwatch.stage("encode"):
-            encoded = [_Seen(result, source_print, instant_us)
-                       for result, source_print, instant_us in zip(results, prints, instants_us, strict=True)
-                       if isinstance(result, EncodedRow)]
-            rejected = [result for result in results if isinstance(result, RejectedRow)]
+        else:
+            self._admit(results, prints, instants_us, known)
+
+    def _admit(
+        self, results: Sequence[EncodedRow | RejectedRow], prints: Sequence[int | None],
+        instants_us: Sequence[int | None], known: Mapping[bytes | None, RawEntry],
+    ) -> None:
+        """Judge rows one by one, and stage those that are to be delivered."""
+        encoded = [_Seen(result, source_print, instant_us)
+                   for result, source_print, instant_us in zip(results, prints, instants_us, strict=True)
+                   if isinstance(result, EncodedRow)]
+        rejected = [result for result in results if isinstance(result, RejectedRow)]
         waiting = self._waiting([item.row.owner for item in encoded] + [row.source_key for row in rejected])
         self._reject(rejected, known, waiting)
         changed: dict[bytes, _Seen] = {}
@@ -181,7 +213,7 @@ class Intake:
     def _are_all_new(self, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]) -> bool:
         """There is nothing to be judged: nobody has ever met these keys, and no two rows have the same."""
         return not (self._refused or self._has_waiting or self.verdicts.met) and len(set(keys)) == len(keys) and (
-            known.keys().isdisjoint(keys) and self.chunk.pending.keys().isdisjoint(keys))
+            known.keys().isdisjoint(keys) and self.chunk.pending.has_none_of(keys))
 
     def _have_room(self, results: Sequence[EncodedRow | RejectedRow]) -> TypeGuard[Sequence[EncodedRow]]:
         """All of them can be delivered, and by the MERGE of the chunk in hand."""
@@ -212,7 +244,7 @@ class Intake:
                 row.fingerprint, row.owner
             ):
                 self._outcome.rows_unchanged += 1
-                if entry.source_print != item.source_print:
+                if item.source_print is not None and entry.source_print != item.source_print:
                     self.chunk.refresh(row.key, item.source_print)
             else:
                 changed[row.key] = item

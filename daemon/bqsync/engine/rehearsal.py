@@ -20,6 +20,7 @@ from bqsync.model import (
     MARK_COLUMN,
     ColumnSpec,
     DeletePolicy,
+    FramedRows,
     Intent,
     MergeResult,
     Partitioning,
@@ -41,7 +42,7 @@ class CountingStream:
     def __init__(self) -> None:
         self._rows = 0
 
-    def append(self, rows: Sequence[bytes]) -> None:
+    def append(self, rows: Sequence[bytes] | FramedRows) -> None:
         """Count some rows."""
         self._rows += len(rows)
 

@@ -18,6 +18,11 @@ class Stopwatch:
         """Seconds of some stages together."""
         return sum(self.durations_s.get(name, 0.0) for name in stages)
 
+    def add(self, seconds: float, to: str) -> None:
+        """Add what another process has done for a stage."""
+        if seconds > 0:
+            self.durations_s[to] = self.durations_s.get(to, 0.0) + seconds
+
     def move(self, seconds: float, source: str, to: str) -> None:
         """Take a part of the time of one stage for another one's."""
         if seconds > 0:

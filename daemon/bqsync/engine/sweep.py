@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bqsync.capture.compare import Marks
 from bqsync.capture.pages import Page, TableReader
+from bqsync.capture.source import Source
+from bqsync.columnar.messages import Assignment
 from bqsync.engine.absence import Absence, DeleteLimits, FileWatch
 from bqsync.engine.chunk import Lane
 from bqsync.engine.intake import ChunkBounds, Intake
 from bqsync.engine.stopwatch import Stopwatch
+from bqsync.engine.sweep_pages import SweepPages
 from bqsync.engine.verdicts import FLOOD_ROWS
 from bqsync.failpoints import reached
-from bqsync.model import CycleOutcome
+from bqsync.model import CycleOutcome, EncodedPage
+
+P = TypeVar("P", Page, Page | EncodedPage)
 
 _OLD_S = 10.0
 """A chunk that is not full is merged after so long, for the watermark pass that waits behind it."""
@@ -27,8 +32,8 @@ _OLD_S = 10.0
 class Between(Protocol):
     """What is done between two pages of a sweep while nothing is staged."""
 
-    def __call__(self, *, is_chunk_end: bool) -> None:
-        """Do it."""
+    def __call__(self, *, is_chunk_end: bool) -> bool:
+        """Do it; whether anything was read that is newer than what was read before."""
 
 
 class Sweep:
@@ -48,12 +53,14 @@ class Sweep:
         is_stopped: asked between pages; a stopped sweep delivers what it has and judges no absence.
         between: called now and then while nothing is staged, and after each chunk that is not the last: a long sweep
             must not delay what a watermark tells.
+        source: the file, for pages that are read by columns.
+        assignment: for the same; None where rows are to be read one by one.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, limits: DeleteLimits,
         refused: frozenset[bytes], met: set[bytes], file: FileWatch, progress: Callable[[int], None],
-        is_stopped: Callable[[], bool], between: Between,
+        is_stopped: Callable[[], bool], between: Between, source: Source, assignment: Assignment | None,
     ) -> None:
         self._lane = lane
         self._reader = reader
@@ -66,6 +73,7 @@ class Sweep:
         self._is_first_copy = lane.ledger.is_empty()
         self._staged_s: float | None = None
         self._seen = Marks(lane.ledger.begin_sweep())
+        self._pages = SweepPages(reader, source, assignment, 0 if self._is_first_copy else self._seen.first_new_slot)
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=reader.key_is_unique, seen=self._seen)
         self._waiting = lane.quarantine.source_keys()
@@ -83,7 +91,8 @@ class Sweep:
             BqsyncError: the cycle failed; chunks delivered before stay delivered.
         """
         try:
-            complete = self._walk()
+            with self._pages:
+                complete = self._walk()
             reached("sweep.walked")
             if complete:
                 self._intake.reject(self._reader.null_key_rows(FLOOD_ROWS * 10))
@@ -96,20 +105,28 @@ class Sweep:
         return complete
 
     def _walk(self) -> bool:
-        for page in timed_pages(self._reader.pages(), self._reader, self._lane.stopwatch):
+        for page in timed_pages(iter(self._pages), self._reader, self._lane.stopwatch):
             reached("sweep.page_read")
-            self._intake.take(page)
-            self._rows += len(page.rows)
+            if isinstance(page, EncodedPage):
+                self._intake.take_encoded(page)
+                self._rows += len(page)
+            else:
+                self._intake.take(page)
+                self._rows += len(page.rows)
             self._progress(self._rows)
             if self._intake.is_full or self._is_old():
                 self._check_flood()
                 self._intake.deliver()
-                self._between(is_chunk_end=True)
+                self._look_between(is_chunk_end=True)
             elif not self._intake.chunk.rows:
-                self._between(is_chunk_end=False)
+                self._look_between(is_chunk_end=False)
             if self._is_stopped():
                 return False
         return True
+
+    def _look_between(self, *, is_chunk_end: bool) -> None:
+        if self._between(is_chunk_end=is_chunk_end):
+            self._pages.forget_ahead()
 
     def _is_old(self) -> bool:
         """
@@ -136,13 +153,16 @@ class Sweep:
             self._intake.verdicts.recover(source_key, self._intake.chunk)
 
 
-def timed_pages(pages: Iterator[Page], reader: TableReader, stopwatch: Stopwatch) -> Iterator[Page]:
+def timed_pages(pages: Iterator[P], reader: TableReader, stopwatch: Stopwatch) -> Iterator[P]:
     """The pages, with the time of their reads told. To wait for the application is no work, and no reason to rest."""
     while True:
-        waited_s = reader.waited_s
+        waited_s, before_s = reader.waited_s, stopwatch.total_s("read")
         with stopwatch.stage("read"):
             page = next(pages, None)
         stopwatch.move(reader.waited_s - waited_s, "read", "wait")
         if page is None:
             return
+        if isinstance(page, EncodedPage):
+            # Of another process: what nobody waited for has been work all the same.
+            stopwatch.add(page.took_s - (stopwatch.total_s("read") - before_s), "read")
         yield page

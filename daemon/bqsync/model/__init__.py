@@ -9,6 +9,7 @@ Nothing here does I/O, reads a clock or logs. Everything is frozen: a room recei
     partitions.py how a target is partitioned
     schema.py     tables: as the source declares them, as a message does, and as they are delivered
     rows.py       rows on their way, and what is kept of them
+    pages.py      many of them at once
     cycles.py     sources, jobs, and how a cycle went
 """
 
@@ -19,6 +20,10 @@ from bqsync.model.cycles import (
     Intent,
     MergeResult,
     SourceIdentity,
+)
+from bqsync.model.pages import (
+    EncodedPage,
+    FramedRows,
 )
 from bqsync.model.partitions import (
     NULL_PARTITION,
@@ -79,7 +84,9 @@ __all__ = [
     "CycleOutcome",
     "DeletePolicy",
     "Delivery",
+    "EncodedPage",
     "EncodedRow",
+    "FramedRows",
     "IntegerRange",
     "Intent",
     "LedgerEntry",

@@ -87,7 +87,8 @@ class Delivery(NamedTuple):
     key: bytes
     fingerprint: int
     source_key: bytes | None
-    source_print: int
+    source_print: int | None
+    """None: the row was read by columns, which have none."""
     instant_us: int | None = None
     """Unix microseconds of its watermark, where the ledger keeps only rows of the overlap."""
     partition: int | None = None

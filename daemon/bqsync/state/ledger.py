@@ -7,7 +7,7 @@ The hot path of the state. It speaks to the driver directly, a page or a chunk a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,8 @@ class ChunkCommit:
 
     delivered: dict[bytes, Delivery] = field(default_factory=dict)
     """By target key."""
+    plain: dict[bytes, int] = field(default_factory=dict)
+    """Fingerprints by target key: rows of which nothing else is known, none of them in `delivered`."""
     deleted: list[bytes] = field(default_factory=list)
     refreshed: list[tuple[bytes, int]] = field(default_factory=list)
     """Target key and source print of rows whose bytes the ledger has, from a source row that it has not seen."""
@@ -62,7 +64,7 @@ class ChunkCommit:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to note."""
-        return not (self.delivered or self.deleted or self.refreshed or self.rejected or self.recovered
+        return not (self.delivered or self.plain or self.deleted or self.refreshed or self.rejected or self.recovered
                     or self.watermarks)
 
 
@@ -161,12 +163,12 @@ class Ledger:
         Note a delivered chunk, move its watermarks and forget its intent, in one transaction.
 
         Returns:
-            The slots of `chunk.delivered`, in its order.
+            The slots of `chunk.plain` and of `chunk.delivered`, in their orders.
         """
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             reached("commit.begun")
-            places = self._upsert(cursor, list(chunk.delivered.values()))
+            places = [*self._upsert_plain(cursor, chunk.plain), *self._upsert(cursor, list(chunk.delivered.values()))]
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
                                [(self._table_id, key) for key in chunk.deleted])
             cursor.executemany("UPDATE ledger SET source_print = ? WHERE table_id = ? AND key = ?",
@@ -194,7 +196,7 @@ class Ledger:
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             known = {entry[0]: entry[2] for entry in self._read_keys(cursor, upserted)}
-            fresh = slots.allot(cursor, self._table_id, sum(key not in known for key in upserted))
+            fresh = iter(slots.allot(cursor, self._table_id, sum(key not in known for key in upserted)))
             places = [known[key] if key in known else next(fresh) for key in upserted]
             cursor.executemany(
                 "INSERT INTO ledger (table_id, key, fingerprint, slot) VALUES (?, ?, NULL, ?) ON CONFLICT DO UPDATE"
@@ -210,9 +212,19 @@ class Ledger:
             return []
         keys = [row.key for row in delivered]
         known = self._known_slots(cursor, keys)
-        fresh = slots.allot(cursor, self._table_id, len(keys) - sum(map(known.__contains__, keys)))
+        fresh = iter(slots.allot(cursor, self._table_id, len(keys) - sum(map(known.__contains__, keys))))
         places = [known[key] if key in known else next(fresh) for key in keys] if known else list(fresh)
         ledger_rows.write(cursor, self._table_id, delivered, places)
+        return places
+
+    def _upsert_plain(self, cursor: sqlite3.Cursor, plain: Mapping[bytes, int]) -> Iterable[int]:
+        if not plain:
+            return ()
+        keys = list(plain)
+        if self._known_slots(cursor, keys):
+            return self._upsert(cursor, [Delivery(key, number, None, None) for key, number in plain.items()])
+        places = slots.allot(cursor, self._table_id, len(keys))
+        ledger_rows.write_new(cursor, self._table_id, keys, list(plain.values()), places.start)
         return places
 
     def _known_slots(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> dict[bytes, int]:

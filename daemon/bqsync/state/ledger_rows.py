@@ -16,6 +16,9 @@ from bqsync.model import Delivery
 
 _AT_ONCE = 50
 """Rows of one statement: with seven parameters each, far below the 999 that an old SQLite takes."""
+_AT_ONCE_PACKED = 5_000
+_HAS_JSON = sqlite3.sqlite_version_info >= (3, 38)
+"""Part of every SQLite from then on. Source: https://www.sqlite.org/json1.html"""
 _KEY_AT = 1
 _OF_ANY = ("slot", *Delivery._fields)
 _OF_ALL = ("slot", "key", "fingerprint", "source_print")
@@ -37,6 +40,37 @@ def write(cursor: sqlite3.Cursor, table_id: int, delivered: Sequence[Delivery], 
     for start in range(0, len(rows), _AT_ONCE):
         portion = rows[start : start + _AT_ONCE]
         cursor.execute(_statement(table_id, names, len(portion)), list(chain.from_iterable(portion)))
+
+
+def write_new(
+    cursor: sqlite3.Cursor, table_id: int, keys: Sequence[bytes], fingerprints: Sequence[int], first_slot: int
+) -> None:
+    """
+    Within a transaction: note delivered rows of which nothing else is known, and whose keys the ledger does not have.
+
+    Where all keys are of one length, SQLite itself takes the rows out of three parameters.
+
+    Args:
+        cursor: of the state.
+        table_id: whose ledger it is.
+        keys: at least one; none twice.
+        fingerprints: of each.
+        first_slot: of the first row; the others follow.
+    """
+    length = len(keys[0])
+    if not _HAS_JSON or any(len(key) != length for key in keys):
+        write(cursor, table_id, [Delivery(key, fingerprint, None, None)
+                                 for key, fingerprint in zip(keys, fingerprints, strict=True)],
+              range(first_slot, first_slot + len(keys)))
+        return
+    for start in range(0, len(keys), _AT_ONCE_PACKED):
+        portion = fingerprints[start : start + _AT_ONCE_PACKED]
+        cursor.execute(
+            "INSERT INTO ledger (table_id, key, fingerprint, slot)"
+            " SELECT ?, substr(?, ? * key + 1, ?), value, ? + key FROM json_each(?)",
+            (table_id, b"".join(keys[start : start + len(portion)]), length, length, first_slot + start,
+             f"[{','.join(map(str, portion))}]"),
+        )
 
 
 def _statement(table_id: int, names: Sequence[str], rows: int) -> str:

@@ -8,17 +8,16 @@ from those that were there when it began.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 SPARSE_SLOTS, SPARSE_FACTOR = 1_000_000, 4
 """So many slots, and so many of them for each row, are numbered anew: a megabyte of marks would be for nothing."""
 
 
-def allot(cursor: sqlite3.Cursor, table_id: int, count: int) -> Iterator[int]:
+def allot(cursor: sqlite3.Cursor, table_id: int, count: int) -> range:
     """Within a transaction: the next slots, so many."""
     first = _next(cursor, table_id)
     cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (first + count, table_id))
-    return iter(range(first, first + count))
+    return range(first, first + count)
 
 
 def begin_sweep(cursor: sqlite3.Cursor, table_id: int) -> int:

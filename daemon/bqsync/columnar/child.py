@@ -1,0 +1,119 @@
+"""The daemon's hold on the process that reads columns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from multiprocessing import Pipe
+from typing import TYPE_CHECKING, Self, cast
+
+from bqsync.columnar.messages import Answer, Assignment, Closed, PageRead, PageWanted, Ready, Unfit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_END_S = 5.0
+
+
+class ReaderGoneError(Exception):
+    """The process has ended, or can't be started. The text says how."""
+
+
+class ColumnarReader:
+    """
+    A process that reads the pages of one table, for one thread.
+
+    Args:
+        assignment: the table.
+
+    Raises:
+        ReaderGoneError: it can't be started.
+    """
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._pipe, theirs = Pipe()
+        self._is_ready = self._owes_page = False
+        try:
+            # Its errors are none of the log's lines: they come as answers, or as its end.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "bqsync.columnar.serve", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as exc:
+            self._pipe.close()
+            raise ReaderGoneError(f"it can't be started: {type(exc).__name__}") from exc
+        finally:
+            theirs.close()
+        self._tell(assignment)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def is_ready(self) -> bool:
+        """
+        Whether it has begun; does not wait for it.
+
+        Raises:
+            ReaderGoneError: it has ended.
+        """
+        if not self._is_ready and self._pipe.poll():
+            self._is_ready = isinstance(self._hear(), Ready)
+        return self._is_ready
+
+    def ask(self, wanted: PageWanted) -> None:
+        """
+        Have a page read; returns as soon as the file is closed again.
+
+        Raises:
+            ReaderGoneError: it has ended.
+        """
+        if self._owes_page:
+            self.page()  # of a question that was asked before, and whose answer nobody wants any more
+        self._tell(wanted)
+        answer = self._hear()
+        if not isinstance(answer, Closed):
+            raise ReaderGoneError(f"it answered {type(answer).__name__}")
+        self._owes_page = True
+
+    def page(self) -> PageRead | Unfit:
+        """
+        The page that was asked for.
+
+        Raises:
+            ReaderGoneError: it has ended.
+        """
+        answer = self._hear()
+        self._owes_page = False
+        if not isinstance(answer, PageRead | Unfit):
+            raise ReaderGoneError(f"it answered {type(answer).__name__}")
+        return answer
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait(_END_S)
+
+    def _tell(self, message: Assignment | PageWanted) -> None:
+        try:
+            self._pipe.send(message)
+        except OSError as exc:
+            raise self._gone() from exc
+
+    def _hear(self) -> Answer:
+        try:
+            return cast("Answer", self._pipe.recv())
+        except (EOFError, OSError) as exc:
+            raise self._gone() from exc
+
+    def _gone(self) -> ReaderGoneError:
+        try:
+            return ReaderGoneError(f"it ended with {self._process.wait(_END_S)}")
+        except subprocess.TimeoutExpired:
+            return ReaderGoneError("it closed its end")

@@ -1,0 +1,108 @@
+"""
+The pages of a sweep: by rows at first, and by columns where the table turns out to be large.
+
+To start the process that reads columns takes half a second of processor time, which a small table never earns back.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Self
+
+from bqsync.capture.pages import TableReader
+from bqsync.capture.source import Source
+from bqsync.capture.walk import Page, Walk
+from bqsync.columnar.child import ColumnarReader, ReaderGoneError
+from bqsync.columnar.messages import Assignment
+from bqsync.engine.ahead import PagesAhead
+from bqsync.model import EncodedPage
+from bqsync.observe.events import Event
+from bqsync.observe.log import get_logger
+
+_log = get_logger()
+
+LARGE_ROWS = 100_000
+"""A table that has so many rows is read by columns from the beginning."""
+GROWN_ROWS = 20_000
+"""A first copy is, from so many rows on: how many there are, nobody knows."""
+
+_turn = threading.Lock()
+"""Each process takes a hundred megabytes: while one table is read by columns, others are read by rows."""
+
+
+class SweepPages:
+    """
+    The pages of one sweep, in the order of the table.
+
+    Args:
+        reader: of the table.
+        source: the file.
+        assignment: what a process that reads columns has to know; None where none may be started.
+        known_rows: about how many rows the table had before; 0 for a first copy.
+    """
+
+    def __init__(self, reader: TableReader, source: Source, assignment: Assignment | None, known_rows: int) -> None:
+        self._reader = reader
+        self._source = source
+        is_large = known_rows >= LARGE_ROWS
+        self._assignment = assignment if is_large or not known_rows else None
+        self._start_rows = 0 if is_large else GROWN_ROWS
+        self._rows = 0
+        self._has_turn = False
+        self._child: ColumnarReader | None = None
+        self._ahead: PagesAhead | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+        elif self._child is not None:
+            self._child.close()
+        if self._has_turn:
+            _turn.release()
+        self._child = self._ahead = None
+        self._has_turn = False
+
+    def forget_ahead(self) -> None:
+        """Have read again what was read ahead: newer versions of its rows have been merged meanwhile."""
+        if self._ahead is not None:
+            self._ahead.forget()
+
+    def __iter__(self) -> Iterator[Page | EncodedPage]:
+        """
+        All rows whose key has no NULL, each once, page by page.
+
+        Raises:
+            BqsyncError: a page can't be read.
+        """
+        if self._assignment is None:
+            yield from self._reader.pages()
+            return
+        walk = self._reader.walk()
+        while True:
+            if self._ahead is None and self._rows >= self._start_rows:
+                self._look_ahead(walk, self._assignment)
+            page = walk.read() if self._ahead is None else self._ahead.next()
+            if page is None:
+                return
+            self._rows += len(page) if isinstance(page, EncodedPage) else len(page.rows)
+            yield page
+
+    def _look_ahead(self, walk: Walk, assignment: Assignment) -> None:
+        """See that the process is started. Until it is ready, reading goes on by rows."""
+        try:
+            if self._child is None:
+                self._has_turn = self._has_turn or _turn.acquire(blocking=False)
+                if not self._has_turn:
+                    return
+                self._child = ColumnarReader(assignment)
+            if self._child.is_ready():
+                self._ahead = PagesAhead(self._child, self._source, walk, rows=self._rows,
+                                         most_rows=self._reader.bounds.rows, table=self._reader.table)
+        except ReaderGoneError as error:
+            _log.warning(Event.COLUMNAR_ENDED, table=self._reader.table, why=str(error))
+            self._start_rows = sys.maxsize
