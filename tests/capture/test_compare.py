@@ -30,9 +30,21 @@ def test_marks_are_a_set_of_slots_that_counts_the_old_ones(
     assert [slot in marks for slot in asked + slots] == [slot in model for slot in asked + slots]
 
 
+@MODEST
+@given(st.lists(st.lists(st.integers(0, 60)) | st.builds(lambda first, count: list(range(first, first + count)),
+                                                          st.integers(0, 60), st.integers(0, 60))),
+       st.integers(0, 100))
+def test_many_marks_at_once_are_as_many_single_ones(portions: list[list[int]], first_new_slot: int) -> None:
+    marks, model = Marks(first_new_slot), Marks(first_new_slot)
+    for slots in portions:
+        assert marks.mark(slots) == [place for place, slot in enumerate(slots) if not model.add(slot)]
+        assert len(marks) == len(model)
+        assert [slot in marks for slot in range(130)] == [slot in model for slot in range(130)]
+
+
 def test_marks_take_a_bit_or_two_for_a_slot() -> None:
     marks = Marks(100_000)
-    marks.update(range(100_000))
+    marks.mark(range(100_000))
     assert len(marks) == 100_000
     assert len(marks._bits) <= 100_000 / 8 * 2
 

@@ -142,7 +142,8 @@ def _text_part(values: Any) -> Any:  # noqa: ANN401
 def _bounds(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:  # noqa: ANN401
     """From where to where each value stands, counted from the first one on."""
     bounds = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
-    return np.subtract(bounds, bounds[0])
+    counted: np.ndarray[Any, np.dtype[np.int32]] = bounds - bounds[0]
+    return counted
 
 
 def _lengths(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:  # noqa: ANN401

@@ -146,7 +146,7 @@ class Intake:
             self.close()
         self.chunk = Chunk(self._lane)
         if self._seen is not None:
-            self._seen.update(done.upserted_slots)
+            self._seen.mark(done.upserted_slots)
         self._outcome.rows_upserted += done.rows_upserted
         self._outcome.rows_deleted += done.rows_deleted
         self._outcome.bytes_sent += done.bytes_sent

@@ -62,9 +62,12 @@ class EncodedPage:
             max_rows: the most rows of a portion.
             max_bytes: the most bytes; a single larger row travels alone.
         """
+        if len(self) <= max_rows and len(self.body) <= max_bytes:
+            yield FramedRows(self.body, len(self))
+            return
         first = begin = 0
         for at, end in enumerate(self.ends):
             if at > first and (end - begin > max_bytes or at - first == max_rows):
                 yield FramedRows(self.body[begin:self.ends[at - 1]], at - first)
                 first, begin = at, self.ends[at - 1]
-        yield FramedRows(self.body[begin:] if begin else self.body, len(self) - first)
+        yield FramedRows(self.body[begin:], len(self) - first)

@@ -58,7 +58,7 @@ def write_new(
         first_slot: of the first row; the others follow.
     """
     length = len(keys[0])
-    if not _HAS_JSON or any(len(key) != length for key in keys):
+    if not _HAS_JSON or set(map(len, keys)) != {length}:
         write(cursor, table_id, [Delivery(key, fingerprint, None, None)
                                  for key, fingerprint in zip(keys, fingerprints, strict=True)],
               range(first_slot, first_slot + len(keys)))
