@@ -55,14 +55,14 @@ class ColumnarReader:
     ) -> None:
         self.close()
 
-    def is_ready(self) -> bool:
+    def is_ready(self, timeout_s: float = 0.0) -> bool:
         """
-        Whether it has begun; does not wait for it.
+        Whether it has begun, or does within that time: before, nothing may be asked.
 
         Raises:
             ReaderGoneError: it has ended.
         """
-        if not self._is_ready and self._pipe.poll():
+        if not self._is_ready and self._pipe.poll(timeout_s):
             self._is_ready = isinstance(self._hear(), Ready)
         return self._is_ready
 
