@@ -67,9 +67,11 @@ for package, names in {
     for name in names:
         assert resources.files(package).joinpath(name).read_bytes() or name == "py.typed", name
 
-# Every module can be imported without the extras, but for the child process that is the embedded BigQuery.
+# Every module can be imported without the extras, but for the child processes: the embedded BigQuery, and the reader of
+# columns.
+CHILDREN = {"bqsync.columnar.pages", "bqsync.columnar.scan", "bqsync.columnar.wires"}
 for module in pkgutil.walk_packages(bqsync.__path__, "bqsync."):
-    if not module.name.endswith("__main__"):
+    if not module.name.endswith("__main__") and module.name not in CHILDREN:
         importlib.import_module(module.name)
 PROGRAM
 
