@@ -84,7 +84,9 @@ def _fitting(one: ColumnSpec) -> st.SearchStrategy[SqlValue]:
     if one.target_type is T.TIMESTAMP:
         if one.timestamp_format is F.ISO8601:
             return ISO
-        return st.integers(-(1 << 31), 1 << 33) | st.floats(-1e9, 1e12)
+        if one.timestamp_format is F.JULIAN_DAYS:
+            return st.integers(2_400_000, 2_500_000) | st.floats(2.4e6, 2.5e6)
+        return st.integers(-(1 << 31), 1 << 33) | st.floats(-1e9, 1e9)
     return FITTING[one.target_type]
 
 
