@@ -247,6 +247,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: a test's output is its own."""
 
     def _send(self, answer: Answer) -> None:
+        try:
+            self._write(answer)
+        except ConnectionError:
+            self.close_connection = True  # whoever asked was killed meanwhile
+
+    def _write(self, answer: Answer) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.body)))
