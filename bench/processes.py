@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +16,7 @@ from typing import Any, Self
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _ENDING_S = 20.0
+_MEMORY_LOOK_S = 0.05
 
 
 class Child:
@@ -79,6 +82,41 @@ def cpu_s(pid: int) -> float:
 def rss_bytes(pid: int) -> int:
     """The memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
+
+
+class Memory:
+    """
+    The most memory that a process and its children hold together, as looks at short intervals find it.
+
+    Args:
+        pid: of the process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.peak_kib = 0
+        self._pid = pid
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None,
+                 _trace: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(_MEMORY_LOOK_S):
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                found_bytes = sum(map(rss_bytes, (self._pid, *_children(self._pid))))
+                self.peak_kib = max(self.peak_kib, found_bytes // 1024)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children")
+            for child in path.read_text(encoding="ascii").split()]
 
 
 def switches_by_thread(pid: int) -> dict[str, int]:
