@@ -57,6 +57,12 @@ def ahead_of(table: Table, process: ColumnarReader, *, page_rows: int = 100) -> 
     return PagesAhead(process, table.source, bounded(table, page_rows).walk(), rows=0, most_rows=page_rows, table="t")
 
 
+def large(table: Table) -> SweepPages:
+    pages = SweepPages(table.reader, table.source, table.assignment)
+    pages.expect(LARGE_ROWS)
+    return pages
+
+
 def until_the_end(ahead: PagesAhead) -> Iterator[Any]:
     while (page := ahead.next()) is not None:
         yield page
@@ -113,13 +119,13 @@ def test_the_process_dies_and_the_rest_is_read_by_rows(table: Table, process: Co
 
 def test_a_table_that_is_known_to_be_large_is_read_by_columns(table: Table) -> None:
     table.fill([(n, f"v{n}") for n in range(20_000)])
-    with SweepPages(table.reader, table.source, table.assignment, LARGE_ROWS) as sweep:
+    with large(table) as sweep:
         rest = iter(sweep)
         pages = [next(rest)]
         assert sweep._child is not None
         assert sweep._child.is_ready(PATIENCE_S), "until then, reading goes on by rows"
         pages += rest
-        with SweepPages(table.reader, table.source, table.assignment, LARGE_ROWS) as other:
+        with large(table) as other:
             by_rows = list(other)
     assert rows_of(table, iter(pages)) == rows_of(table, iter(by_rows))
     assert any(isinstance(page, EncodedPage) for page in pages)

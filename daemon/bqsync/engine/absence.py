@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from bqsync.capture.compare import Marks
 from bqsync.capture.pages import TableReader
 from bqsync.encode.keys import source_values
-from bqsync.engine.chunk import Lane
 from bqsync.engine.guard import Verdict, judge_deletes
 from bqsync.engine.intake import Intake
+from bqsync.engine.lane import Lane
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import CycleOutcome, DeletePolicy

@@ -15,44 +15,18 @@ from typing import Self
 from bqsync.deliver.answers import RowsRefusedError
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
-from bqsync.encode.rows import RowEncoder
-from bqsync.engine.budget import TableBudget
-from bqsync.engine.effects import Effects, RowStream
+from bqsync.engine.effects import RowStream
+from bqsync.engine.lane import Lane
+from bqsync.engine.pending import Pending
 from bqsync.engine.spread import Spread
-from bqsync.engine.stopwatch import Stopwatch
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
 from bqsync.model import Delivery, EncodedPage, EncodedRow, FramedRows, RejectedRow, TargetRef, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.observe.tally import Tally
-from bqsync.state.ledger import ChunkCommit, Ledger
-from bqsync.state.quarantine import Quarantine
-from bqsync.state.tables import TableState
+from bqsync.state.ledger import ChunkCommit
 
 _log = get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
-    """What all chunks of one cycle of one table share."""
-
-    effects: Effects
-    target: TargetRef
-    encoder: RowEncoder
-    state: TableState
-    ledger: Ledger
-    quarantine: Quarantine
-    mapping_version: str
-    append_rows: int
-    """Rows in one append request, at most."""
-    append_bytes: int
-    """Bytes in one append request, about; a larger row travels alone."""
-    stopwatch: Stopwatch
-    budget: TableBudget
-    tally: Tally
-    ledger_is_whole: bool = True
-    """What it does not have is not in the target: not so where it forgets rows, or the target keeps them marked."""
 
 
 class RefusedKeysError(Exception):
@@ -73,36 +47,6 @@ class Delivered:
     bytes_sent: int = 0
     bytes_billed: int = 0
     merges: int = 0
-
-
-class Pending:
-    """
-    The rows that are staged and not merged yet, by target key.
-
-    Args:
-        commit: of the chunk.
-    """
-
-    def __init__(self, commit: ChunkCommit) -> None:
-        self._commit = commit
-
-    def __bool__(self) -> bool:
-        return bool(self._commit.delivered or self._commit.plain)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._commit.delivered or key in self._commit.plain
-
-    def has_none_of(self, keys: Iterable[bytes | None]) -> bool:
-        """Whether none of those keys is among them."""
-        return (self._commit.delivered.keys().isdisjoint(keys := list(keys))
-                and self._commit.plain.keys().isdisjoint(keys))
-
-    def get(self, key: bytes) -> Delivery | None:
-        """What the ledger is to keep of a row; None where it is not among them."""
-        found = self._commit.delivered.get(key)
-        if found is None and key in self._commit.plain:
-            return Delivery(key, self._commit.plain[key], None, None)
-        return found
 
 
 class Chunk:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from bqsync.columnar.messages import Assignment
-from bqsync.columnar.support import can_read, is_installed
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine import watermark_choice
 from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.budget import TableBudget
-from bqsync.engine.chunk import Lane, RefusedKeysError
+from bqsync.engine.chunk import RefusedKeysError
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.intake import ChunkBounds
+from bqsync.engine.lane import Lane
 from bqsync.engine.plan import known_plan, mapping_version
 from bqsync.engine.prepare import TargetPreparation
 from bqsync.engine.repair import report_repair
@@ -25,6 +24,7 @@ from bqsync.engine.session import PreparedTarget, Session
 from bqsync.engine.settlement import settle_intent
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import Sweep
+from bqsync.engine.sweep_pages import SweepPages, assignment_of
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
@@ -263,7 +263,8 @@ class TableCycle:
             self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused, met=self._met,
             file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
             between=lambda *, is_chunk_end: self._breathe(refused, is_chunk_end=is_chunk_end),
-            source=self._session.source, assignment=self._assignment(),
+            pages=SweepPages(self._reader, self._session.source,
+                             assignment_of(self._session, self._lane.encoder.spec, self._reader)),
         )
         try:
             self.outcome.swept = sweep.run()
@@ -284,15 +285,6 @@ class TableCycle:
         """What was written before the reading is in the target now."""
         if changed_us is not None and self.outcome.lag_s is None and self.outcome.merges > merges_before:
             self.outcome.lag_s = round(max(0, self._session.now_us() - changed_us) / 1_000_000, 3)
-
-    def _assignment(self) -> Assignment | None:
-        """For a reader of columns, where the table is one for it."""
-        spec, reader = self._lane.encoder.spec, self._reader
-        if not (self._session.config.sync.columnar and is_installed() and reader.key_is_unique
-                and can_read(spec, reader.order)):
-            return None
-        return Assignment(spec=spec, zone=self._session.zone, order=tuple(reader.order),
-                          page_bytes=reader.bounds.size_bytes)
 
     def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> bool:
         """

@@ -9,28 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeGuard
+from typing import TypeGuard
 
 from bqsync.capture.compare import Marks, changed_rows, unknown_rows
 from bqsync.capture.pages import Page, Row, TableReader
-from bqsync.encode.keys import source_values
-from bqsync.engine.chunk import Chunk, Lane
+from bqsync.engine.admission import Admission, Candidate
+from bqsync.engine.chunk import Chunk
 from bqsync.engine.counting import count_bill, count_delivery
+from bqsync.engine.lane import Lane
 from bqsync.engine.spread import portions
 from bqsync.engine.verdicts import Verdicts
-from bqsync.model import (
-    CycleOutcome,
-    Delivery,
-    EncodedPage,
-    EncodedRow,
-    LedgerEntry,
-    RawEntry,
-    Reason,
-    RejectedRow,
-    Watermark,
-)
+from bqsync.model import CycleOutcome, EncodedPage, EncodedRow, RawEntry, RejectedRow, Watermark
 from bqsync.observe.metrics import Metric
-from bqsync.state.quarantine import QuarantineEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +29,6 @@ class ChunkBounds:
 
     rows: int
     size_bytes: int
-
-
-class _Seen(NamedTuple):
-    """A row that the ledger does not have as it is."""
-
-    row: EncodedRow
-    source_print: int | None
-    instant_us: int | None
 
 
 class Intake:
@@ -69,15 +51,13 @@ class Intake:
         refused: Collection[bytes], met: set[bytes], key_is_unique: bool, seen: Marks | None,
     ) -> None:
         self._lane = lane
-        self._reader = reader
         self._outcome = outcome
         self._bounds = bounds
-        self._refused = refused
-        self._key_is_unique = key_is_unique
         self._seen = seen
         self._salt = salt_of(lane.mapping_version)
-        self._has_waiting = lane.quarantine.count() > 0
         self.verdicts = Verdicts(lane, outcome, met)
+        self._admission = Admission(lane, reader, outcome, self.verdicts, refused=refused,
+                                    key_is_unique=key_is_unique, seen=seen)
         self.chunk = Chunk(lane)
 
     @property
@@ -113,7 +93,8 @@ class Intake:
             known = self._without_pending(self._lane.ledger.lookup(page.keys))
             places = changed_rows(page.keys, page.fingerprints, known, self._seen)
         self._outcome.rows_unchanged += len(page) - len(places)
-        if len(places) == len(page) and self._are_all_new(page.keys, known) and self.chunk.takes(page):
+        if (len(places) == len(page) and self._admission.are_all_new(page.keys, known, self.chunk)
+                and self.chunk.takes(page)):
             self.chunk.upsert_page(page)
         elif places:
             nothing = [None] * len(places)
@@ -125,7 +106,7 @@ class Intake:
         """Note rows that no key finds."""
         rejected = [result for result in map(self._lane.encoder.encode, rows) if isinstance(result, RejectedRow)]
         self._outcome.rows_read += len(rejected)
-        self._reject(rejected, {}, self._waiting([row.source_key for row in rejected]))
+        self._admission.judge([], rejected, {}, self.chunk)
 
     def deliver(self, watermarks: Sequence[Watermark] = ()) -> None:
         """
@@ -152,7 +133,7 @@ class Intake:
         self._outcome.bytes_sent += done.bytes_sent
         self._outcome.bytes_billed += done.bytes_billed
         self._outcome.merges += done.merges
-        self._has_waiting = self._has_waiting or bool(self.verdicts.met)
+        self._admission.note_delivered()
         quarantined_before = self._outcome.rows_quarantined
         self.verdicts.report()
         count_delivery(self._lane.tally, self._outcome.table, upserted=done.rows_upserted, deleted=done.rows_deleted,
@@ -170,7 +151,7 @@ class Intake:
     def _places(
         self, page: Page, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]
     ) -> Sequence[int]:
-        if self._has_waiting and self._seen is None:
+        if self._admission.has_waiting and self._seen is None:
             # A row that is again as it was delivered leaves the quarantine; a sweep sees that at its end.
             return range(len(keys))
         return unknown_rows(keys, page.prints, self._salt, self._without_pending(known), self._seen)
@@ -186,10 +167,8 @@ class Intake:
     ) -> None:
         with self._lane.stopwatch.stage("encode"):
             results = self._lane.encoder.encode_page(rows, keys)
-        if self._are_all_new(keys, known) and self._have_room(results):
-            self.chunk.upsert(results, [
-                Delivery(row.key, row.fingerprint, row.source_key, source_print, instant_us, row.partition)
-                for row, source_print, instant_us in zip(results, prints, instants_us, strict=True)])
+        if self._admission.are_all_new(keys, known, self.chunk) and self._have_room(results):
+            self._upsert(list(map(Candidate, results, prints, instants_us)))
         else:
             self._admit(results, prints, instants_us, known)
 
@@ -198,96 +177,20 @@ class Intake:
         instants_us: Sequence[int | None], known: Mapping[bytes | None, RawEntry],
     ) -> None:
         """Judge rows one by one, and stage those that are to be delivered."""
-        encoded = [_Seen(result, source_print, instant_us)
-                   for result, source_print, instant_us in zip(results, prints, instants_us, strict=True)
-                   if isinstance(result, EncodedRow)]
+        candidates = [Candidate(result, source_print, instant_us)
+                      for result, source_print, instant_us in zip(results, prints, instants_us, strict=True)
+                      if isinstance(result, EncodedRow)]
         rejected = [result for result in results if isinstance(result, RejectedRow)]
-        waiting = self._waiting([item.row.owner for item in encoded] + [row.source_key for row in rejected])
-        self._reject(rejected, known, waiting)
-        changed: dict[bytes, _Seen] = {}
-        for item in encoded:
-            self._judge(item, known, waiting, changed)
+        changed = self._admission.judge(candidates, rejected, known, self.chunk)
         if changed:
-            self._stage(list(changed.values()))
-
-    def _are_all_new(self, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]) -> bool:
-        """There is nothing to be judged: nobody has ever met these keys, and no two rows have the same."""
-        return not (self._refused or self._has_waiting or self.verdicts.met) and len(set(keys)) == len(keys) and (
-            known.keys().isdisjoint(keys) and self.chunk.pending.has_none_of(keys))
+            for portion in portions(changed, self._has_room, self._begin_anew):
+                self._upsert(portion)
 
     def _have_room(self, results: Sequence[EncodedRow | RejectedRow]) -> TypeGuard[Sequence[EncodedRow]]:
         """All of them can be delivered, and by the MERGE of the chunk in hand."""
         rows = [result for result in results if isinstance(result, EncodedRow)]
         return len(rows) == len(results) and self.chunk.has_room([row.key for row in rows],
                                                                  [row.partition for row in rows])
-
-    def _judge(
-        self, item: _Seen, known: Mapping[bytes | None, RawEntry], waiting: Mapping[bytes, QuarantineEntry],
-        changed: dict[bytes, _Seen],
-    ) -> None:
-        row = item.row
-        raw = known.get(row.key)
-        entry = None if raw is None else LedgerEntry._make(raw)
-        is_repeated = entry is not None and self._seen is not None and not self._seen.add(entry.slot)
-        staged = changed[row.key].row if row.key in changed else self.chunk.pending.get(row.key)
-        rival = staged or entry
-        if rival is not None and self._collides(row, rival, is_staged=staged is not None, is_repeated=is_repeated):
-            self._refuse(row, Reason.KEY_COLLISION, waiting, is_copy=row.owner == rival.owner)
-        elif row.key in self._refused or self.verdicts.is_refused(row, waiting):
-            self._refuse(row, Reason.REFUSED_BY_BIGQUERY, waiting)
-        else:
-            if row.owner in waiting or row.owner in self.verdicts.met:
-                self.verdicts.recover(row.owner, self.chunk)
-            if staged is not None and staged.fingerprint == row.fingerprint:
-                self._outcome.rows_unchanged += 1
-            elif staged is None and entry is not None and (entry.fingerprint, entry.owner) == (
-                row.fingerprint, row.owner
-            ):
-                self._outcome.rows_unchanged += 1
-                if item.source_print is not None and entry.source_print != item.source_print:
-                    self.chunk.refresh(row.key, item.source_print)
-            else:
-                changed[row.key] = item
-
-    def _collides(
-        self, row: EncodedRow, rival: EncodedRow | Delivery | LedgerEntry, *, is_staged: bool, is_repeated: bool
-    ) -> bool:
-        """
-        Whether another row of the source already has the key in BigQuery's eyes.
-
-        Whoever was delivered under a key keeps it while it stands in the source, so that two rows never take turns.
-        """
-        if rival.owner == row.owner:
-            # The same row, read again because it moved; or one of several, where the source does not keep keys unique.
-            return not self._key_is_unique and (is_staged or is_repeated)
-        if is_staged:
-            return True
-        if rival.fingerprint is None:
-            return False
-        (is_there,) = self._reader.present([source_values(rival.owner)])
-        return is_there
-
-    def _refuse(
-        self, row: EncodedRow, reason: Reason, waiting: Mapping[bytes, QuarantineEntry], *, is_copy: bool = False
-    ) -> None:
-        verdict = self._lane.encoder.refuse(row, reason, is_copy=is_copy)
-        entry = waiting.get(verdict.source_key)
-        if is_copy and entry is None:
-            entry = self._waiting([verdict.source_key]).get(verdict.source_key)
-        self.verdicts.reject(verdict, entry, self.chunk)
-
-    def _reject(
-        self, rows: Sequence[RejectedRow], known: Mapping[bytes | None, RawEntry],
-        waiting: Mapping[bytes, QuarantineEntry],
-    ) -> None:
-        for row in rows:
-            raw = known.get(row.key)
-            if raw is not None and self._seen is not None:
-                # An earlier version that was delivered stays in the target while its row is in the source.
-                entry = LedgerEntry._make(raw)
-                if entry.fingerprint is None or entry.owner == row.source_key:
-                    self._seen.add(entry.slot)
-            self.verdicts.reject(row, waiting.get(row.source_key), self.chunk)
 
     def delete(self, keys: Sequence[bytes]) -> None:
         """Stage deletes; where they are in too many partitions for one MERGE, in several."""
@@ -299,24 +202,14 @@ class Intake:
         if self.chunk.rows:
             self.deliver()
 
-    def _stage(self, items: Sequence[_Seen]) -> None:
-        for portion in portions(items, self._has_room, self._begin_anew):
-            self._upsert(portion)
-
     def _has_room_for(self, keys: Sequence[bytes]) -> bool:
         return self.chunk.has_room(keys)
 
-    def _has_room(self, items: Sequence[_Seen]) -> bool:
+    def _has_room(self, items: Sequence[Candidate]) -> bool:
         return self.chunk.has_room([item.row.key for item in items], [item.row.partition for item in items])
 
-    def _upsert(self, items: Sequence[_Seen]) -> None:
-        self.chunk.upsert([item.row for item in items], [
-            Delivery(row.key, row.fingerprint, row.source_key, source_print, instant_us, row.partition)
-            for row, source_print, instant_us in items
-        ])
-
-    def _waiting(self, source_keys: Sequence[bytes]) -> dict[bytes, QuarantineEntry]:
-        return self._lane.quarantine.lookup(source_keys) if self._has_waiting else {}
+    def _upsert(self, items: Sequence[Candidate]) -> None:
+        self.chunk.upsert([item.row for item in items], [item.delivery for item in items])
 
 
 def salt_of(mapping_version: str) -> int:

@@ -12,11 +12,9 @@ from typing import Protocol, TypeVar
 
 from bqsync.capture.compare import Marks
 from bqsync.capture.pages import Page, TableReader
-from bqsync.capture.source import Source
-from bqsync.columnar.messages import Assignment
 from bqsync.engine.absence import Absence, DeleteLimits, FileWatch
-from bqsync.engine.chunk import Lane
 from bqsync.engine.intake import ChunkBounds, Intake
+from bqsync.engine.lane import Lane
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep_pages import SweepPages
 from bqsync.engine.verdicts import FLOOD_ROWS
@@ -53,14 +51,13 @@ class Sweep:
         is_stopped: asked between pages; a stopped sweep delivers what it has and judges no absence.
         between: called now and then while nothing is staged, and after each chunk that is not the last: a long sweep
             must not delay what a watermark tells.
-        source: the file, for pages that are read by columns.
-        assignment: for the same; None where rows are to be read one by one.
+        pages: of the table, each to be read once.
     """
 
     def __init__(
         self, lane: Lane, reader: TableReader, outcome: CycleOutcome, *, bounds: ChunkBounds, limits: DeleteLimits,
         refused: frozenset[bytes], met: set[bytes], file: FileWatch, progress: Callable[[int], None],
-        is_stopped: Callable[[], bool], between: Between, source: Source, assignment: Assignment | None,
+        is_stopped: Callable[[], bool], between: Between, pages: SweepPages,
     ) -> None:
         self._lane = lane
         self._reader = reader
@@ -73,7 +70,8 @@ class Sweep:
         self._is_first_copy = lane.ledger.is_empty()
         self._staged_s: float | None = None
         self._seen = Marks(lane.ledger.begin_sweep())
-        self._pages = SweepPages(reader, source, assignment, 0 if self._is_first_copy else self._seen.first_new_slot)
+        self._pages = pages
+        self._pages.expect(0 if self._is_first_copy else self._seen.first_new_slot)
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=reader.key_is_unique, seen=self._seen)
         self._waiting = lane.quarantine.source_keys()

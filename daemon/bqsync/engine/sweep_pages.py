@@ -16,8 +16,10 @@ from bqsync.capture.source import Source
 from bqsync.capture.walk import Page, Walk
 from bqsync.columnar.child import ColumnarReader, ReaderGoneError
 from bqsync.columnar.messages import Assignment
+from bqsync.columnar.support import can_read, is_installed
 from bqsync.engine.ahead import PagesAhead
-from bqsync.model import EncodedPage
+from bqsync.engine.session import Session
+from bqsync.model import EncodedPage, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 
@@ -32,6 +34,13 @@ _turn = threading.Lock()
 """Each process takes a hundred megabytes: while one table is read by columns, others are read by rows."""
 
 
+def assignment_of(session: Session, spec: TableSpec, reader: TableReader) -> Assignment | None:
+    """What a process that reads columns has to know of a table; None where it is none for it."""
+    if not (session.config.sync.columnar and is_installed() and reader.key_is_unique and can_read(spec, reader.order)):
+        return None
+    return Assignment(spec=spec, zone=session.zone, order=tuple(reader.order), page_bytes=reader.bounds.size_bytes)
+
+
 class SweepPages:
     """
     The pages of one sweep, in the order of the table.
@@ -40,15 +49,13 @@ class SweepPages:
         reader: of the table.
         source: the file.
         assignment: what a process that reads columns has to know; None where none may be started.
-        known_rows: about how many rows the table had before; 0 for a first copy.
     """
 
-    def __init__(self, reader: TableReader, source: Source, assignment: Assignment | None, known_rows: int) -> None:
+    def __init__(self, reader: TableReader, source: Source, assignment: Assignment | None) -> None:
         self._reader = reader
         self._source = source
-        is_large = known_rows >= LARGE_ROWS
-        self._assignment = assignment if is_large or not known_rows else None
-        self._start_rows = 0 if is_large else GROWN_ROWS
+        self._assignment = assignment
+        self._start_rows = GROWN_ROWS
         self._rows = 0
         self._has_turn = False
         self._child: ColumnarReader | None = None
@@ -66,6 +73,13 @@ class SweepPages:
             _turn.release()
         self._child = self._ahead = None
         self._has_turn = False
+
+    def expect(self, rows: int) -> None:
+        """Say about how many rows the table had before; 0 for a first copy."""
+        if rows >= LARGE_ROWS:
+            self._start_rows = 0
+        elif rows:
+            self._assignment = None
 
     def forget_ahead(self) -> None:
         """Have read again what was read ahead: newer versions of its rows have been merged meanwhile."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from bqsync.engine.chunk import Chunk, Lane
+from bqsync.engine.chunk import Chunk
+from bqsync.engine.lane import Lane
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, EncodedRow, Reason, RejectedRow
 from bqsync.observe.events import Event

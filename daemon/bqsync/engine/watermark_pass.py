@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from bqsync.capture.pages import Page, TableReader
-from bqsync.engine.chunk import Lane
 from bqsync.engine.intake import ChunkBounds, Intake
+from bqsync.engine.lane import Lane
 from bqsync.engine.sweep import timed_pages
 from bqsync.engine.verdicts import FLOOD_ROWS
 from bqsync.engine.watermarks import Form, Tracked
