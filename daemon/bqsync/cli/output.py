@@ -62,9 +62,9 @@ def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN4
     click.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2 if spread else None, default=str)))
 
 
-def json_line(value: Any) -> str:  # noqa: ANN401 - whatever JSON takes
-    """One JSON document as a line."""
-    return escape_json(_LINE.encode(value)) + "\n"
+def record_line(record: object) -> str:
+    """One record of JSON lines, with the line's end; nothing is cut."""
+    return escape_json(_LINE.encode(record)) + "\n"
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

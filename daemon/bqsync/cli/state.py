@@ -11,11 +11,11 @@ import click
 
 from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import json_line, print_json, say, within
+from bqsync.cli.output import print_json, record_line, say, within
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.engine.state_file import StateView
+    from bqsync.engine.state_file import StateFileView
     from bqsync.state.survey import TableSurvey
 
 _MEANS = {
@@ -51,7 +51,7 @@ def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     return 0
 
 
-def _as_dict(view: StateView, tables: list[TableSurvey], configured: set[str]) -> dict[str, object]:
+def _as_dict(view: StateFileView, tables: list[TableSurvey], configured: set[str]) -> dict[str, object]:
     return {
         "file": str(view.file), "size_bytes": view.size_bytes, "version": view.survey.version,
         "instance": view.survey.instance, "pid": view.holder, "sources": [asdict(one) for one in view.survey.sources],
@@ -125,7 +125,7 @@ def export(tables: tuple[str, ...], *, out: Path | None, with_keys: bool, no_row
     from bqsync.cli.private_file import private_file
     from bqsync.engine.state_export import export as records
 
-    lines = map(json_line, records(config, tables, with_keys=with_keys, with_rows=not no_rows))
+    lines = map(record_line, records(config, tables, with_keys=with_keys, with_rows=not no_rows))
     if out is None:
         sys.stdout.writelines(lines)
         sys.stdout.flush()

@@ -9,11 +9,11 @@ from bqsync.cli.moments import ago, count, moment, size
 from bqsync.cli.output import say, within
 
 if TYPE_CHECKING:
-    from bqsync.engine.state_file import StateView
+    from bqsync.engine.state_file import StateFileView
     from bqsync.state.survey import FieldSurvey, SourceSurvey, TableSurvey, WatermarkSurvey
 
 
-def show_file(view: StateView) -> None:
+def show_file(view: StateFileView) -> None:
     """The state file as a whole."""
     found = view.survey
     holder = {None: "nobody", 0: "a process"}.get(view.holder, f"process {view.holder}")

@@ -1,4 +1,4 @@
-"""What `bqsync status --watch` shows: a look as a table that fits its terminal, or as lines. Pure."""
+"""What `bqsync status --watch` shows: a glance as a table that fits its terminal, or as lines. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bqsync.cli.watch_columns import GAP, STYLES, fitting
-from bqsync.engine.looking import Look
+from bqsync.engine.glance import Glance
 from bqsync.errors import BqsyncError
 from bqsync.observe.amounts import count, span
 from bqsync.observe.render import one_line
@@ -22,15 +22,15 @@ _FAILURE_LINES = 4
 _LEAST_ROWS = 3
 
 
-def view(look: Look, *, width: int, height: int) -> RenderableType:
-    """The look, no wider and no longer than the terminal. What is wrong comes first, and its errors stand below."""
-    report = look.snapshot.report
+def view(glance: Glance, *, width: int, height: int) -> RenderableType:
+    """The glance, no wider and no longer than the terminal. What is wrong comes first, and its errors stand below."""
+    report = glance.snapshot.report
     tables = sorted(report.tables, key=rank)
     failures = list(_failures(report))
     room = max(_LEAST_ROWS, height - _HEAD_LINES - min(_FAILURE_LINES * len(failures), height // 2))
     shown = tables if len(tables) <= room else tables[:room - 1]
     grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    columns = fitting(look.snapshot, shown, width)
+    columns = fitting(glance.snapshot, shown, width)
     for column in columns:
         grid.add_column(column.heading, justify="right" if column.is_number else "left", no_wrap=True,
                         overflow="ellipsis")
@@ -38,7 +38,7 @@ def view(look: Look, *, width: int, height: int) -> RenderableType:
         grid.add_row(*row)
     more = len(tables) - len(shown)
     rest = [Text(f"and {more:,} more, no worse", style="dim")] if more else []
-    return Group(*_head(look), grid, *rest, Text(""), *failures)
+    return Group(*_head(glance), grid, *rest, Text(""), *failures)
 
 
 def failed_view(failure: BqsyncError) -> RenderableType:
@@ -46,11 +46,11 @@ def failed_view(failure: BqsyncError) -> RenderableType:
     return _failure(failure.as_dict(), "")
 
 
-def lines(look: Look) -> Iterator[str]:
+def lines(glance: Glance) -> Iterator[str]:
     """The same without a terminal: a line for the daemon, one for each table, and the errors of all."""
-    snapshot = look.snapshot
+    snapshot = glance.snapshot
     moment = datetime.fromtimestamp(snapshot.taken_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    yield f"{moment} daemon {_daemon(look)}"
+    yield f"{moment} daemon {_daemon(glance)}"
     for table in snapshot.report.tables:
         _, words = table_words(table)
         yield (f"{moment} {one_line(table.name)}: {words}; lag {lag_words(table)}, {count(table.rows, 'row')}, "
@@ -59,23 +59,23 @@ def lines(look: Look) -> Iterator[str]:
         yield f"{moment} {error['code']}{whose}: {one_line(error['what'])}; fix: {one_line(error['fix'])}"
 
 
-def _head(look: Look) -> Iterator[Text]:
-    report = look.snapshot.report
+def _head(glance: Glance) -> Iterator[Text]:
+    report = glance.snapshot.report
     kind, words = report_words(report)
-    moment = datetime.fromtimestamp(look.snapshot.taken_us // 1_000_000, UTC).strftime("%H:%M:%S UTC")
+    moment = datetime.fromtimestamp(glance.snapshot.taken_us // 1_000_000, UTC).strftime("%H:%M:%S UTC")
     yield _cut(Text.assemble((one_line(report.source), "bold"), "  ", (words, STYLES[kind]), "  ", (moment, "dim")))
-    yield _cut(Text(f"daemon {_daemon(look)}", style="dim"))
+    yield _cut(Text(f"daemon {_daemon(glance)}", style="dim"))
 
 
-def _daemon(look: Look) -> str:
-    report = look.snapshot.report
+def _daemon(glance: Glance) -> str:
+    report = glance.snapshot.report
     if report.daemon is None and report.pid is not None:
         return f"does not run, or has just begun; process {report.pid or 'unknown'} works with the state:"
     if report.daemon is None:
         nothing = ", and nothing was synced yet: run bqsync sync, or start it"
         return f"does not run{'; what the state file says:' if report.has_state else nothing}"
-    started = span((look.snapshot.taken_us - report.daemon.started_us) / 1_000_000)
-    told = "" if look.is_told else "; its control socket does not answer, so nothing is known of the last hour"
+    started = span((glance.snapshot.taken_us - report.daemon.started_us) / 1_000_000)
+    told = "" if glance.is_told else "; its control socket does not answer, so nothing is known of the last hour"
     return f"runs for {started}, process {report.daemon.pid}{told}"
 
 

@@ -18,7 +18,7 @@ SIDE_FILES = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateView:
+class StateFileView:
     """A state file, and who works with it."""
 
     file: Path
@@ -29,7 +29,7 @@ class StateView:
     survey: StateSurvey
 
 
-def view_state(config: Config) -> StateView:
+def view_state(config: Config) -> StateFileView:
     """
     Read the state file, beside whoever works with it.
 
@@ -38,8 +38,8 @@ def view_state(config: Config) -> StateView:
     """
     with opened(config.state.file, read_only=True) as store:
         found = survey(store)
-    return StateView(file=config.state.file, size_bytes=_size_bytes(config.state.file),
-                     holder=lock_holder(config.state.file), survey=found)
+    return StateFileView(file=config.state.file, size_bytes=_size_bytes(config.state.file),
+                         holder=lock_holder(config.state.file), survey=found)
 
 
 def chosen_of(found: StateSurvey, config: Config, names: Sequence[str]) -> list[TableSurvey]:
