@@ -74,8 +74,8 @@ def table(home: Path, name: str = "things") -> dict[str, Any]:
 def test_without_a_state_every_table_is_new_and_nothing_is_made(home: Path) -> None:
     shown = bqsync(home, "status")
     assert shown.code == 0
-    assert "daemon  not running" in shown.output
-    assert shown.output.count("not synced yet") == 2
+    assert "daemon  does not run" in shown.output
+    assert shown.output.count("not copied yet") == 2
     assert "run `bqsync sync`" in shown.output
     assert sorted(path.name for path in home.iterdir()) == ["config.toml"]
 

@@ -63,7 +63,7 @@ def _show(found: Plan, *, sql: bool) -> None:
         for line in _lines(table):
             say(f"{within(table.table)}: {line}")
         if table.error is not None:
-            say(told(table.error, f" {within(table.table)}"), err=True)
+            say(told(table.error, table.table), err=True)
     for table in found.tables:
         if sql and table.merge_sql is not None:
             more = f", one of {table.merges} alike" if table.merges > 1 else ""

@@ -38,6 +38,7 @@ def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     """Show all that is known of the tables, those named or all. No cell and no key is printed."""
     from bqsync.cli.state_show import show_file, show_table
     from bqsync.engine.state_file import chosen_of, view_state
+    from bqsync.state.clock import now_us
 
     view = view_state(config)
     found = chosen_of(view.survey, config, tables)
@@ -47,7 +48,7 @@ def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
         return 0
     show_file(view)
     for table in found:
-        show_table(table, is_configured=table.name in configured)
+        show_table(table, is_configured=table.name in configured, now_us=now_us())
     return 0
 
 

@@ -12,7 +12,7 @@ import click
 
 from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option, stop_on_signals
-from bqsync.cli.output import print_json, print_table, say, told, within
+from bqsync.cli.output import print_json, print_table, say, told
 from bqsync.observe.render import one_line
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def show(outcomes: Sequence[CycleOutcome], *, as_json: bool) -> None:
     )
     for outcome in outcomes:
         if outcome.error is not None:
-            say(told(outcome.error, f" {within(outcome.table)}"), err=True)
+            say(told(outcome.error, outcome.table), err=True)
 
 
 @contextmanager

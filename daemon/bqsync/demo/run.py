@@ -17,7 +17,7 @@ from bqsync.engine.daemon import Daemon
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, noted_error
 from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -71,7 +71,7 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int) -> DemoO
         last = sync_tables(session, (), CycleOptions())
         failed = next((outcome.error for outcome in last if outcome.error is not None), None)
         if failed is not None:
-            raise BqsyncError(ErrorKind(failed["kind"]), what=failed["what"], why=failed["why"], fix=failed["fix"])
+            raise noted_error(failed)
         for outcome in last:
             play.count(outcome)
         comparisons = [verify_table(session, table) for table in config.tables]

@@ -14,7 +14,15 @@ BigQuery, state for the state file); everything above looks only at the kind.
 
 from __future__ import annotations
 
-from bqsync.errors.failures import BqsyncError, ConfigurationError, Problem, internal_error, utf8
+from bqsync.errors.failures import (
+    BqsyncError,
+    ConfigurationError,
+    Problem,
+    internal_error,
+    noted_error,
+    render_error,
+    utf8,
+)
 from bqsync.errors.kinds import ErrorKind, ExitCode, Pause, Retry, Scope
 from bqsync.errors.rules import RULES, ErrorRule
 
@@ -30,5 +38,7 @@ __all__ = [
     "Retry",
     "Scope",
     "internal_error",
+    "noted_error",
+    "render_error",
     "utf8",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bqsync.observe.amounts import count, duration
 from bqsync.observe.events import Event
+from bqsync.observe.moments import ago
 from bqsync.observe.render import moment_of
 from bqsync.observe.selection import Selection
 
@@ -125,9 +126,11 @@ class Summary:
 
 
 def _ago(moment: datetime | None, now: datetime | None) -> str:
-    if moment is None or now is None:
-        return ""
-    return f"{duration(max(0, int((now.astimezone(UTC) - moment).total_seconds())))} ago"
+    return "" if moment is None or now is None else ago(_unix_us(moment), _unix_us(now))
+
+
+def _unix_us(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 def _amount(event: Mapping[str, Any], name: str) -> int:
