@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+INTERRUPTED = 130
+"""The exit code after a SIGINT: 128 and its number, as of a shell."""
+
 
 def common_options(function: Function) -> Function:
     """Give a command `--config`, `--log-level` and `--log-format`; it receives the loaded configuration as `config`."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.completion import table_names
-from bqsync.cli.options import common_options, json_option, stop_on_signals
+from bqsync.cli.options import INTERRUPTED, common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, told, within
-from bqsync.cli.sync import INTERRUPTED, progress_bars
+from bqsync.cli.sync import progress_bars
 
 if TYPE_CHECKING:
     from bqsync.config import Config

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bqsync.config import Config
+from bqsync.demo.store import Counts
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.daemon import Daemon
 from bqsync.engine.opening import open_session
@@ -27,8 +28,6 @@ _log = get_logger()
 _LOOK_S = 0.1
 _EVENT_S = 0.5
 _WRITER_PATIENCE_S = 30.0
-
-Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,10 @@ from bqsync.engine.onlookers import Onlookers
 from bqsync.engine.opening import locked_state, open_rooms, wanted_messages
 from bqsync.engine.pulse import Pulse
 from bqsync.engine.scrape import Scrape
-from bqsync.engine.session import Session
+from bqsync.engine.session import Messages, Session
 from bqsync.engine.systemd import Notifier
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome, ProtoField
+from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.metrics import Metric
@@ -43,8 +43,6 @@ _REBUILD_S = 600.0
 """A state that is damaged again so soon lies on a disk that spoils it: that is for an operator."""
 GRACE_S = 3.0
 """For so long the cycles that are running may come to an end of their own, once the daemon is to end."""
-
-Messages = Mapping[str, tuple[ProtoField, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,8 @@ from bqsync.config import Config
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.state.lock import StateLock, lock_holder
 from bqsync.state.reset import Part, reset
-from bqsync.state.store import Store
+from bqsync.state.store import SIDE_FILES, Store
 from bqsync.state.survey import StateSurvey, TableSurvey, survey
-
-SIDE_FILES = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

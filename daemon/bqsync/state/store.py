@@ -29,7 +29,7 @@ from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
 _STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
                  " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
 _DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -207,7 +207,7 @@ class Store:
     def _size_bytes(self) -> int:
         """The size of the file; 0 where it may be whatever it is, beside a -wal."""
         try:
-            for suffix in _SIDE_FILES[1:]:
+            for suffix in SIDE_FILES[1:]:
                 require_regular_if_there(Path(f"{self.path}{suffix}"))
             found = self.path.stat()
             require_regular(self.path, found)
@@ -243,7 +243,7 @@ class Store:
     def _move_aside(self) -> Path:
         word = "damaged" if self.rebuilt_because == _DAMAGE else "outdated"
         aside = self.path.with_name(f"{self.path.name}.{word}-{time.strftime('%Y%m%dT%H%M%S')}")
-        for suffix in _SIDE_FILES:
+        for suffix in SIDE_FILES:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - names, not paths
         return aside
