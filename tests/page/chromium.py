@@ -13,14 +13,14 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.daemon.life import wait_until
+
 PATIENCE_S = 90.0
-_LOOK_S = 0.05
 _READ_BYTES = 1 << 16
 _FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run", "--no-default-browser-check",
@@ -123,11 +123,8 @@ class Chromium:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until it is so."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S} s: {what}"
-        time.sleep(_LOOK_S)
+    """Wait for a condition with the patience that a browser takes."""
+    wait_until(condition, what, PATIENCE_S)
 
 
 def _start(path: str, folder: Path) -> tuple[int, int, int]:
