@@ -21,7 +21,8 @@ from tests.faults.running import TABLES, filled
 from tests.workbench import Workbench
 
 import bqsync
-from bqsync.engine.loop import Loop, drain
+from bqsync.engine.inbox import drain
+from bqsync.engine.loop import Loop
 from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.model import CycleOutcome
 
