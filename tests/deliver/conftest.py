@@ -45,7 +45,7 @@ def retries() -> Retries:
 
 @pytest.fixture
 def open_stream(client: BigQueryWriteClient, retries: Retries) -> Callable[..., AppendStream]:
-    def opened(policy: Policy | None = None, **settings: Any) -> AppendStream:  # noqa: ANN401
+    def opened(policy: Policy | None = None, **settings: Any) -> AppendStream:
         return AppendStream(client, TABLE, ROW, policy=policy or retries.policy(), **settings)
 
     return opened

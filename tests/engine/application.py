@@ -13,7 +13,7 @@ NOW = 1_750_000_000
 PLAIN = '[[tables]]\nname = "t"\n'
 
 
-def execute(bench: Workbench, statement: str, *parameters: Any) -> None:  # noqa: ANN401
+def execute(bench: Workbench, statement: str, *parameters: Any) -> None:
     """A statement of the application, from whatever thread."""
     with closing(sqlite3.connect(bench.db_path, isolation_level=None)) as connection:
         connection.execute(statement, parameters)

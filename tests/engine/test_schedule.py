@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -23,15 +24,15 @@ BASE = Facts(
 NOTHING, PASS, SWEEP, BOTH = Work(False, False), Work(True, False), Work(False, True), Work(True, True)
 
 
-def facts(**changes: object) -> Facts:
+def facts(**changes: Any) -> Facts:
     """`last_sweep` stands for a sweep that ended well."""
     if "last_sweep" in changes:
         effort = changes.pop("last_sweep")
         changes |= {"last_walk": effort, "last_sweep_us": effort.ended_us if isinstance(effort, Effort) else None}
-    return replace(BASE, **changes)  # type: ignore[arg-type]
+    return replace(BASE, **changes)
 
 
-def work(**changes: object) -> Work:
+def work(**changes: Any) -> Work:
     return plan_work(facts(**changes))
 
 

@@ -31,7 +31,7 @@ def bench(workbench: Workbench) -> Workbench:
     return workbench
 
 
-def synced(bench: Workbench, **options: Any) -> CycleOutcome:  # noqa: ANN401
+def synced(bench: Workbench, **options: Any) -> CycleOutcome:
     outcome = bench.sync(**options)["t"]
     assert (outcome.error, outcome.swept) == (None, False)
     return outcome

@@ -86,7 +86,7 @@ class Chromium:
         self.call("Page.navigate", url=url)
         wait_for(lambda: self.value("document.readyState") == "complete" and self.value("location.href") == url, url)
 
-    def value(self, expression: str) -> Any:  # noqa: ANN401 - whatever JSON takes
+    def value(self, expression: str) -> Any:
         """What an expression in the page comes to."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer

@@ -53,7 +53,7 @@ def _target(site: Site, kind: Kind) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = {}
     for row in site.rows(f"SELECT * FROM {{d}}.{kind.name}"):
         if row.pop(MARK, None) is None:
-            found.setdefault(tuple(row[name] for name in kind.key), []).append(row)  # type: ignore[misc]
+            found.setdefault(tuple(row[name] for name in kind.key), []).append(row)  # type: ignore[misc] # of Cells
     return found
 
 

@@ -78,12 +78,14 @@ class Collector:
         if self.problems:
             # In the order of the file; what has no line comes first, it is often what is missing.
             raise ConfigurationError(str(self._file), sorted(self.problems, key=lambda problem: problem.line or 0))
-        built = {name: self._build(declared, self._values[name], name) for name, declared in SECTIONS.items()}
+        built: dict[str, Any] = {
+            name: self._build(declared, self._values[name], name) for name, declared in SECTIONS.items()
+        }
         tables = tuple(
             self._build(TableSection, values, f"tables[{index}]") for index, values in enumerate(self._tables)
         )
         origins = MappingProxyType(self._origins)
-        return Config(path=self._file, tables=tables, origins=origins, **built)  # type: ignore[arg-type]
+        return Config(path=self._file, tables=tables, origins=origins, **built)
 
     def _read_tables(self, content: object) -> None:
         if not isinstance(content, list) or not all(isinstance(table, dict) for table in content):

@@ -90,12 +90,12 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401
+def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401 - as above
     metadata = declared.__metadata__ if get_origin(declared) is Annotated else ()
     return next((item for item in metadata if isinstance(item, msgspec.Meta)), msgspec.Meta())
 
 
-def _typed(value: object, declared: Any) -> Any:  # noqa: ANN401
+def _typed(value: object, declared: Any) -> Any:  # noqa: ANN401 - as above
     bare = declared.__origin__ if get_origin(declared) is Annotated else declared
     try:
         return msgspec.convert(value, bare)

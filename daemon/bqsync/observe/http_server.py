@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head = head
         self._answer = answer
         # The server of socketserver would be told nothing: there is none.
-        super().__init__(connection, ("", 0), None)  # type: ignore[arg-type]
+        super().__init__(connection, ("", 0), None)  # type: ignore[arg-type] # see above
 
     def setup(self) -> None:
         super().setup()

@@ -14,7 +14,7 @@ from bqsync.observe.render import moment_of
 from bqsync.observe.selection import Selection
 
 _FAILURES = frozenset({Event.SYNC_FAILED, Event.TABLE_REFUSED, Event.VERIFY_FAILED})
-_DAEMON_STATES = {
+_DAEMON_STATES: Mapping[str, str] = {
     Event.DAEMON_STARTED: "starts", Event.DAEMON_READY: "runs", Event.DAEMON_HEARTBEAT: "runs",
     Event.DAEMON_STOPPING: "is ending", Event.DAEMON_STOPPED: "has ended",
     Event.SOURCE_UNAVAILABLE: "waits for the database", Event.SOURCE_RECOVERED: "runs",
@@ -94,7 +94,7 @@ class Summary:
         name = event.get("event")
         if not isinstance(name, str):
             return
-        self.daemon = _DAEMON_STATES.get(name, self.daemon)  # type: ignore[call-overload]
+        self.daemon = _DAEMON_STATES.get(name, self.daemon)
         table = event.get("table")
         if isinstance(table, str) and table:
             self._take_of(self.tables.setdefault(table, TableSummary()), name, event, moment)
