@@ -138,7 +138,6 @@ def _start(path: str, folder: Path) -> tuple[int, int, int]:
     return pid, to, from_
 
 
-
 def _higher(descriptor: int) -> int:
     """The same under a number that the two which it gets do not overwrite."""
     higher = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)

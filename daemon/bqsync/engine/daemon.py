@@ -23,7 +23,7 @@ from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.engine.pulse import Pulse
 from bqsync.engine.scrape import Scrape
 from bqsync.engine.session import Session
-from bqsync.engine.succession import Setting, Succession, changed_sections
+from bqsync.engine.succession import Setup, Succession, changed_sections
 from bqsync.engine.systemd import Notifier
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
@@ -131,21 +131,21 @@ class Daemon:
         self._pulse.count(outcome)
         self._on_outcome(outcome)
 
-    def _run_session(self, setting: Setting, held: StateLock) -> list[str]:
+    def _run_session(self, setup: Setup, held: StateLock) -> list[str]:
         """Work with one configuration, until another is to take its place or all is to end."""
         with ExitStack() as stack:
-            self._set_log(setting.config)
+            self._set_log(setup.config)
             session = stack.enter_context(open_rooms(
-                setting.config, setting.messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally,
+                setup.config, setup.messages, held=held, stop=StopEvent(), waits=RESIDENT_WAITS, tally=self._tally,
                 keeps_warm=True))
             loop = Loop(session, self._inbox, self._count)
             if self._loop is not None:
                 loop.agenda.take_over(self._loop.agenda)
             self._loop = loop
             self._scrape.look_at(session, loop)
-            self._onlookers.follow(setting.config, loop)
+            self._onlookers.follow(setup.config, loop)
             loop.step()
-            self._tell_ready(setting.config, loop)
+            self._tell_ready(setup.config, loop)
             while self._turn(session, loop):
                 loop.step()
             unfinished = self._end(session, loop)

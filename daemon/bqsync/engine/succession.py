@@ -15,7 +15,7 @@ from bqsync.errors import BqsyncError, ErrorKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Setting:
+class Setup:
     """A configuration, with the proto messages that it names."""
 
     config: Config
@@ -24,7 +24,7 @@ class Setting:
 
 class Succession:
     """
-    The settings of a daemon, one after the other.
+    The setups of a daemon, one after the other.
 
     Args:
         config: to begin with.
@@ -41,9 +41,9 @@ class Succession:
 
     def __init__(self, config: Config, load: Callable[[], Config]) -> None:
         self._load = load
-        self._next: Setting | None = None
-        self.current = Setting(config, wanted_messages(config))
-        self.before: Setting | None = None
+        self._next: Setup | None = None
+        self.current = Setup(config, wanted_messages(config))
+        self.before: Setup | None = None
 
     @property
     def has_next(self) -> bool:
@@ -64,7 +64,7 @@ class Succession:
         """
         config = self._load()
         _require_same_state(self.current.config, config)
-        following = Setting(config, wanted_messages(config))
+        following = Setup(config, wanted_messages(config))
         require_key(config.bigquery)
         self._next = following
 
