@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from bqsync.errors import BqsyncError, ConfigurationError, render_error
-from bqsync.observe.render import escape_json, one_line
+from bqsync.errors import BqsyncError, ConfigurationError, one_line, render_error
+from bqsync.observe.render import escape_json
 
 _MARGIN = "\n        "
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -13,7 +13,7 @@ import click
 from bqsync.cli.completion import table_names
 from bqsync.cli.options import INTERRUPTED, common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, told
-from bqsync.observe.render import one_line
+from bqsync.errors import one_line
 
 if TYPE_CHECKING:
     from bqsync.config import Config

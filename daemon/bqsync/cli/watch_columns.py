@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import short_span
 from bqsync.observe.lag_trace import STEPS
 from bqsync.observe.moments import ago
-from bqsync.observe.render import one_line
 from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import Snapshot
 from bqsync.observe.sparkline import sparkline

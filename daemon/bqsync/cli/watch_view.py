@@ -10,10 +10,9 @@ from rich.text import Text
 
 from bqsync.cli.watch_columns import GAP, STYLES, fitting
 from bqsync.engine.glance import Glance
-from bqsync.errors import BqsyncError
+from bqsync.errors import BqsyncError, one_line
 from bqsync.observe.amounts import count
 from bqsync.observe.moments import ago, time_of_day, timestamp
-from bqsync.observe.render import one_line
 from bqsync.observe.report import StatusReport
 from bqsync.observe.standing import daemon_words, error_words, lag_words, rank, report_words, table_words
 

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from msgspec.structs import FieldInfo, fields
 
 from bqsync.config import rules
-from bqsync.config.convert import UnfitValueError, convert, found, one_line, plain_table_name
+from bqsync.config.convert import UnfitValueError, convert, found, plain_table_name
 from bqsync.config.environment import VARIABLES, Setting
 from bqsync.config.locate import KeyPath, Locator
 from bqsync.config.schema import SECTIONS, Config, Section, TableSection
-from bqsync.errors import ConfigurationError, Problem
+from bqsync.errors import ConfigurationError, Problem, one_line
 
 _Section = TypeVar("_Section", bound=Section)
 

@@ -19,6 +19,7 @@ from bqsync.config.quantities import (
     parse_duration,
     parse_size,
 )
+from bqsync.errors import one_line
 from bqsync.model import folded
 
 _TYPE_NAMES = {
@@ -83,11 +84,6 @@ def found(value: object) -> str:
 def plain_table_name(name: str) -> str:
     """`name` as a BigQuery table name that needs no quoting anywhere: `_` for all but ASCII letters, digits and `_`."""
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
-
-
-def one_line(text: str) -> str:
-    """A text without what would break a line, or move the cursor of a terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401 - as above

@@ -10,6 +10,7 @@ BigQuery, state for the state file); everything above looks only at the kind.
     failures.py   the exceptions:
                   BqsyncError            one failure, of one kind
                     ConfigurationError   carries every problem of a configuration at once
+    texts.py     what others have written, made fit for a line of ours
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from bqsync.errors.failures import (
     internal_error,
     noted_error,
     render_error,
-    utf8,
 )
 from bqsync.errors.kinds import ErrorKind, ExitCode, Pause, Retry, Scope
 from bqsync.errors.rules import RULES, ErrorRule
+from bqsync.errors.texts import one_line, utf8
 
 __all__ = [
     "RULES",
@@ -39,6 +40,7 @@ __all__ = [
     "Scope",
     "internal_error",
     "noted_error",
+    "one_line",
     "render_error",
     "utf8",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bqsync.errors.kinds import ErrorKind
 from bqsync.errors.rules import RULES, ErrorRule
+from bqsync.errors.texts import utf8
 
 
 class BqsyncError(Exception):
@@ -55,11 +56,6 @@ def render_error(error: Mapping[str, str], whose: str = "") -> str:
 def noted_error(error: Mapping[str, str]) -> BqsyncError:
     """What `BqsyncError.as_dict` has made of an error, as an error again."""
     return BqsyncError(ErrorKind(error["kind"]), what=error["what"], why=error["why"], fix=error["fix"])
-
-
-def utf8(text: str) -> str:
-    """The text with what has no UTF-8 escaped: Python reads the bytes of a file's name that are none as surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def internal_error(failure: BaseException) -> BqsyncError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import span
-from bqsync.observe.render import one_line
 from bqsync.observe.report import StatusReport, TableStatus
 from bqsync.observe.standing import error_words
 

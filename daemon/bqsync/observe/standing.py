@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import count, short_span
 from bqsync.observe.moments import since
-from bqsync.observe.render import one_line
 from bqsync.observe.report import Health, StatusReport, TableStatus
 
 Kind = Literal["good", "warn", "bad"]

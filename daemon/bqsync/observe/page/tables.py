@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import count, short_span, size
 from bqsync.observe.moments import ago, ahead
 from bqsync.observe.page.chart import lag_chart
-from bqsync.observe.render import one_line
 from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import PastCycle, TableHistory
 from bqsync.observe.standing import SIGNS, Kind, lag_words, table_words
