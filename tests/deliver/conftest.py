@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,6 +16,8 @@ from bqsync.deliver.append import CHANNEL_OPTIONS, AppendStream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.deliver.analyzer import Analyzer
+
     from bqsync.deliver.retry import Policy
 
 
@@ -23,6 +26,14 @@ def write_client(endpoint: str) -> Iterator[BigQueryWriteClient]:
     with grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS) as channel:
         yield BigQueryWriteClient(
             transport=BigQueryWriteGrpcTransport(channel=channel))
+
+
+@pytest.fixture(scope="module")
+def analyzer(pytestconfig: pytest.Config) -> Analyzer:
+    """Google's own, which takes much memory while it lives."""
+    from tests.deliver.analyzer import Analyzer
+
+    return Analyzer(Path(pytestconfig.cache.mkdir("zetasql")))
 
 
 @pytest.fixture

@@ -22,3 +22,9 @@ def execute(bench: Workbench, statement: str, *parameters: Any) -> None:
 def ids(bench: Workbench) -> list[Any]:
     """The keys that the target holds, in their order."""
     return [row["id"] for row in bench.rows("t", "id")]
+
+
+def series(last: int) -> str:
+    """The numbers from 1 to the last one, as FROM takes them."""
+    return (f"(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {last})"
+            " SELECT * FROM n)")
