@@ -10,7 +10,7 @@ import click
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, told, within
 from bqsync.errors import ExitCode
-from bqsync.observe.amounts import count
+from bqsync.observe.amounts import count, size
 from bqsync.observe.moments import ago, ahead
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _show(report: StatusReport, now_us: int) -> None:
     print_table(
         ["table", "rows", "quarantine", "last success", "lag", "next sweep", "billed today", ""],
         [[table.name, table.rows, table.quarantined, ago(table.last_success_us, now_us), lag_words(table),
-          _sweep(table, now_us), _megabytes(table.bytes_billed_today), table_words(table)[1]]
+          _sweep(table, now_us), size(table.bytes_billed_today), table_words(table)[1]]
          for table in report.tables],
     )
     if not report.has_state:
@@ -84,10 +84,6 @@ def _remarks(table: TableStatus, now_us: int) -> Iterator[str]:
         yield f"{name}: {count(table.quarantined, 'row')} in quarantine, see bqsync quarantine {name}"
     if table.live is not None:
         yield from _live_remarks(name, table.merge_interval_s, table.live, now_us)
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:,.0f} MiB"
 
 
 def _live_remarks(name: str, configured_s: float, live: LiveTableStatus, now_us: int) -> Iterator[str]:
