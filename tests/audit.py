@@ -85,7 +85,7 @@ def _ask(service: str, pins: Sequence[Pin], patience_s: float) -> list[list[str]
     request = urllib.request.Request(  # noqa: S310 - the address is ours
         f"{service}/v1/querybatch", data=json.dumps({"queries": queries}).encode(),
         headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=patience_s) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=patience_s) as answer:  # noqa: S310 - as above
         results = json.load(answer)["results"]
     if len(results) != len(pins):
         raise ValueError("the answer is not for what was asked")

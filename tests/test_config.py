@@ -311,7 +311,7 @@ def test_tables_are_found_in_any_case(tmp_path: Path) -> None:
 
 def test_a_configuration_can_not_be_changed(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
-        read(tmp_path, document()).sync.batch_rows = 1  # type: ignore[misc]
+        read(tmp_path, document()).sync.batch_rows = 1  # type: ignore[misc] # it is frozen
 
 
 @pytest.mark.parametrize("deletes", ["delete", "mark"])

@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -24,8 +25,8 @@ from bqsync.errors import ExitCode
 ROOT = Path(__file__).parents[1]
 MOMENT_S = 1_772_355_600
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONTROL = {"version": "1.2.3", "architecture": "amd64", "maintainer": MAINTAINER, "minor": (3, 11), "libc": "2.28",
-           "size_kib": 7}
+CONTROL: dict[str, Any] = {"version": "1.2.3", "architecture": "amd64", "maintainer": MAINTAINER, "minor": (3, 11),
+                           "libc": "2.28", "size_kib": 7}
 
 
 def test_what_is_carried_is_all_that_is_needed_and_no_tool_of_development() -> None:
@@ -47,7 +48,7 @@ def test_what_is_carried_is_all_that_is_needed_and_no_tool_of_development() -> N
 
 
 def test_modules_are_compiled_for_one_python_and_the_package_asks_for_it() -> None:
-    text = control(**CONTROL)  # type: ignore[arg-type]
+    text = control(**CONTROL)
     assert "Depends: python3 (>= 3.11~), python3 (<< 3.12~), libc6 (>= 2.28), " in text
     assert [line for line in text.splitlines() if not line or (line[0] != " " and ": " not in line)] == []
 
@@ -76,7 +77,7 @@ def tree(tmp_path: Path) -> Path:
     """The package without its environment."""
     place = tmp_path / "tree"
     fill(place, tmp_path / "packages", "1.2.3", MAINTAINER, MOMENT_S)
-    control_files(place, control(**CONTROL))  # type: ignore[arg-type]
+    control_files(place, control(**CONTROL))
     even_out(place, MOMENT_S)
     return place
 

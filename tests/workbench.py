@@ -116,7 +116,7 @@ class Workbench:
     def config(self) -> Config:
         return load(self.config_path, environ={})
 
-    def sync(self, *tables: str, stop: Event | None = None, **options: Any) -> dict[str, CycleOutcome]:  # noqa: ANN401
+    def sync(self, *tables: str, stop: Event | None = None, **options: Any) -> dict[str, CycleOutcome]:
         """
         One cycle; the outcomes by table. A failed table carries its error.
 

@@ -36,7 +36,7 @@ class Ground:
         return f"{self.place.project}.{self.dataset}.t_{secrets.token_hex(4)}"
 
     def table(self, columns: Mapping[str, str] = PLAIN, *, name: str = "", once: bool = False,
-              **resource: Any) -> str:  # noqa: ANN401 - properties of the client's Table
+              **resource: Any) -> str:
         """Make a table; its full name. With `once`, an answer of 500 is taken for the answer."""
         fields = [bigquery.SchemaField(column, kind) for column, kind in columns.items()]
         table = bigquery.Table(name or self.name(), fields)

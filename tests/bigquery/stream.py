@@ -88,7 +88,7 @@ def _descriptor(columns: Mapping[str, Any]) -> descriptor_pb2.DescriptorProto:
     return descriptor
 
 
-def _message(descriptor: descriptor_pb2.DescriptorProto) -> Any:  # noqa: ANN401 - a class that is made here
+def _message(descriptor: descriptor_pb2.DescriptorProto) -> Any:
     file = descriptor_pb2.FileDescriptorProto(name="row.proto", syntax="proto2", message_type=[descriptor])
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

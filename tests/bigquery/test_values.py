@@ -74,7 +74,7 @@ def test_a_nan(ground: Ground, compare: Compare) -> None:
     ("TIMESTAMP", NUMBER, 253_402_300_800_000_000), ("DATE", Kind.TYPE_INT32, 2_932_897), ("JSON", TEXT, "{"),
 ], ids=["TIMESTAMP", "DATE", "JSON"])
 def test_what_a_type_does_not_hold_is_refused_as_a_row(
-    ground: Ground, compare: Compare, kind: str, wire: Any, value: Any,  # noqa: ANN401
+    ground: Ground, compare: Compare, kind: str, wire: Any, value: Any,
 ) -> None:
     """bqsync holds such rows back itself; were one to slip through, its request would name it."""
     table = ground.table({"id": "INT64", "v": kind})

@@ -76,13 +76,13 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
         return
     with tempfile.TemporaryDirectory() as name:
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "ramfs", "ramfs", name],  # noqa: S607
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "ramfs", "ramfs", name],  # noqa: S607 - the machine's
                                                check=False, capture_output=True).returncode:
             pytest.skip("only root can mount a file system, and not in every container")
         try:
             yield Path(name)
         finally:
-            subprocess.run(["umount", name], check=True)  # noqa: S607
+            subprocess.run(["umount", name], check=True)  # noqa: S607 - the machine's
 
 
 @pytest.mark.parametrize("mode", ["delete", "truncate", "persist", "memory", "wal"])

@@ -70,7 +70,7 @@ def test_another_file_in_its_place_is_told(path: Path, tmp_path: Path) -> None:
     source = make(path, SCRIPT)
     before = source.identity()
     make(tmp_path / "other.db", SCRIPT)
-    os.replace(tmp_path / "other.db", path)  # noqa: PTH105
+    os.replace(tmp_path / "other.db", path)
     assert source.identity().difference_from(before) == "another file stands in its place"
 
 

@@ -60,8 +60,8 @@ def test_a_wal_without_its_shm_is_told_behind_a_link_too(real: Path, link: Path)
         left = real.with_name("left.db")
         for suffix in ("", "-wal"):
             left.with_name(f"left.db{suffix}").write_bytes(real.with_name(f"{real.name}{suffix}").read_bytes())
-    os.replace(left, real)  # noqa: PTH105
-    os.replace(f"{left}-wal", f"{real}-wal")  # noqa: PTH105
+    os.replace(left, real)
+    os.replace(f"{left}-wal", f"{real}-wal")
     with pytest.raises(BqsyncError) as caught:
         count(Source(link))
     assert caught.value.kind is ErrorKind.SOURCE_BUSY
@@ -78,7 +78,7 @@ def test_a_link_that_leads_elsewhere_now_is_followed(tmp_path: Path, mode: str) 
     assert count(source) == 2
     identity, state = source.identity(), source.file_state()
     (tmp_path / "next").symlink_to("two.db")
-    os.replace(tmp_path / "next", link)  # noqa: PTH105
+    os.replace(tmp_path / "next", link)
     assert count(source) == 3
     assert source.file_state() != state
     assert source.identity().difference_from(identity) == "another file stands in its place"

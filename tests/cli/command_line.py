@@ -31,7 +31,7 @@ def bqsync(folder: Path, *arguments: str) -> Ended:
     return Ended(int(result.return_value or 0), result.stdout)
 
 
-def document(folder: Path, *arguments: str) -> Any:  # noqa: ANN401 - whatever is printed
+def document(folder: Path, *arguments: str) -> Any:
     """The same with --json: what it prints."""
     return json.loads(bqsync(folder, *arguments, "--json").output)
 

@@ -69,7 +69,7 @@ class Printed:
             shown = "*" if path in self.free else name
             self._value(one, f"{path}.{shown}" if path else shown, found)
 
-    def _value(self, value: Any, path: str, found: Fields) -> None:  # noqa: ANN401 - whatever JSON has
+    def _value(self, value: Any, path: str, found: Fields) -> None:
         if isinstance(value, dict):
             if value.keys() - {"problems"} == _ERROR_FIELDS:
                 found[path].add("error")

@@ -54,7 +54,7 @@ sweep = "off"
 """
 
 
-def printed(folder: Path, *arguments: str, code: int = 0) -> Any:  # noqa: ANN401 - whatever is printed
+def printed(folder: Path, *arguments: str, code: int = 0) -> Any:
     config = () if arguments[0] in ("init", "service") else ("-c", str(folder / "config.toml"))
     result = CliRunner().invoke(commands, [*arguments, *config, "--json"], standalone_mode=False)
     assert (result.return_value or 0) == code, result.output

@@ -44,7 +44,7 @@ def rows(bench: Workbench) -> list[tuple[int, int]]:
 def bench(workbench: Workbench) -> Workbench:
     """Four rows that have arrived, one of which can't be delivered any more, and another one that never could."""
     workbench.fill(SCHEMA, ("INSERT INTO things VALUES (?, ?, ?)", [(number, number, AT) for number in range(4)]))
-    workbench.configure(TABLE)
+    workbench.configure(TABLE, sync="sweep_duty = 1.0")  # a sweep that took long asks for no rest
     workbench.sync()
     workbench.fill("UPDATE things SET v = 'text' WHERE id = 3; INSERT INTO things VALUES (4, 'text', 1767225600)")
     workbench.sync()
@@ -92,7 +92,7 @@ def test_a_quarantine_that_was_reset_fills_again_and_all_of_it_can_be_reset_at_o
 
 def test_a_reset_does_not_let_deletes_pass_that_the_guard_holds_back(workbench: Workbench) -> None:
     workbench.fill(SCHEMA, ("INSERT INTO things VALUES (?, ?, ?)", [(number, 0, AT) for number in range(1_200)]))
-    workbench.configure(TABLE)
+    workbench.configure(TABLE, sync="sweep_duty = 1.0")  # a sweep that took long asks for no rest
     workbench.sync()
     workbench.fill("DELETE FROM things WHERE id < 1100")
     for _ in range(3):
@@ -174,7 +174,7 @@ def at_terminal(bench: Workbench, answer: str) -> int:
 
 
 def test_nothing_is_made_where_there_is_no_state(workbench: Workbench) -> None:
-    workbench.configure(TABLE)
+    workbench.configure(TABLE, sync="sweep_duty = 1.0")  # a sweep that took long asks for no rest
     for command in (RESET, ("state", "show"), ("state", "export"), ("quarantine", "--retry")):
         assert failure(workbench.folder, *command).kind is ErrorKind.STATE_MISSING
     assert not workbench.state_path.parent.exists()

@@ -17,7 +17,7 @@ from bqsync.observe.live import LiveStatus, LiveTable, live_file, read_live, rem
 from bqsync.state.health import unknown_table
 from bqsync.state.lock import StateLock
 from bqsync.state.store import Store
-from bqsync.state.tables import Pace, TableState
+from bqsync.state.tables import Effort, TableState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,8 +74,8 @@ def table(home: Path, name: str = "things") -> dict[str, Any]:
 def test_without_a_state_every_table_is_new_and_nothing_is_made(home: Path) -> None:
     shown = bqsync(home, "status")
     assert shown.code == 0
-    assert "daemon  not running" in shown.output
-    assert shown.output.count("not synced yet") == 2
+    assert "daemon  does not run" in shown.output
+    assert shown.output.count("not copied yet") == 2
     assert "run `bqsync sync`" in shown.output
     assert sorted(path.name for path in home.iterdir()) == ["config.toml"]
 
@@ -158,11 +158,11 @@ HOUR_US = 3_600_000_000
 
 @pytest.mark.parametrize(("due", "ended_us", "walk", "rows", "expected_us"), [
     ("first sync", None, None, 0, 7), (None, 100, None, 1, 100 + HOUR_US), ("asked", 100, None, 1, 7),
-    ("asked", 100, Pace(100, 50), 1, 100 + 950), (None, 100, Pace(100, HOUR_US), 1, 100 + 19 * HOUR_US),
-    ("first sync", None, Pace(100, 50), 0, 7),
+    ("asked", 100, Effort(100, 50), 1, 100 + 950), (None, 100, Effort(100, HOUR_US), 1, 100 + 19 * HOUR_US),
+    ("first sync", None, Effort(100, 50), 0, 7),
 ])
 def test_the_next_sweep_is_due_when_it_was_asked_for_or_the_interval_is_over_and_has_rested(
-    due: str | None, ended_us: int | None, walk: Pace | None, rows: int, expected_us: int,
+    due: str | None, ended_us: int | None, walk: Effort | None, rows: int, expected_us: int,
 ) -> None:
     health = replace(unknown_table("t"), sweep_due=due, last_sweep_us=ended_us, last_walk=walk, rows=rows)
     assert next_sweep_us(health, interval_us=HOUR_US, duty=0.05, now_us=7) == expected_us

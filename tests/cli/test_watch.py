@@ -23,7 +23,7 @@ from tests.page.snapshots import FOREIGN, HOSTILE, failing, snapshot, table
 from tests.workbench import start_command
 
 from bqsync.cli.watch_view import lines, view
-from bqsync.engine.looking import Look
+from bqsync.engine.glance import Glance
 from bqsync.observe.control import ControlSocket, control_socket
 from bqsync.observe.snapshot import encode
 from bqsync.state.store import Store
@@ -32,16 +32,16 @@ from bqsync.state.tables import TableState
 SHOWN = snapshot(table("orders", quarantined=2), failing("bills"), *(table(f"table_{number}") for number in range(30)))
 
 
-def drawn(look: Look, *, width: int, height: int = 60) -> list[str]:
+def drawn(glance: Glance, *, width: int, height: int = 60) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
-    console.print(view(look, width=width, height=height))
+    console.print(view(glance, width=width, height=height))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 140, 200])
 def test_no_line_is_longer_than_the_terminal_and_each_table_has_one(width: int) -> None:
-    shown = drawn(Look(SHOWN, is_told=True), width=width)
+    shown = drawn(Glance(SHOWN, is_told=True), width=width)
     assert max(map(len, shown)) <= width
     assert sum("table_" in line for line in shown) == 30
     (bills,) = [line for line in shown if line.startswith("bills")]
@@ -52,7 +52,7 @@ def test_no_line_is_longer_than_the_terminal_and_each_table_has_one(width: int) 
 
 
 def test_the_worst_comes_first_with_its_fix_and_the_rest_is_counted() -> None:
-    shown = drawn(Look(SHOWN, is_told=True), width=120, height=20)
+    shown = drawn(Glance(SHOWN, is_told=True), width=120, height=20)
     names = [line.split()[0] for line in shown[3:6]]
     assert names == ["bills", "orders", "table_0"]
     assert any("more, no worse" in line for line in shown)
@@ -61,12 +61,12 @@ def test_the_worst_comes_first_with_its_fix_and_the_rest_is_counted() -> None:
 
 
 def test_names_of_others_stay_in_their_line_and_do_not_steer_the_terminal() -> None:
-    look = Look(snapshot(failing(HOSTILE), table(f"{HOSTILE}2")), is_told=True)
-    text = "".join(drawn(look, width=100)) + "".join(lines(look))
+    glance = Glance(snapshot(failing(HOSTILE), table(f"{HOSTILE}2")), is_told=True)
+    text = "".join(drawn(glance, width=100)) + "".join(lines(glance))
     assert "\x1b" not in text
     assert "\u202e" not in text
-    assert sum("failed: E315" in line for line in drawn(look, width=100)) == 1
-    assert len(list(lines(look))) == 4
+    assert sum("failed: E315" in line for line in drawn(glance, width=100)) == 1
+    assert len(list(lines(glance))) == 4
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 from bqsync.embedded import Endpoints
 
@@ -89,8 +90,8 @@ class _Port:
                 self._start(_pump, near, far)
                 self._start(_pump, far, near)
 
-    def _start(self, target: object, *arguments: socket.socket) -> None:
-        thread = threading.Thread(target=target, args=arguments)  # type: ignore[arg-type]
+    def _start(self, target: Callable[..., object], *arguments: socket.socket) -> None:
+        thread = threading.Thread(target=target, args=arguments)
         with self._lock:
             self._threads.append(thread)
         thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 
 from tests.daemon.life import Life
 from tests.workbench import Workbench
@@ -60,7 +61,7 @@ def wait_for_lag(life: Life, bench: Workbench, table: str) -> float:
 def wait_equal(life: Life, bench: Workbench, *tables: str) -> None:
     """Wait until each target holds the ids and values of its source."""
     for table in tables:
-        life.wait_until(lambda table=table: is_equal(bench, table), f"{table} equal")  # type: ignore[misc]
+        life.wait_until(partial(is_equal, bench, table), f"{table} equal")
 
 
 def is_equal(bench: Workbench, table: str) -> bool:

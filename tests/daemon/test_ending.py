@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from functools import partial
 
 import pytest
 from tests.daemon.conftest import Start
@@ -56,7 +57,7 @@ def test_a_daemon_that_is_asked_twice_does_not_wait_for_the_grace(
         hostile.reset()
         rule = hostile.rule(Method.JOBS_INSERT, LONG, holding=hostile_bench.dataset)
         life = start(hostile_bench).ready()
-        life.wait_until(lambda rule=rule: rule.fired, "a call that gets no answer")  # type: ignore[misc]
+        life.wait_until(partial(getattr, rule, "fired"), "a call that gets no answer")
         life.process.send_signal(signal.SIGTERM)
         life.wait("daemon.stopping")
         assert life.end() == 0

@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from tests.cli.command_line import document
@@ -49,6 +50,14 @@ def logged(life: Life, table: str) -> dict[str, float]:
     return {op: sum(line[f"rows_{op}"] for line in lines) for op in ("upserted", "deleted")}
 
 
+def is_as_logged(life: Life, table: str) -> bool:
+    return delivered(scrape(life), table) == logged(life, table)
+
+
+def mismatched(life: Life, table: str) -> float | None:
+    return scrape(life).value("bqsync_verify_mismatched_rows", table=table)
+
+
 def wait_delivered(life: Life, table: str, **rows: int) -> None:
     life.wait_until(lambda: delivered(scrape(life), table) == rows, f"{rows} of {table}")
 
@@ -83,8 +92,7 @@ def check_contents(life: Life, bench: Workbench) -> None:
     bench.db.execute("INSERT INTO plain VALUES (9999, x'ff')")
     wait_for(life, "bqsync_quarantined_rows", 1, table="plain")
     for table in ("marked", "plain"):
-        life.wait_until(lambda table=table: scrape(life).value(  # type: ignore[misc]
-            "bqsync_verify_mismatched_rows", table=table), f"a difference in {table}")
+        life.wait_until(partial(mismatched, life, table), f"a difference in {table}")
     found = scrape(life)
     page = (DOCS / "metrics.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `((?:bqsync|process)_\w+)` \| (\w+) \|", page, re.MULTILINE)
@@ -133,8 +141,7 @@ def check_deliveries(life: Life, bench: Workbench) -> None:
     wait_delivered(life, "marked", upserted=ROWS + 3, deleted=0)
     wait_delivered(life, "plain", upserted=ROWS, deleted=2)
     for table in ("marked", "plain"):
-        life.wait_until(lambda table=table: delivered(scrape(life), table) == logged(life, table),  # type: ignore[misc]
-                        f"the same in the log, of {table}")
+        life.wait_until(partial(is_as_logged, life, table), f"the same in the log, of {table}")
         merges = sum(line["merges"] for line in life.events("sync.completed", table=table))
         assert scrape(life).value("bqsync_merges_total", table=table) == merges
         assert scrape(life).value("bqsync_bytes_sent_total", table=table) == sum(

@@ -19,7 +19,8 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 from bqsync.engine.beats import Beats
-from bqsync.engine.loop import Loop, drain
+from bqsync.engine.inbox import drain
+from bqsync.engine.loop import Loop
 from bqsync.engine.opening import locked_state, open_rooms
 
 NAMESPACE = ("unshare", "--user", "--map-root-user")

@@ -78,7 +78,7 @@ class Analyzer:
         return _resolved(answer.resolved_statement)
 
 
-class _Client(WasmClient):  # type: ignore[misc]
+class _Client(WasmClient):  # type: ignore[misc] # without annotations
     """The package's client, but for two things: compiled code is kept, and bytes are copied whole."""
 
     def __init__(self, cache: Path) -> None:
@@ -118,7 +118,7 @@ def _wasi() -> WasiConfig:
     return wasi
 
 
-def _bigquery(client: WasmClient) -> Any:  # noqa: ANN401 - a message without annotations
+def _bigquery(client: WasmClient) -> Any:
     """
     The dialect: all released features, and what else BigQuery documents, but those that it excludes.
 
@@ -137,7 +137,7 @@ def _bigquery(client: WasmClient) -> Any:  # noqa: ANN401 - a message without an
     return options
 
 
-def _fill(catalog: Any, tables: Tables) -> None:  # noqa: ANN401 - a message without annotations
+def _fill(catalog: Any, tables: Tables) -> None:
     catalog.name = "bigquery"
     for ref, columns in tables.items():
         table = _child(_child(catalog, ref.project), ref.dataset).table.add(name=ref.table)
@@ -145,11 +145,11 @@ def _fill(catalog: Any, tables: Tables) -> None:  # noqa: ANN401 - a message wit
             table.column.add(name=name, is_writable_column=True).type.type_kind = _KINDS[type_name]
 
 
-def _child(catalog: Any, name: str) -> Any:  # noqa: ANN401 - a message without annotations
+def _child(catalog: Any, name: str) -> Any:
     return next((child for child in catalog.catalog if child.name == name), None) or catalog.catalog.add(name=name)
 
 
-def _resolved(statement: Any) -> Resolved:  # noqa: ANN401 - a message without annotations
+def _resolved(statement: Any) -> Resolved:
     node = statement.WhichOneof("node")
     if node == "resolved_alter_object_stmt_node":
         node = getattr(statement, node).WhichOneof("node")

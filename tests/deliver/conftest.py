@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -11,10 +12,11 @@ from tests.deliver.append_rig import ROW, TABLE, Retries
 from tests.fakes.write_server import WriteServer
 
 from bqsync.deliver.append import CHANNEL_OPTIONS, AppendStream
-from bqsync.embedded import EmbeddedBigQuery, Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.deliver.analyzer import Analyzer
 
     from bqsync.deliver.retry import Policy
 
@@ -26,10 +28,12 @@ def write_client(endpoint: str) -> Iterator[BigQueryWriteClient]:
             transport=BigQueryWriteGrpcTransport(channel=channel))
 
 
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    with EmbeddedBigQuery(tmp_path_factory.mktemp("bigquery"), "demo") as server:
-        yield server.start()
+@pytest.fixture(scope="module")
+def analyzer(pytestconfig: pytest.Config) -> Analyzer:
+    """Google's own, which takes much memory while it lives."""
+    from tests.deliver.analyzer import Analyzer
+
+    return Analyzer(Path(pytestconfig.cache.mkdir("zetasql")))
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ def retries() -> Retries:
 
 @pytest.fixture
 def open_stream(client: BigQueryWriteClient, retries: Retries) -> Callable[..., AppendStream]:
-    def opened(policy: Policy | None = None, **settings: Any) -> AppendStream:  # noqa: ANN401
+    def opened(policy: Policy | None = None, **settings: Any) -> AppendStream:
         return AppendStream(client, TABLE, ROW, policy=policy or retries.policy(), **settings)
 
     return opened

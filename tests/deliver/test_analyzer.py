@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -148,11 +147,6 @@ def _with_values(spec: TableSpec, statement: str) -> str:
 
 SUMS = (("bucket", "STRING"), ("row_count", "INT64"), ("high", "INT64"), ("low", "INT64"))
 STAGED = (("_bqsync_key", "BYTES"), ("_bqsync_operation", "STRING"))
-
-
-@pytest.fixture(scope="module")
-def analyzer(pytestconfig: pytest.Config) -> Analyzer:
-    return Analyzer(Path(pytestconfig.cache.mkdir("zetasql")))
 
 
 ALL_TYPES = spec_of({kind.value.lower(): kind for kind in TargetType}, ("int64", "bytes"))

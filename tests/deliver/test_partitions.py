@@ -63,7 +63,7 @@ def holds(condition: str, value: Moment | None) -> bool:
             return False
         there = literal(bound)
         assert type(there) is type(value)
-        return value >= there if operator == ">=" else value < there  # type: ignore[operator]
+        return value >= there if operator == ">=" else value < there  # type: ignore[operator] # of one type, see above
 
     assert condition[0] + condition[-1] == "()"
     return any(all(map(term, one.split(" AND "))) for one in condition[1:-1].split(" OR "))
@@ -75,7 +75,8 @@ def as_stored(moment: datetime, column_type: TargetType) -> Moment:
     return moment if column_type is TargetType.TIMESTAMP else moment.replace(tzinfo=None)
 
 
-MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999), timezones=st.just(UTC))  # noqa: DTZ001
+_FIRST, _LAST = datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999)  # noqa: DTZ001 - they get a zone below
+MOMENTS = st.datetimes(_FIRST, _LAST, timezones=st.just(UTC))
 TYPES = st.sampled_from([TargetType.TIMESTAMP, TargetType.DATETIME, TargetType.DATE])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -143,7 +144,7 @@ def test_the_time_that_connecting_took_counts_and_the_time_of_an_answer_does_not
 
     for kind, least, most in ((ErrorKind.BIGQUERY_UNREACHABLE, 1, 1), (ErrorKind.BIGQUERY_TRANSIENT, 2, 2)):
         calls: list[ErrorKind] = []
-        elapsed(lambda kind=kind: policy.call("do it", slowly(kind)))  # type: ignore[misc]
+        elapsed(partial(policy.call, "do it", slowly(kind)))
         assert least <= len(calls) <= most
 
 

@@ -19,7 +19,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.types import WriteStream
 from google.protobuf import any_pb2
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 from tests.fakes.write_server import Code, Fault, WriteServer
 
 from bqsync.deliver.grpc_status import retry_delay_s

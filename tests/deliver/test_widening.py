@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.deliver.analyzer import Analyzer, RefusedError, Resolved
@@ -33,11 +32,6 @@ def table(kind: TargetType, name: str = "v") -> TableSpec:
 def target(there: str, *, name: str = "v", narrow: str = "", required: bool = False) -> TargetState:
     return TargetState(ref=REF, created_us=0, types={"id": "STRING", name: there}, managed=True,
                        required=frozenset({name} if required else ()), narrow={name: narrow} if narrow else {})
-
-
-@pytest.fixture(scope="module")
-def analyzer(pytestconfig: pytest.Config) -> Analyzer:
-    return Analyzer(Path(pytestconfig.cache.mkdir("zetasql")))
 
 
 @pytest.mark.parametrize("there", list(TargetType))

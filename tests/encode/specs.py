@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bqsync.model import SqlValue
 
 
-def column(name: str, target_type: TargetType = TargetType.STRING, **rest: Any) -> ColumnSpec:  # noqa: ANN401
+def column(name: str, target_type: TargetType = TargetType.STRING, **rest: Any) -> ColumnSpec:
     """A column; `table` gives it its number."""
     return ColumnSpec(source_name=name, target_name=rest.pop("target_name", name), target_type=target_type,
                       field_number=rest.pop("field_number", 0), **rest)

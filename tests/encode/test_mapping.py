@@ -34,18 +34,18 @@ DECLARED = {
 MILLIS = TimestampFormat.UNIX_MILLIS
 
 
-def source(columns: Mapping[str, str], key: Sequence[str] = ("id",), **rest: Any) -> SourceTable:  # noqa: ANN401
+def source(columns: Mapping[str, str], key: Sequence[str] = ("id",), **rest: Any) -> SourceTable:
     return SourceTable(name="things", primary_key=tuple(key), columns=tuple(
         SourceColumn(name=name, declared_type=declared, affinity=DECLARED[declared], not_null=False)
         for name, declared in columns.items()
     ), **rest)
 
 
-def section(**settings: Any) -> TableSection:  # noqa: ANN401
+def section(**settings: Any) -> TableSection:
     return TableSection(name="things", target="things", message="Thing", **settings)
 
 
-def proto(name: str, scalar: ProtoScalar = ProtoScalar.STRING, **rest: Any) -> ProtoField:  # noqa: ANN401
+def proto(name: str, scalar: ProtoScalar = ProtoScalar.STRING, **rest: Any) -> ProtoField:
     return ProtoField(name=name, scalar=scalar, **rest)
 
 

@@ -54,7 +54,7 @@ def test_sixteen_key_columns_are_the_most() -> None:
     ("key", ("nope",)), ("watermark", ("nope",)), ("types", {"nope": TargetType.DATE}),
     ("timestamps", {"nope": TimestampFormat.ISO8601}),
 ])
-def test_a_setting_that_names_an_unknown_column_is_refused_by_its_name(setting: str, value: Any) -> None:  # noqa: ANN401
+def test_a_setting_that_names_an_unknown_column_is_refused_by_its_name(setting: str, value: Any) -> None:
     error = refusal(source({"id": "TEXT", "x": "TEXT"}), section(**{setting: value}))
     assert f"`{setting}`" in error.what
     assert "'nope'" in error.what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -50,9 +51,9 @@ def test_every_row_has_an_id_of_its_own(rows: list[tuple[SqlValue, ...]]) -> Non
 
 @MODEST
 @given(ROWS, st.randoms())
-def test_the_ids_of_a_table_do_not_depend_on_its_order(rows: list[tuple[SqlValue, ...]], random: object) -> None:
+def test_the_ids_of_a_table_do_not_depend_on_its_order(rows: list[tuple[SqlValue, ...]], random: Random) -> None:
     shuffled = list(rows)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert sorted(ids_of(rows, 3)) == sorted(ids_of(shuffled, 3))
 
 

@@ -20,7 +20,7 @@ from tests.workbench import run_command
 from bqsync.embedded import EmbeddedBigQuery
 
 
-def run(home: Path, *arguments: str, code: int = 0) -> Any:  # noqa: ANN401 - whatever the command prints as JSON
+def run(home: Path, *arguments: str, code: int = 0) -> Any:
     done = run_command(*arguments, "--json", folder=home)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from threading import Event as StopEvent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -97,11 +97,11 @@ def loop(tmp_path: Path, clock: Clock) -> Iterator[Loop]:
 KEY = ("app", "a")
 
 
-def ended(loop: Loop, **run: object) -> None:
+def ended(loop: Loop, **run: Any) -> None:
     loop.agenda.start(KEY, 0.0)
     outcome = CycleOutcome(table="a", target="a")
     outcome.merges = 1
-    loop.take(Ended(KEY, TableRun(outcome=outcome, **run)))  # type: ignore[arg-type]
+    loop.take(Ended(KEY, TableRun(outcome=outcome, **run)))
 
 
 def test_a_table_at_its_limit_waits_for_midnight_is_told_once_and_has_not_failed(loop: Loop, clock: Clock) -> None:

@@ -6,16 +6,10 @@ import sqlite3
 import time
 from contextlib import closing
 
+from tests.engine.application import series
 from tests.workbench import Workbench
 
 from bqsync.engine.schedule import SweepMode
-
-
-def series(last: int) -> str:
-    """The numbers from 1 to the last one, as FROM takes them."""
-    return (f"(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {last})"
-            " SELECT * FROM n)")
-
 
 TABLE = '[[tables]]\nname = "log"\nmode = "append"\nwatermark = ["id"]\n'
 CREATE = "CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT)"

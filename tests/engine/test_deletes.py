@@ -183,7 +183,7 @@ def replace_file(bench: Workbench, script: str, *, in_place: bool = False) -> No
     if in_place:
         shutil.copyfile(other, bench.db_path)
     else:
-        os.replace(other, bench.db_path)  # noqa: PTH105
+        os.replace(other, bench.db_path)
     bench.db = sqlite3.connect(bench.db_path, isolation_level=None)
 
 

@@ -20,7 +20,7 @@ def test_rows_of_another_file_do_not_water_the_losses_down(workbench: Workbench)
     with closing(sqlite3.connect(other)) as db, db:
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)")
         db.executemany("INSERT INTO t VALUES (?, 'new')", [(n,) for n in range(1_000, 1_000 + ROWS)])
-    os.replace(other, workbench.db_path)  # noqa: PTH105 - as a restore does
+    os.replace(other, workbench.db_path)  # as a restore does
     for _ in range(3):
         outcome = workbench.sync()["t"]
         assert outcome.error is not None
@@ -39,7 +39,7 @@ def test_nor_do_rows_that_a_pass_delivers_before_the_sweep(workbench: Workbench)
     with closing(sqlite3.connect(other)) as db, db:
         db.executescript(script)
         db.executemany("INSERT INTO t VALUES (?, ?)", [(n, 1_700_000_000 + n) for n in range(1_000, 1_000 + ROWS)])
-    os.replace(other, workbench.db_path)  # noqa: PTH105 - as a restore does
+    os.replace(other, workbench.db_path)  # as a restore does
     for _ in range(2):
         outcome = workbench.sync()["t"]
         assert outcome.error is not None

@@ -139,15 +139,20 @@ def test_a_merge_that_arrives_between_two_cycles_is_overwritten(bench: Workbench
     assert_converged(bench)
 
 
-def test_a_merge_that_arrives_while_it_is_looked_for_is_overwritten(bench: Workbench, hostile: HostileBigQuery) -> None:
-    lose_the_merge(bench, hostile, RunLate())
-    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
-
+def release_while_looked_for(hostile: HostileBigQuery) -> None:
+    """What was held back runs just before its id is burnt."""
     def release(call: Call) -> None:
         if call.method is Method.JOBS_INSERT and "SELECT 1" in call.body:
             assert [released.fate for released in hostile.release()] == [Fate.RAN]
 
     hostile.on_call(release)
+
+
+def test_a_merge_that_arrives_while_it_is_looked_for_is_overwritten(bench: Workbench, hostile: HostileBigQuery) -> None:
+    lose_the_merge(bench, hostile, RunLate())
+    bench.db.execute("UPDATE t SET v = 2 WHERE id = 0")
+
+    release_while_looked_for(hostile)
     assert bench.sync()["t"].error is None
     assert len(hostile.merges) == 2
     assert_converged(bench)
@@ -343,11 +348,7 @@ def test_a_late_merge_that_wins_over_the_placeholder_counts_as_done(
     assert bench.sync(stop=stop)["t"].error is not None
     bench.db.execute("DELETE FROM t WHERE id = 4")
 
-    def release(call: Call) -> None:
-        if call.method is Method.JOBS_INSERT and "SELECT 1" in call.body:
-            assert [released.fate for released in hostile.release()] == [Fate.RAN]
-
-    hostile.on_call(release)
+    release_while_looked_for(hostile)
     assert bench.sync()["t"].error is None
     assert bench.sync()["t"].error is None
     assert ids(bench) == [1, 2, 3]

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import queue
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
-from threading import Event as StopEvent
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from bqsync.config import load
 from bqsync.engine.loop import Loop
-from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.engine.run import TableRun, note_attempt
 from bqsync.engine.schedule import Outlook
 from bqsync.engine.session import Session
@@ -30,27 +24,6 @@ DOWN = BqsyncError(ErrorKind.BIGQUERY_UNREACHABLE, what="nobody answers", why="r
 GONE = BqsyncError(ErrorKind.SOURCE_MISSING, what="there is no file", why="it was taken away", fix="put it back")
 IDLE = Outlook(as_of_us=0, due_us=None, change_us=0)
 OWING = Outlook(as_of_us=0, due_us=10**18, change_us=0, owes_sweep=True)
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """Two tables, and a BigQuery where nobody listens."""
-    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
-        db.executescript("CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);")
-    file = tmp_path / "config.toml"
-    file.write_text('[source]\ndb = "app.db"\n[bigquery]\nproject = "demo"\ndataset = "d"\n'
-                    'rest_endpoint = "127.0.0.1:9"\ngrpc_endpoint = "127.0.0.1:9"\n[sync]\nverify_interval = 0\n'
-                    '[[tables]]\nname = "a"\n[[tables]]\nname = "b"\n', encoding="utf-8")
-    config = load(file, environ={})
-    with locked_state(config) as held, open_rooms(config, {}, held=held, stop=StopEvent()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def loop(session: Session) -> Iterator[Loop]:
-    one = Loop(session, queue.SimpleQueue())
-    yield one
-    one.begin_end()
 
 
 def key(table: str) -> tuple[str, str]:

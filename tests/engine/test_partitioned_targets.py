@@ -56,14 +56,14 @@ def pruned(statement: str) -> list[str] | None:
     return sorted(days)
 
 
-def merged(bench: Workbench, *, known: int = 0, **options: Any) -> list[list[str] | None]:  # noqa: ANN401
+def merged(bench: Workbench, *, known: int = 0, **options: Any) -> list[list[str] | None]:
     """What the MERGEs of a cycle read; `known` is how many there were before."""
     assert bench.sync(**options)["t"].error is None
     fresh = bench.merges()
     return [pruned(statement) for statement in fresh[: len(fresh) - known]][::-1]
 
 
-def step(bench: Workbench, script: str, **options: Any) -> list[str] | None:  # noqa: ANN401
+def step(bench: Workbench, script: str, **options: Any) -> list[str] | None:
     """Change the source, and have one MERGE deliver it."""
     before = len(bench.merges())
     change(bench, script)

@@ -119,6 +119,6 @@ def test_another_file_with_as_many_changes_of_its_schema_is_planned_anew(workben
             run = run_cycle(session, session.config.tables[0], options, lambda _rows: None)
             assert run.failure is None
             if other.exists():
-                os.replace(other, workbench.db_path)  # noqa: PTH105 - as a restore does
+                os.replace(other, workbench.db_path)  # as a restore does
     assert cookies[0] == cookies[1]
     assert [(row["v"], row["w"]) for row in workbench.rows("t", "id")] == [(None, "new")]

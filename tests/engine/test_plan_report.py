@@ -78,7 +78,7 @@ def fill(bench: Workbench) -> None:
     )
 
 
-def planned(bench: Workbench, *tables: str, **options: Any) -> Plan:  # noqa: ANN401
+def planned(bench: Workbench, *tables: str, **options: Any) -> Plan:
     """A plan; what could be touched is as it was."""
     before = traces(bench)
     plan = make_plan(bench.config, tables, CycleOptions(**options), stop=Event())
@@ -86,7 +86,7 @@ def planned(bench: Workbench, *tables: str, **options: Any) -> Plan:  # noqa: AN
     return plan
 
 
-def foreseen(bench: Workbench, *tables: str, **options: Any) -> dict[str, TablePlan]:  # noqa: ANN401
+def foreseen(bench: Workbench, *tables: str, **options: Any) -> dict[str, TablePlan]:
     """The plan of a sync, which is then run and does just that."""
     plan = planned(bench, *tables, **options)
     columns = {name: described(bench, name) for name in bench.tables()} if not plan.would_create_dataset else {}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bqsync.engine.schedule import Facts, SweepMode, Work, plan_work, ready_us
-from bqsync.state.tables import Pace
+from bqsync.state.tables import Effort
 
 NOW_US = 1_000_000_000_000
 S = 1_000_000
-RESTED = Pace(NOW_US - 600 * S, 1 * S)
+RESTED = Effort(NOW_US - 600 * S, 1 * S)
 """Ten minutes ago, one second of work: at a duty of 5 %, the next one may come 19 s after it."""
-TIRED = Pace(NOW_US - 10 * S, 1 * S)
+TIRED = Effort(NOW_US - 10 * S, 1 * S)
 
 BASE = Facts(
     mode=SweepMode.DUE, sweeps_off=False, has_watermark=True, is_indexed=True, is_first_copy=False, is_asked=False,
@@ -23,15 +24,15 @@ BASE = Facts(
 NOTHING, PASS, SWEEP, BOTH = Work(False, False), Work(True, False), Work(False, True), Work(True, True)
 
 
-def facts(**changes: object) -> Facts:
+def facts(**changes: Any) -> Facts:
     """`last_sweep` stands for a sweep that ended well."""
     if "last_sweep" in changes:
-        pace = changes.pop("last_sweep")
-        changes |= {"last_walk": pace, "last_sweep_us": pace.ended_us if isinstance(pace, Pace) else None}
-    return replace(BASE, **changes)  # type: ignore[arg-type]
+        effort = changes.pop("last_sweep")
+        changes |= {"last_walk": effort, "last_sweep_us": effort.ended_us if isinstance(effort, Effort) else None}
+    return replace(BASE, **changes)
 
 
-def work(**changes: object) -> Work:
+def work(**changes: Any) -> Work:
     return plan_work(facts(**changes))
 
 
@@ -58,13 +59,13 @@ def test_a_sweep_that_was_asked_for_is_made_once_the_last_one_is_far_enough() ->
 
 def test_the_interval_asks_for_a_sweep_whether_anything_was_written_or_not() -> None:
     for has_watermark in (False, True):
-        assert work(has_watermark=has_watermark, last_sweep=Pace(NOW_US - 3600 * S, 0)) == SWEEP
-        assert work(has_watermark=has_watermark, last_sweep=Pace(NOW_US - 3600 * S + 1, 0)) == NOTHING
+        assert work(has_watermark=has_watermark, last_sweep=Effort(NOW_US - 3600 * S, 0)) == SWEEP
+        assert work(has_watermark=has_watermark, last_sweep=Effort(NOW_US - 3600 * S + 1, 0)) == NOTHING
         assert work(has_watermark=has_watermark, last_sweep=None) == SWEEP
 
 
 def test_a_sweep_that_takes_long_is_spaced_further_than_the_interval() -> None:
-    long = Pace(NOW_US - 4_000 * S, 600 * S)
+    long = Effort(NOW_US - 4_000 * S, 600 * S)
     assert work(last_sweep=long) == NOTHING
     assert work(last_sweep=long, duty=0.2) == SWEEP
 
@@ -101,22 +102,22 @@ def test_a_pass_that_reads_the_whole_table_rests_as_a_sweep_does() -> None:
     assert work(changed_since_pass=True, last_pass=None, is_indexed=False) == PASS
 
 
-@pytest.mark.parametrize(("pace", "duty", "expected"), [
-    (None, 0.05, 0), (Pace(100, 0), 0.05, 100), (Pace(100, 50), 0.5, 150), (Pace(100, 50), 0.1, 550),
-    (Pace(100, 50), 1.0, 100), (Pace(1_000, 1_000), 0.05, 20_000),
+@pytest.mark.parametrize(("effort", "duty", "expected"), [
+    (None, 0.05, 0), (Effort(100, 0), 0.05, 100), (Effort(100, 50), 0.5, 150), (Effort(100, 50), 0.1, 550),
+    (Effort(100, 50), 1.0, 100), (Effort(1_000, 1_000), 0.05, 20_000),
 ])
-def test_so_much_of_a_core_is_taken_and_no_more(pace: Pace | None, duty: float, expected: int) -> None:
-    assert ready_us(pace, duty) == expected
+def test_so_much_of_a_core_is_taken_and_no_more(effort: Effort | None, duty: float, expected: int) -> None:
+    assert ready_us(effort, duty) == expected
 
 
 @pytest.mark.parametrize("duty", [0.01, 0.05, 0.25, 0.9])
 def test_in_the_long_run_the_duty_is_kept(duty: float) -> None:
     now_us, worked_us, cost_us = 0, 0, 700_000
-    pace: Pace | None = None
+    effort: Effort | None = None
     for _ in range(50):
-        now_us = max(now_us, ready_us(pace, duty)) + cost_us
+        now_us = max(now_us, ready_us(effort, duty)) + cost_us
         worked_us += cost_us
-        pace = Pace(now_us, cost_us)
+        effort = Effort(now_us, cost_us)
     assert worked_us / now_us == pytest.approx(duty, rel=0.1)
 
 
@@ -128,7 +129,7 @@ def test_the_last_microsecond_counts() -> None:
 
 def test_a_clock_that_went_back_puts_nothing_off() -> None:
     """The last sweep seems to be a year ahead; the next one must not wait for a year."""
-    ahead = Pace(NOW_US + 365 * 86_400 * S, 100 * S)
+    ahead = Effort(NOW_US + 365 * 86_400 * S, 100 * S)
     assert work(last_sweep=ahead) == SWEEP
     assert work(is_asked=True, last_sweep=ahead) == SWEEP
     assert work(changed_since_pass=True, last_pass=ahead, last_sweep=RESTED, is_indexed=False) == PASS

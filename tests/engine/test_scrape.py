@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import queue
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from threading import Event as StopEvent
 
 import msgspec
 import pytest
 from tests.daemon.scraping import Scraped
 
-from bqsync.config import load
 from bqsync.engine.budget import Limit, LimitReachedError
 from bqsync.engine.counting import count_bill, count_cycle, count_delivery, count_failure
 from bqsync.engine.loop import Loop
-from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.engine.run import failed_run, note_attempt
 from bqsync.engine.scrape import Scrape
 from bqsync.engine.session import Session
@@ -34,27 +28,6 @@ from bqsync.state.tables import TableState
 
 DENIED = BqsyncError(ErrorKind.BIGQUERY_PERMISSION, what="not allowed", why="no role", fix="grant it")
 DOWN = BqsyncError(ErrorKind.BIGQUERY_UNREACHABLE, what="nobody answers", why="refused", fix="wait")
-
-
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    """Two tables, and a BigQuery where nobody listens."""
-    with closing(sqlite3.connect(tmp_path / "app.db")) as db:
-        db.executescript("CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);")
-    file = tmp_path / "config.toml"
-    file.write_text('[source]\ndb = "app.db"\n[bigquery]\nproject = "demo"\ndataset = "d"\n'
-                    'rest_endpoint = "127.0.0.1:9"\ngrpc_endpoint = "127.0.0.1:9"\n[sync]\nverify_interval = 0\n'
-                    '[[tables]]\nname = "a"\n[[tables]]\nname = "b"\n', encoding="utf-8")
-    config = load(file, environ={})
-    with locked_state(config) as held, open_rooms(config, {}, held=held, stop=StopEvent()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def loop(session: Session) -> Iterator[Loop]:
-    one = Loop(session, queue.SimpleQueue())
-    yield one
-    one.begin_end()
 
 
 @pytest.fixture

@@ -31,14 +31,10 @@ def bench(workbench: Workbench) -> Workbench:
     return workbench
 
 
-def synced(bench: Workbench, **options: Any) -> CycleOutcome:  # noqa: ANN401
+def synced(bench: Workbench, **options: Any) -> CycleOutcome:
     outcome = bench.sync(**options)["t"]
     assert (outcome.error, outcome.swept) == (None, False)
     return outcome
-
-
-def target(bench: Workbench) -> list[int]:
-    return [row["id"] for row in bench.rows("t", "id")]
 
 
 def ledger(bench: Workbench) -> list[int]:
@@ -51,7 +47,7 @@ def ledger(bench: Workbench) -> list[int]:
 def test_the_first_copy_is_a_pass_from_the_beginning(bench: Workbench) -> None:
     outcome = synced(bench)
     assert (outcome.rows_upserted, outcome.merges) == (ROWS, 7)
-    assert target(bench) == list(range(ROWS))
+    assert ids(bench) == list(range(ROWS))
     again = synced(bench)
     assert (again.merges, again.rows_read) == (0, 7), "the overlap and nothing else"
 
@@ -66,7 +62,7 @@ def test_the_ledger_keeps_the_overlap_alone(bench: Workbench) -> None:
     bench.db.execute("UPDATE t SET v = 'changed', at = ? WHERE id = 3", (NOW - 1,))
     assert synced(bench).rows_upserted == 1
     assert ledger(bench) == [NOW - 1]
-    assert (synced(bench).merges, len(target(bench))) == (0, ROWS + 1)
+    assert (synced(bench).merges, len(ids(bench))) == (0, ROWS + 1)
     assert bench.rows("t", "id")[3]["v"] == "changed"
 
 
@@ -76,7 +72,7 @@ def test_deletes_are_given_up_whatever_is_asked_of_sweeps(bench: Workbench, mode
     bench.db.execute("DELETE FROM t WHERE id IN (3, 48)")
     outcome = synced(bench, sweep=mode)
     assert (outcome.rows_deleted, outcome.merges) == (0, 0)
-    assert target(bench) == list(range(ROWS))
+    assert ids(bench) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("how", ["lost", "full"])
@@ -87,7 +83,7 @@ def test_when_the_state_is_lost_everything_is_sent_again(bench: Workbench, how: 
     if how == "lost":
         shutil.rmtree(bench.state_path.parent)
     assert synced(bench, full=how == "full").rows_upserted == ROWS - 1
-    assert target(bench) == list(range(ROWS)), "what left the source stays"
+    assert ids(bench) == list(range(ROWS)), "what left the source stays"
     assert bench.rows("t", "id")[7]["v"] == "v7"
     assert synced(bench).merges == 0
 
@@ -96,7 +92,7 @@ def test_a_target_that_was_dropped_is_filled_again(bench: Workbench) -> None:
     synced(bench)
     bench.rest.delete_table(f"{bench.dataset}.t")
     assert synced(bench).rows_upserted == ROWS
-    assert target(bench) == list(range(ROWS))
+    assert ids(bench) == list(range(ROWS))
 
 
 def test_a_table_whose_watermark_can_not_be_used_is_told(workbench: Workbench) -> None:
@@ -117,7 +113,7 @@ def test_switched_on_again_a_sweep_finds_what_was_given_up(bench: Workbench) -> 
     assert synced(bench).merges == 0
     bench.configure(TABLE.replace('sweep = "off"\n', ""))
     assert bench.sync()["t"].error is None
-    assert (bench.verify("t").rows_different, target(bench)) == (0, list(range(-1, ROWS)))
+    assert (bench.verify("t").rows_different, ids(bench)) == (0, list(range(-1, ROWS)))
 
 
 def test_sweeps_switched_on_again_find_what_was_deleted_meanwhile(workbench: Workbench) -> None:

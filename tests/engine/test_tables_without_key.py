@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import closing
 
 import pytest
-from tests.engine.application import execute
+from tests.engine.application import execute, series
 from tests.engine.places import at_place
 from tests.workbench import Workbench
 
@@ -17,12 +17,6 @@ TABLE = '[[tables]]\nname = "log"\nmode = "append"\n'
 WITH_WATERMARK = TABLE + 'watermark = ["logged_at"]\n'
 CREATE = "CREATE TABLE log (logged_at INTEGER NOT NULL, level TEXT, text TEXT)"
 BASE_S = 1_750_000_000
-
-
-def series(last: int) -> str:
-    """The numbers from 1 to the last one, as FROM takes them."""
-    return (f"(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < {last})"
-            " SELECT * FROM n)")
 
 
 def contents(

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from bqsync.engine.turns import Turns
 
@@ -73,7 +74,7 @@ def test_those_that_wait_come_in_the_order_in_which_they_came() -> None:
 
     threads = []
     for number in range(8):
-        threads.append(started(lambda number=number: work(number)))  # type: ignore[misc]
+        threads.append(started(partial(work, number)))
         queued(turns, number + 1)
     first.leave()
     assert joined(*threads)

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _ALTER = re.compile(r"((?:ALTER|DROP) TABLE .*?)(?= and sync again|;|$)")
 
 
-def synced(bench: Workbench, **options: Any) -> CycleOutcome:  # noqa: ANN401
+def synced(bench: Workbench, **options: Any) -> CycleOutcome:
     """A cycle of the table `t` that goes well."""
     outcome = bench.sync(**options)["t"]
     assert outcome.error is None, outcome.error
     return outcome
 
 
-def refused(bench: Workbench, kind: str = "target_incompatible", **options: Any) -> Mapping[str, str]:  # noqa: ANN401
+def refused(bench: Workbench, kind: str = "target_incompatible", **options: Any) -> Mapping[str, str]:
     """The error of a cycle that stops the table `t`, before it has sent anything."""
     outcome = bench.sync(**options)["t"]
     assert outcome.error is not None
@@ -54,7 +54,7 @@ def fields(bench: Workbench, table: str = "t") -> list[tuple[str, str, str]]:
             for field in bench.rest.get_table(f"{bench.dataset}.{table}").schema]
 
 
-def follows(bench: Workbench, *, table: str = "t", kept: tuple[str, ...] = (), **options: Any) -> CycleOutcome:  # noqa: ANN401
+def follows(bench: Workbench, *, table: str = "t", kept: tuple[str, ...] = (), **options: Any) -> CycleOutcome:
     """
     A cycle that goes well, after which the target holds the source's rows, cell by cell.
 

@@ -116,7 +116,7 @@ def test_check_tells_what_the_next_sync_would_widen_and_alters_nothing(workbench
     assert fields(workbench) == [("id", "INT64", "NULLABLE"), ("n", "INT64", "NULLABLE"), ("v", "STRING", "NULLABLE")]
 
 
-def rebuild(bench: Workbench, column: str, update: Any) -> None:  # noqa: ANN401
+def rebuild(bench: Workbench, column: str, update: Any) -> None:
     """The table as SQLite's documentation rebuilds one, with another declaration of its second column."""
     name = column.split(maxsplit=1)[0]
     bench.fill(f"CREATE TABLE new_t (id INTEGER PRIMARY KEY, {column}); INSERT INTO new_t SELECT id, {name} FROM t;"

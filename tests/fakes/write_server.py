@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import any_pb2
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Fault:
     without_offset: bool = False
     answers_twice: bool = False
 
-    def as_status(self) -> Any:  # noqa: ANN401 (google.rpc has no annotations)
+    def as_status(self) -> Any:
         status = status_pb2.Status(code=self.status.value[0], message=self.message)
         if self.code:
             detail = any_pb2.Any()

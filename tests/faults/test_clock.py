@@ -21,7 +21,8 @@ from tests.faults.running import TABLES, filled
 from tests.workbench import Workbench
 
 import bqsync
-from bqsync.engine.loop import Loop, drain
+from bqsync.engine.inbox import drain
+from bqsync.engine.loop import Loop
 from bqsync.engine.opening import locked_state, open_rooms
 from bqsync.model import CycleOutcome
 
@@ -132,8 +133,7 @@ def test_the_hour_that_comes_twice_loses_no_row(workbench: Workbench) -> None:
 
 WALL_CLOCK = {
     "capture/file_state.py": "whether a time stamp of a file is fresh",
-    "cli/moments.py": "how long ago something was, for a person",
-    "cli/summary_view.py": "the same, of the lines of a log that is followed",
+    "cli/summary_view.py": "how long ago the lines of a log were written that is followed, for a person",
     "deliver/translate.py": "how long it is until a date that BigQuery asks to be left alone till",
     "deliver/staging.py": "the name and the end of a staging table, by the clock of BigQuery's users",
     "deliver/warm.py": "whether a staging table that was made before its time is about to expire",

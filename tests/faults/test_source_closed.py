@@ -138,7 +138,7 @@ def test_a_wal_that_a_crash_left_is_read_and_one_without_its_shm_is_waited_for(w
                   "INSERT INTO plain VALUES (60, 'left in the -wal')")
         assert side_files(workbench) == {"-wal", "-shm"}
         life.wait_until(lambda: "left in the -wal" in {row["v"] for row in rows(workbench)}, "what stands in the -wal")
-        os.unlink(f"{workbench.db_path}-shm")  # noqa: PTH108
+        os.unlink(f"{workbench.db_path}-shm")
         workbench.db_path.touch()
         told = life.wait("sync.failed", code="E205")
         assert "no -shm file" in told["what"]

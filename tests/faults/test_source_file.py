@@ -73,7 +73,7 @@ def test_a_file_that_is_deleted_under_its_application_is_waited_for(workbench: W
         backup = workbench.folder / "backup.db"
         workbench.db.execute(f"VACUUM INTO '{backup}'")
         for suffix in ("", "-wal", "-shm"):
-            os.unlink(f"{workbench.db_path}{suffix}")  # noqa: PTH108
+            os.unlink(f"{workbench.db_path}{suffix}")
         life.wait("source.unavailable", code="E201")
         workbench.db.close()
         assert (len(target(workbench, "plain")), len(target(workbench, "marked"))) == (5, 10)
@@ -104,7 +104,7 @@ def test_an_old_wal_beside_a_new_file_is_not_read(workbench: Workbench) -> None:
         life.wait_until(lambda: "(E205)" in life.status(), "a status that says so")
         assert (70, "of the backup") not in target(workbench, "plain")
         for suffix in ("-wal", "-shm"):
-            os.unlink(f"{workbench.db_path}{suffix}")  # noqa: PTH108
+            os.unlink(f"{workbench.db_path}{suffix}")
         reconnect(workbench)
         life.wait("sync.recovered", code="E205")
         copied(life, workbench)
@@ -153,7 +153,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
     if os.geteuid() or shutil.which("mkfs.ext4") is None:
         pytest.skip("only root can mount a file system, and mkfs.ext4 makes it")
-    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)  # noqa: S607
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)  # noqa: S607 - the machine's
     try:
         do("mount")
     except subprocess.CalledProcessError:

@@ -24,7 +24,7 @@ def small_disk(workbench: Workbench) -> Iterator[Path]:
     if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("only root can mount a file system, and not in every container")
     yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S607
+    subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S607 - the machine's
 
 
 def many(bench: Workbench, first: int) -> None:

@@ -7,11 +7,12 @@ Nothing of the project is used here: a mistake that it makes twice, once in enco
 from __future__ import annotations
 
 import sqlite3
-import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
+
+from tests.cells import is_same
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
 """Rows by key, and there by column."""
@@ -81,12 +82,6 @@ def assert_equal(expected: Rows, actual: Rows) -> None:
     wrong = [
         (key, name, value, actual[key].get(name, "no such column"))
         for key, row in expected.items() for name, value in row.items()
-        if name not in actual[key] or not _is_same(value, actual[key][name])
+        if name not in actual[key] or not is_same(value, actual[key][name])
     ]
     assert wrong == []
-
-
-def _is_same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return struct.pack("<d", one) == struct.pack("<d", other)
-    return type(one) is type(other) and one == other

@@ -25,8 +25,8 @@ EXACT: dict[str, list[tuple[object, Any]]] = {
     ],
     "DATETIME": [
         ("2024-02-29 12:34:56.123456", datetime(2024, 2, 29, 12, 34, 56, 123456)),  # noqa: DTZ001 - a DATETIME has no zone
-        ("2024-02-29T00:00:00", datetime(2024, 2, 29)), ("0001-01-01 00:00", datetime.min),  # noqa: DTZ001, DTZ901
-        ("9999-12-31 23:59:59.999999", datetime.max), ("2024-01-01", datetime(2024, 1, 1)),  # noqa: DTZ001, DTZ901
+        ("2024-02-29T00:00:00", datetime(2024, 2, 29)), ("0001-01-01 00:00", datetime.min),  # noqa: DTZ001, DTZ901 - civil
+        ("9999-12-31 23:59:59.999999", datetime.max), ("2024-01-01", datetime(2024, 1, 1)),  # noqa: DTZ001, DTZ901 - civil
     ],
     "TIME": [
         ("00:00:00", time.min), ("23:59:59.999999", time.max), ("12:34", time(12, 34)),

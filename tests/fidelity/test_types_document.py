@@ -33,7 +33,7 @@ EXAMPLES = [Example(found["type"], found["format"] or "", found["value"], found[
 COLUMNS = sorted({(example.type, example.format) for example in EXAMPLES})
 
 
-def shown(value: Any) -> str:  # noqa: ANN401
+def shown(value: Any) -> str:
     """As the page prints what arrives: instants as their text, everything else as Python's literal."""
     is_instant = isinstance(value, datetime) and value.tzinfo is not None
     if isinstance(value, Decimal):

@@ -19,7 +19,7 @@ def create(path: str, mode: str, script: str, file_mode: int = 0o644) -> None:
     connection.execute(f"PRAGMA journal_mode = {mode}")
     connection.executescript(script)
     connection.close()
-    os.chmod(path, file_mode)  # noqa: PTH101 - side files get the mode of the database
+    os.chmod(path, file_mode)  # side files get the mode of the database
 
 
 def open_(path: str, *statements: str, busy_timeout_s: float = 0) -> list[list[object]]:
@@ -41,11 +41,11 @@ def close(path: str) -> None:
 
 
 def leave(path: str, mode: int) -> None:
-    os.chmod(path, mode)  # noqa: PTH101
+    os.chmod(path, mode)
 
 
 def replace(path: str, other: str) -> None:
-    os.replace(path, other)  # noqa: PTH105
+    os.replace(path, other)
 
 
 def write_balanced(path: str, mode: str, busy_timeout_s: float = 0) -> dict[str, int]:
@@ -95,6 +95,6 @@ def visit(path: str, times: int, pause_s: float) -> dict[str, int]:
                 raise
             busy += 1
         connection.close()
-        left += os.path.exists(f"{path}-wal")  # noqa: PTH110
+        left += os.path.exists(f"{path}-wal")
         time.sleep(random.uniform(0, 2 * pause_s))
     return {"left": left, "busy": busy}

@@ -61,7 +61,7 @@ class Person:
                  trace: TracebackType | None) -> None:
         self.kill()
 
-    def do(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def do(self, name: str, *arguments: object) -> Any:
         """Ask for a function, and wait for what it returns."""
         self.begin(name, *arguments)
         return self.end()
@@ -71,7 +71,7 @@ class Person:
         self._process.stdin.write(json.dumps([name, arguments]) + "\n")
         self._process.stdin.flush()
 
-    def end(self) -> Any:  # noqa: ANN401
+    def end(self) -> Any:
         """What the function returned that was begun. A function that goes on until it is told ends by `tell`."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

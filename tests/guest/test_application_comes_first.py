@@ -77,7 +77,7 @@ def test_a_wal_that_was_deleted_under_its_application_is_told(path: Path, applic
     application.do("create", str(path), "wal", SCRIPT, 0o664)
     application.do("open_", str(path), "INSERT INTO t VALUES (3, 'c')")
     for suffix in ("-wal", "-shm"):
-        os.unlink(f"{path}{suffix}")  # noqa: PTH108
+        os.unlink(f"{path}{suffix}")
     refused(guest.do("rows", str(path)), "source_busy", "the -wal was deleted")
     assert list(traces(path.parent)) == ["app.db"]
 

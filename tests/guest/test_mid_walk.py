@@ -105,11 +105,11 @@ def test_another_file_beside_the_old_wal(path: Path, application: Person, strang
     application.do("open_", str(path), "PRAGMA wal_autocheckpoint = 0", "UPDATE t SET x = 'old'")
     assert {row[1] for row in start(path, stranger)} == {"old"}
     application.kill()
-    os.replace(another(path, "wal"), path)  # noqa: PTH105
+    os.replace(another(path, "wal"), path)
     if has_shm:
         assert {row[1] for row in stranger.do("rows", str(path))["rows"]} == {"old"}
     else:
-        os.unlink(f"{path}-shm")  # noqa: PTH108
+        os.unlink(f"{path}-shm")
     before = traces(path.parent)
     refused(stranger.do("next_page"), "source_busy", "SQLite would take that -wal")
     assert traces(path.parent) == before
@@ -120,9 +120,9 @@ def test_another_file_whose_old_wal_was_removed_is_read(path: Path, application:
     application.do("open_", str(path), "PRAGMA wal_autocheckpoint = 0", "UPDATE t SET x = 'old'")
     start(path, stranger)
     application.kill()
-    os.replace(another(path, "wal"), path)  # noqa: PTH105
+    os.replace(another(path, "wal"), path)
     for suffix in ("-wal", "-shm"):
-        os.unlink(f"{path}{suffix}")  # noqa: PTH108
+        os.unlink(f"{path}{suffix}")
     with Person("tests.guest.applications", APPLICATION) as again:
         again.do("open_", str(path), "UPDATE t SET x = 'new' WHERE k > 300")
         rows = stranger.do("next_page")["rows"] + rest(stranger)

@@ -104,7 +104,7 @@ def test_a_wal_that_a_crash_left(place: tuple[Path, int], guest: Person) -> None
 def test_a_wal_that_a_crash_left_without_its_shm(world: Path, guest: Person) -> None:
     path = given_to_the_application(world / "data", 0o2775) / "app.db"
     crash(path, 0o664)
-    os.unlink(f"{path}-shm")  # noqa: PTH108
+    os.unlink(f"{path}-shm")
     refused(read_without_a_trace(guest, path), "source_busy", "a crash or a copy")
     heals(path, guest)
 

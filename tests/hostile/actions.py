@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import any_pb2, duration_pb2
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 
 
 class Method(StrEnum):
@@ -97,7 +97,7 @@ class StorageFailure:
     in_band: bool = False
     """AppendRows: said in an answer; the call goes on."""
 
-    def as_status(self) -> Any:  # noqa: ANN401 (google.rpc has no annotations)
+    def as_status(self) -> Any:
         status = status_pb2.Status(code=self.status.value[0], message=self.message)
         if self.code:
             _attach(status, types.StorageError.pb(types.StorageError(code=self.code)))
@@ -210,7 +210,7 @@ Action: TypeAlias = (
 )
 
 
-def _attach(status: Any, message: Any) -> None:  # noqa: ANN401
+def _attach(status: Any, message: Any) -> None:
     detail = any_pb2.Any()
     detail.Pack(message)
     status.details.append(detail)

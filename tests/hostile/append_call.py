@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from google.cloud.bigquery_storage_v1 import types
-from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import code_pb2, status_pb2
 from tests.hostile.actions import (
     Action,
     Delay,
@@ -190,6 +190,6 @@ def _refusal(rows: Sequence[bytes], marker: bytes) -> bytes:
     return _failed(status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=message), errors)
 
 
-def _failed(status: Any, row_errors: Sequence[types.RowError]) -> bytes:  # noqa: ANN401
+def _failed(status: Any, row_errors: Sequence[types.RowError]) -> bytes:
     answer: bytes = types.AppendRowsResponse.serialize(types.AppendRowsResponse(error=status, row_errors=row_errors))
     return answer

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2
 from tests.hostile.actions import (
     Action,
     Delay,

@@ -86,7 +86,7 @@ class Wire:
 class Appending:
     """One AppendRows call."""
 
-    def __init__(self, stream: str, outgoing: queue.SimpleQueue[bytes | None], call: Any) -> None:  # noqa: ANN401
+    def __init__(self, stream: str, outgoing: queue.SimpleQueue[bytes | None], call: Any) -> None:
         self._stream = stream
         self._outgoing = outgoing
         self.call = call

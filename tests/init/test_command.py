@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SCRIPT = "CREATE TABLE orders (number INTEGER PRIMARY KEY, total NUMERIC); INSERT INTO orders VALUES (1, 0.3);"
 
 
-def init(folder: Path, *arguments: str, code: int = 0) -> Any:  # noqa: ANN401 - whatever it prints as JSON
+def init(folder: Path, *arguments: str, code: int = 0) -> Any:
     done = run_command("init", *arguments, "--json", folder=folder)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout)

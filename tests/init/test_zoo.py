@@ -20,7 +20,7 @@ SCRIPT = Path(__file__).with_name("zoo.sql").read_text(encoding="utf-8")
 def test_four_commands_lead_to_a_verified_copy(tmp_path: Path, emulator: Endpoints) -> None:
     make(tmp_path / "zoo app.db", SCRIPT)
 
-    def run(*arguments: str) -> Any:  # noqa: ANN401 - whatever the command prints as JSON
+    def run(*arguments: str) -> Any:
         done = run_command(*arguments, "--json", folder=tmp_path, **variables(emulator))
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)

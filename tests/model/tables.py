@@ -121,7 +121,7 @@ def target_cell(value: Cell, kind: Kind) -> Cell:
     return value
 
 
-def _cell(name: str, value: Cell, kind: Kind) -> Any:  # noqa: ANN401 - a cell, or the mark of a bad one
+def _cell(name: str, value: Cell, kind: Kind) -> Any:
     if value is None:
         return None
     if name in kind.key:
@@ -133,7 +133,7 @@ def _cell(name: str, value: Cell, kind: Kind) -> Any:  # noqa: ANN401 - a cell, 
     return value if isinstance(value, str) else _BAD
 
 
-def _instant(value: Cell, kind: Kind) -> Any:  # noqa: ANN401
+def _instant(value: Cell, kind: Kind) -> Any:
     if kind.stamp is _iso:
         if not isinstance(value, str):
             return _BAD

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def test_what_is_no_snapshot_is_not_taken_for_one(file: Path) -> None:
     later = DOCUMENT.replace(f'"version":{VERSION}'.encode(), f'"version":{VERSION + 1}'.encode())
     assert later != DOCUMENT
     for answer in (b"", b"{}", later, b'{"a": "\xff"}', b" " * (MAX_BYTES + 1)):
-        control = ControlSocket(file, lambda answer=answer: answer)  # type: ignore[misc]
+        control = ControlSocket(file, partial(bytes, answer))
         try:
             assert ask(file) is None
         finally:

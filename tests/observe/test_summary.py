@@ -10,12 +10,12 @@ from bqsync.observe.selection import Selection
 from bqsync.observe.summary import Summary
 
 
-def line(minute: int, event: str, level: str = "info", **fields: Any) -> bytes:  # noqa: ANN401 - whatever JSON takes
+def line(minute: int, event: str, level: str = "info", **fields: Any) -> bytes:
     return json.dumps({"timestamp": f"2026-03-01T09:{minute:02}:00.000000Z", "level": level, "event": event,
                        **fields}).encode()
 
 
-def cycle(minute: int, table: str, upserted: int, *, quarantined: int = 0, **fields: Any) -> bytes:  # noqa: ANN401
+def cycle(minute: int, table: str, upserted: int, *, quarantined: int = 0, **fields: Any) -> bytes:
     return line(minute, "sync.completed", table=table, rows_upserted=upserted, rows_deleted=1,
                 quarantine_total=quarantined, durations_s={"read": 0.1, "merge": 0.4}, **fields)
 

@@ -22,11 +22,11 @@ EVIL = "\x1b]0;x\x07\x9b2J\u202e\x7f\n"
 HEADING = "-- 2026-03-01, Sunday --"
 
 
-def line(**fields: Any) -> bytes:  # noqa: ANN401 - whatever JSON takes
+def line(**fields: Any) -> bytes:
     return json.dumps({**HEAD, **fields}, ensure_ascii=False).encode()
 
 
-def shown(*lines: bytes, color: bool = False, **choice: Any) -> list[str]:  # noqa: ANN401 - of the selection
+def shown(*lines: bytes, color: bool = False, **choice: Any) -> list[str]:
     return list(Transcript(Selection(**choice), color=color, zone=UTC).shown(lines))
 
 

@@ -13,14 +13,14 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.daemon.life import wait_until
+
 PATIENCE_S = 90.0
-_LOOK_S = 0.05
 _READ_BYTES = 1 << 16
 _FLAGS = (
     "--headless=new", "--remote-debugging-pipe", "--disable-gpu", "--no-first-run", "--no-default-browser-check",
@@ -86,7 +86,7 @@ class Chromium:
         self.call("Page.navigate", url=url)
         wait_for(lambda: self.value("document.readyState") == "complete" and self.value("location.href") == url, url)
 
-    def value(self, expression: str) -> Any:  # noqa: ANN401 - whatever JSON takes
+    def value(self, expression: str) -> Any:
         """What an expression in the page comes to."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
@@ -123,11 +123,8 @@ class Chromium:
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until it is so."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S} s: {what}"
-        time.sleep(_LOOK_S)
+    """Wait for a condition with the patience that a browser takes."""
+    wait_until(condition, what, PATIENCE_S)
 
 
 def _start(path: str, folder: Path) -> tuple[int, int, int]:
@@ -139,7 +136,6 @@ def _start(path: str, folder: Path) -> tuple[int, int, int]:
     os.close(its_in)
     os.close(its_out)
     return pid, to, from_
-
 
 
 def _higher(descriptor: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.observe.lag_trace import STEP_S, STEPS
@@ -18,7 +19,7 @@ LIVE = LiveTableStatus(is_running=False, pending_since_us=None, lag_s=0.0, failu
                        merge_interval_s=0.0, doubtful_since_us=None)
 
 
-def table(name: str, **more: object) -> TableStatus:
+def table(name: str, **more: Any) -> TableStatus:
     """A table that is well, but for what is said."""
     well = TableStatus(
         name=name, health=Health.OK, target=f"p.d.{name}", rows=1_234, quarantined=0, reconcile_pending=False,
@@ -26,7 +27,7 @@ def table(name: str, **more: object) -> TableStatus:
         last_sweep_us=NOW_US - 60_000_000, sweep_due=None, next_sweep_us=NOW_US + 60_000_000, last_verify_us=None,
         next_verify_us=None, suspicion=None, deletes_held=0, confirm_deletes=None, merge_interval_s=0.0,
         bytes_billed_today=3 << 20, merges_today=4, live=LIVE)
-    return replace(well, **more)  # type: ignore[arg-type]
+    return replace(well, **more)
 
 
 def failing(name: str) -> TableStatus:
@@ -36,12 +37,12 @@ def failing(name: str) -> TableStatus:
     return table(name, health=Health.FAILED, last_error=FOREIGN, live=live)
 
 
-def cycle(**more: object) -> PastCycle:
+def cycle(**more: Any) -> PastCycle:
     """One that has sent a few rows."""
-    fields: dict[str, object] = {
+    fields: dict[str, Any] = {
         "ended_us": NOW_US - 300_000_000, "duration_s": 1.25, "swept": False, "rows_upserted": 12, "rows_deleted": 3,
         "rows_quarantined": 0, "bytes_billed": 20 << 20, "lag_s": 1.5, "code": None, "times": 1}
-    return PastCycle(**{**fields, **more})  # type: ignore[arg-type]
+    return PastCycle(**{**fields, **more})
 
 
 def snapshot(*tables: TableStatus, daemon: DaemonStatus | None = None) -> Snapshot:

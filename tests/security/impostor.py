@@ -114,7 +114,7 @@ def _inner(impostor: Impostor, host: str) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST  # noqa: N815
+        do_GET = do_POST  # noqa: N815 - the library's name
 
         def log_message(self, *_: object) -> None:
             pass

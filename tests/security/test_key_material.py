@@ -137,8 +137,8 @@ def grpc_listener() -> Iterator[tuple[str, list[Sequence[str]]]]:
     """The same by gRPC, with the names of the metadata."""
     heard: list[Sequence[str]] = []
 
-    class Listener(grpc.GenericRpcHandler):  # type: ignore[misc]
-        def service(self, details: Any) -> None:  # noqa: ANN401
+    class Listener(grpc.GenericRpcHandler):  # type: ignore[misc] # without annotations
+        def service(self, details: Any) -> None:
             heard.append([name for name, _ in details.invocation_metadata])
 
     server = grpc.server(ThreadPoolExecutor(1), handlers=[Listener()])

@@ -164,7 +164,7 @@ def expected(db: sqlite3.Connection, kind: Kind) -> Expected:
     return wanted
 
 
-def _arrived(name: str, value: Cell, kind: Kind) -> Any:  # noqa: ANN401 - a cell, or the mark of a bad one
+def _arrived(name: str, value: Cell, kind: Kind) -> Any:
     if value is None or name in kind.key:
         return value
     if name == "ts":
@@ -173,7 +173,7 @@ def _arrived(name: str, value: Cell, kind: Kind) -> Any:  # noqa: ANN401 - a cel
     return value if type(value) is wanted else _BAD
 
 
-def _instant(value: Cell, kind: Kind) -> Any:  # noqa: ANN401
+def _instant(value: Cell, kind: Kind) -> Any:
     if kind.stamp is _iso:
         try:
             return datetime.strptime(str(value), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)

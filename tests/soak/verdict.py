@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import struct
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 
+from tests.cells import is_same
 from tests.soak.report import Report, SoakError
 from tests.soak.site import Site
 from tests.soak.tables import MARK, Expected, Key, Kind, Row, expected
@@ -53,7 +53,7 @@ def _target(site: Site, kind: Kind) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = {}
     for row in site.rows(f"SELECT * FROM {{d}}.{kind.name}"):
         if row.pop(MARK, None) is None:
-            found.setdefault(tuple(row[name] for name in kind.key), []).append(row)  # type: ignore[misc]
+            found.setdefault(tuple(row[name] for name in kind.key), []).append(row)  # type: ignore[misc] # of Cells
     return found
 
 
@@ -89,17 +89,11 @@ def differences(kind: Kind, wanted: Expected, target: dict[Key, list[Row]], ours
         arrived = target[key][0]
         # Columns that only the target has: those of a source that was restored to fewer of them. They are NULL.
         columns = sorted(name for name in row.keys() | (arrived.keys() & ours)
-                         if not _is_same(row.get(name), arrived.get(name)))
+                         if not is_same(row.get(name), arrived.get(name)))
         if columns:
             told.append(f"{kind.name} {key} differs in {', '.join(columns)}: " + "; ".join(
                 f"{row.get(name)!r} is {arrived.get(name)!r}" for name in columns))
     return told
-
-
-def _is_same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return struct.pack("<d", one) == struct.pack("<d", other)
-    return type(one) is type(other) and one == other
 
 
 def _ask_quarantine(site: Site, waiting: set[tuple[str, Key]]) -> None:

@@ -140,7 +140,7 @@ def test_the_source_key_is_kept_beside_the_key(ledger: Ledger) -> None:
 def test_a_commit_is_whole_or_absent_and_ends_the_intent(ledger: Ledger, table: TableState) -> None:
     table.record_intent(Intent(job_id="j", staging_table="s"))
     broken = delivering([delivery(b"a")])
-    broken.rejected[b"q"] = RejectedRow(b"q", None, None, Reason.NULL_KEY, 1)  # type: ignore[arg-type]
+    broken.rejected[b"q"] = RejectedRow(b"q", None, None, Reason.NULL_KEY, 1)  # type: ignore[arg-type] # on purpose
     with pytest.raises(BqsyncError) as caught:
         ledger.commit(broken, "v1")
     assert "NOT NULL" in caught.value.why

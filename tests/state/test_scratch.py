@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.properties import COSTLY
 
-from bqsync.state.scratch import Scratch, Tally
+from bqsync.state.scratch import DigestCounts, Scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,16 +62,16 @@ def test_its_file_has_no_name_that_a_kill_could_leave_behind(tmp_path: Path) -> 
 
 @COSTLY
 @given(st.lists(st.lists(KEYS)))
-def test_a_tally_tells_how_often_each_was_met_before(tmp_path: Path, pages: list[list[bytes]]) -> None:
+def test_it_tells_how_often_each_was_met_before(tmp_path: Path, pages: list[list[bytes]]) -> None:
     met: Counter[bytes] = Counter()
-    with Tally(tmp_path) as tally:
+    with DigestCounts(tmp_path) as counted:
         for page in pages:
-            assert tally.add(Counter(page)) == {key: met[key] for key in page if met[key]}
+            assert counted.add(Counter(page)) == {key: met[key] for key in page if met[key]}
             met.update(page)
 
 
-def test_a_tally_takes_more_than_sqlite_takes_at_once(tmp_path: Path) -> None:
+def test_counts_take_more_than_sqlite_takes_at_once(tmp_path: Path) -> None:
     counts = {str(number).encode(): number for number in range(1, 3_000)}
-    with Tally(tmp_path) as tally:
-        assert tally.add(counts) == {}
-        assert tally.add(counts) == counts
+    with DigestCounts(tmp_path) as counted:
+        assert counted.add(counts) == {}
+        assert counted.add(counts) == counts

@@ -9,7 +9,7 @@ import pytest
 
 from bqsync.model import SourceIdentity
 from bqsync.state.sources import note_identity
-from bqsync.state.tables import Pace, TableState
+from bqsync.state.tables import Effort, TableState
 
 if TYPE_CHECKING:
     from bqsync.state.store import Store
@@ -52,7 +52,7 @@ def test_a_suspicion_outlives_requests_without_one_and_ends_with_a_sweep(table: 
     table.record_pass(1_500, 7)
     table.record_attempt({"code": "E1"}, 1_600)
     assert table.sweep_request().suspicion is not None, "neither a pass nor a failure ends it"
-    assert (table.sweep_request().last_pass, table.sweep_request().last_attempt_us) == (Pace(1_500, 7), 1_600)
+    assert (table.sweep_request().last_pass, table.sweep_request().last_attempt_us) == (Effort(1_500, 7), 1_600)
     table.record_sweep(request, "v1", 2_000)
     assert table.sweep_request().suspicion is None
 
@@ -108,4 +108,4 @@ def test_a_source_with_numbers_of_any_size_is_noted(store: Store) -> None:
 def test_a_walk_is_noted_whether_it_ended_well_or_not(table: TableState) -> None:
     table.record_walk(1_000, 50)
     request = table.sweep_request()
-    assert (request.is_due, request.last_sweep_us, request.last_walk) == (True, None, Pace(1_000, 50))
+    assert (request.is_due, request.last_sweep_us, request.last_walk) == (True, None, Effort(1_000, 50))

@@ -53,7 +53,7 @@ def files(site: Site, report: Report) -> None:
     report.check("other processes can't be seen", re.search(r"hidepid=(invisible|2)", proc), proc)
     report.check("nor what /proc tells of the kernel", "subset=pid" in proc, proc)
     site.machine.output("touch", "/tmp/somebody", "/var/tmp/somebody")  # noqa: S108 - in the machine
-    seen = _inside(site, pid, "ls", "/tmp", "/var/tmp")  # noqa: S108
+    seen = _inside(site, pid, "ls", "/tmp", "/var/tmp")  # noqa: S108 - within the machine
     report.check("it has a folder of its own for temporary files", "somebody" not in seen, seen)
     devices = _inside(site, pid, "sh", "-c", "ls -l /dev | grep -c ^b").strip()
     report.equal("there is no block device", devices, "0")

@@ -50,7 +50,7 @@ def install(site: Site, report: Report) -> None:
     told = machine.run("bqsync", "--version")
     report.check("`bqsync` is in the PATH", re.match(r"bqsync \d", told.stdout), told.stdout + told.stderr)
     machine.output("cp", EXAMPLE, "/tmp/config.toml")  # noqa: S108 - within the machine
-    example = machine.run("bqsync", "check", "--offline", "-c", "/tmp/config.toml")  # noqa: S108
+    example = machine.run("bqsync", "check", "--offline", "-c", "/tmp/config.toml")  # noqa: S108 - within the machine
     report.check("the example passes a check", example.returncode == 0, example.stdout + example.stderr)
     verified = machine.run("systemd-analyze", "verify", "--man=no", "bqsync.service", "bqsync@shop.service")
     report.check("systemd-analyze finds no fault", not verified.stdout + verified.stderr,

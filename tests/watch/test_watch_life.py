@@ -118,7 +118,7 @@ def test_a_dead_thread_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     with watching(tmp_path / "app.db") as (watch, witness):
         [thread] = [thread for thread in threading.enumerate() if thread.name == "bqsync-watch"]
-        thread.handle_event = fail  # type: ignore[attr-defined]
+        thread.handle_event = fail  # type: ignore[attr-defined] # watchdog's own name
         (tmp_path / "app.db").touch()
         thread.join()
         witness.forget()

@@ -13,6 +13,7 @@ from bqsync.cli.completion import completion
 from bqsync.cli.demo import demo
 from bqsync.cli.explain import explain
 from bqsync.cli.init import init
+from bqsync.cli.options import INTERRUPTED
 from bqsync.cli.output import abandon_output, print_json, show_error
 from bqsync.cli.plan import plan
 from bqsync.cli.protos import protos
@@ -26,7 +27,6 @@ from bqsync.cli.tail import tail
 from bqsync.cli.verify import verify
 from bqsync.errors import BqsyncError, ExitCode, internal_error
 
-_INTERRUPTED = 130
 _TOLD_LIBRARIES = ("google-cloud-bigquery", "google-cloud-bigquery-storage", "grpcio", "protobuf", "sqlalchemy",
                    "watchdog")
 """What a report of a fault depends on."""
@@ -69,7 +69,7 @@ def main() -> NoReturn:
         error.show()
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         abandon_output()
         sys.exit(ExitCode.FAILED)

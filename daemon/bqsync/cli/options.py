@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+INTERRUPTED = 130
+"""The exit code after a SIGINT: 128 and its number, as of a shell."""
+
 
 def common_options(function: Function) -> Function:
     """Give a command `--config`, `--log-level` and `--log-format`; it receives the loaded configuration as `config`."""
@@ -25,12 +28,12 @@ def common_options(function: Function) -> Function:
     @config_option
     @log_options
     @functools.wraps(function)
-    def command(*arguments: Any, config_file: Path | None, log_level: str | None, log_format: str | None,  # noqa: ANN401
-                **options: Any) -> Any:  # noqa: ANN401
+    def command(*arguments: Any, config_file: Path | None, log_level: str | None, log_format: str | None,
+                **options: Any) -> Any:
         config = load_config(config_file, {"log.level": log_level, "log.format": log_format})
         return function(*arguments, config=config, **options)
 
-    return command  # type: ignore[return-value]
+    return cast("Function", command)
 
 
 def config_option(function: Function) -> Function:

@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from bqsync.errors import BqsyncError, ConfigurationError
-from bqsync.observe.render import escape_json, one_line
+from bqsync.errors import BqsyncError, ConfigurationError, one_line, render_error
+from bqsync.observe.render import escape_json
 
 _MARGIN = "\n        "
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -37,18 +37,16 @@ def within(text: str) -> str:
 
 def show_error(error: BqsyncError) -> None:
     """What, why and fix, on standard error."""
-    shown = BqsyncError(error.kind, what=within(error.what), why=within(error.why), fix=within(error.fix))
     if isinstance(error, ConfigurationError):
-        shown = ConfigurationError(within(error.path), [
-            replace(problem, message=within(problem.message), fix=within(problem.fix)) for problem in error.problems
-        ], error.kind)
-    say(shown.render(), err=True)
+        problems = [replace(one, message=within(one.message), fix=within(one.fix)) for one in error.problems]
+        say(ConfigurationError(within(error.path), problems, error.kind).render(), err=True)
+    else:
+        say(told(error.as_dict()), err=True)
 
 
-def told(error: Mapping[str, str], whose: str = "") -> str:
-    """What, why and fix of a failure that was noted, as lines."""
-    return (f"error[{error['code']}]{whose}: {within(error['what'])}\n  why   {within(error['why'])}\n"
-            f"  fix   {within(error['fix'])}")
+def told(error: Mapping[str, str], table: str = "") -> str:
+    """What, why and fix of a failure that was noted, as lines; the table that it is of stands behind the code."""
+    return render_error({name: within(text) for name, text in error.items()}, within(table))
 
 
 def abandon_output() -> None:
@@ -62,9 +60,9 @@ def print_json(value: Any, *, indent: bool | None = None) -> None:  # noqa: ANN4
     click.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2 if spread else None, default=str)))
 
 
-def json_line(value: Any) -> str:  # noqa: ANN401 - whatever JSON takes
-    """One JSON document as a line."""
-    return escape_json(_LINE.encode(value)) + "\n"
+def record_line(record: object) -> str:
+    """One record of JSON lines, with the line's end; nothing is cut."""
+    return escape_json(_LINE.encode(record)) + "\n"
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

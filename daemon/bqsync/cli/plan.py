@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.completion import table_names
-from bqsync.cli.options import common_options, json_option, stop_on_signals
+from bqsync.cli.options import INTERRUPTED, common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, told, within
-from bqsync.cli.sync import INTERRUPTED, progress_bars
+from bqsync.cli.sync import progress_bars
 
 if TYPE_CHECKING:
     from bqsync.config import Config
@@ -63,7 +63,7 @@ def _show(found: Plan, *, sql: bool) -> None:
         for line in _lines(table):
             say(f"{within(table.table)}: {line}")
         if table.error is not None:
-            say(told(table.error, f" {within(table.table)}"), err=True)
+            say(told(table.error, table.table), err=True)
     for table in found.tables:
         if sql and table.merge_sql is not None:
             more = f", one of {table.merges} alike" if table.merges > 1 else ""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.completion import table_names
-from bqsync.cli.moments import count, moment
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, within
 from bqsync.model import Reason
+from bqsync.observe.amounts import count
+from bqsync.observe.moments import moment
 
 if TYPE_CHECKING:
     from bqsync.config import Config

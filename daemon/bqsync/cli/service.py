@@ -72,7 +72,7 @@ def service() -> None:
 
 @service.command("print")
 @_settings_options
-def print_unit(**options: Any) -> None:  # noqa: ANN401
+def print_unit(**options: Any) -> None:
     """Print the unit that `install` would write. Nothing is touched."""
     from bqsync.install.placing import unit_of
 
@@ -87,7 +87,7 @@ def print_unit(**options: Any) -> None:  # noqa: ANN401
               help="Write into this tree, and leave the machine alone: for packages.")
 @click.option("--force", is_flag=True, help="Write over files that were edited.")
 @json_option
-def install(*, root: Path | None, force: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+def install(*, root: Path | None, force: bool, as_json: bool, **options: Any) -> None:
     """Write unit, user and folders, have systemd read them, and say what to do next. Needs root, but for --root."""
     from bqsync.install import system
     from bqsync.install.placing import placements, refuse_edited

@@ -11,11 +11,11 @@ import click
 
 from bqsync.cli.completion import table_names
 from bqsync.cli.options import common_options, json_option
-from bqsync.cli.output import json_line, print_json, say, within
+from bqsync.cli.output import print_json, record_line, say, within
 
 if TYPE_CHECKING:
     from bqsync.config import Config
-    from bqsync.engine.state_file import StateView
+    from bqsync.engine.state_file import StateFileView
     from bqsync.state.survey import TableSurvey
 
 _MEANS = {
@@ -38,6 +38,7 @@ def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
     """Show all that is known of the tables, those named or all. No cell and no key is printed."""
     from bqsync.cli.state_show import show_file, show_table
     from bqsync.engine.state_file import chosen_of, view_state
+    from bqsync.state.clock import now_us
 
     view = view_state(config)
     found = chosen_of(view.survey, config, tables)
@@ -47,11 +48,11 @@ def show(tables: tuple[str, ...], *, as_json: bool, config: Config) -> int:
         return 0
     show_file(view)
     for table in found:
-        show_table(table, is_configured=table.name in configured)
+        show_table(table, is_configured=table.name in configured, now_us=now_us())
     return 0
 
 
-def _as_dict(view: StateView, tables: list[TableSurvey], configured: set[str]) -> dict[str, object]:
+def _as_dict(view: StateFileView, tables: list[TableSurvey], configured: set[str]) -> dict[str, object]:
     return {
         "file": str(view.file), "size_bytes": view.size_bytes, "version": view.survey.version,
         "instance": view.survey.instance, "pid": view.holder, "sources": [asdict(one) for one in view.survey.sources],
@@ -125,7 +126,7 @@ def export(tables: tuple[str, ...], *, out: Path | None, with_keys: bool, no_row
     from bqsync.cli.private_file import private_file
     from bqsync.engine.state_export import export as records
 
-    lines = map(json_line, records(config, tables, with_keys=with_keys, with_rows=not no_rows))
+    lines = map(record_line, records(config, tables, with_keys=with_keys, with_rows=not no_rows))
     if out is None:
         sys.stdout.writelines(lines)
         sys.stdout.flush()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from bqsync.cli.moments import ago, count, moment, size
 from bqsync.cli.output import say, within
+from bqsync.observe.amounts import count, size
+from bqsync.observe.moments import ago, moment
+from bqsync.observe.standing import error_words
 
 if TYPE_CHECKING:
-    from bqsync.engine.state_file import StateView
+    from bqsync.engine.state_file import StateFileView
     from bqsync.state.survey import FieldSurvey, SourceSurvey, TableSurvey, WatermarkSurvey
 
 
-def show_file(view: StateView) -> None:
+def show_file(view: StateFileView) -> None:
     """The state file as a whole."""
     found = view.survey
     holder = {None: "nobody", 0: "a process"}.get(view.holder, f"process {view.holder}")
@@ -23,12 +25,12 @@ def show_file(view: StateView) -> None:
         _say("source", _source(source))
 
 
-def show_table(table: TableSurvey, *, is_configured: bool) -> None:
-    """One table, a line for each thing that is known of it."""
+def show_table(table: TableSurvey, *, is_configured: bool, now_us: int) -> None:
+    """One table, a line for each thing that is known of it; `now_us` is the wall clock."""
     remark = "" if is_configured else "  (not in the configuration)"
     say("")
     say(within(f"{table.name} → {table.target or 'no target yet'}{remark}"))
-    for label, text in _facts(table):
+    for label, text in _facts(table, now_us):
         _say(f"  {label}", text)
 
 
@@ -43,13 +45,13 @@ def _source(source: SourceSurvey) -> str:
             f"schema version {source.schema_cookie}, change counter {source.change_counter}")
 
 
-def _facts(table: TableSurvey) -> Iterator[tuple[str, str]]:
+def _facts(table: TableSurvey, now_us: int) -> Iterator[tuple[str, str]]:
     yield "ledger", _ledger(table)
     if table.key is not None:
         yield "key", table.key
     for watermark in table.watermarks:
         yield "watermark", _watermark(watermark)
-    yield "sweep", _sweep(table)
+    yield "sweep", _sweep(table, now_us)
     if table.sweep.suspicion is not None:
         yield "suspicion", f"{table.sweep.suspicion}; deletes are held back until a sweep has ended well"
     yield "quarantine", _quarantine(table)
@@ -59,7 +61,7 @@ def _facts(table: TableSurvey) -> Iterator[tuple[str, str]]:
     if table.intent is not None:
         yield "open MERGE", (f"job {table.intent.job_id}, since {moment(table.intent.created_us)}; the next cycle sees "
                              "it to its end")
-    yield "last cycle", _last_cycle(table)
+    yield "last cycle", _last_cycle(table, now_us)
     if table.verified_us is not None:
         yield "compared", f"with its target, {moment(table.verified_us)}"
     if table.bytes_billed:
@@ -87,11 +89,11 @@ def _watermark(watermark: WatermarkSurvey) -> str:
     return f"{watermark.column} ({kind}{form}): {reached}"
 
 
-def _sweep(table: TableSurvey) -> str:
+def _sweep(table: TableSurvey, now_us: int) -> str:
     sweep = table.sweep
     due = f"due: {sweep.reason}" if sweep.is_due else "none is due"
     cost = "" if sweep.walk_cost_us is None else f", the last walk took {sweep.walk_cost_us / 1_000_000:.1f} s"
-    return f"{due}; last complete one {ago(sweep.ended_us)}{cost}; {sweep.asked} asked for"
+    return f"{due}; last complete one {ago(sweep.ended_us, now_us)}{cost}; {sweep.asked} asked for"
 
 
 def _quarantine(table: TableSurvey) -> str:
@@ -99,13 +101,13 @@ def _quarantine(table: TableSurvey) -> str:
     return f"{count(sum(table.quarantine.values()), 'row')}: {reasons}" if reasons else "empty"
 
 
-def _last_cycle(table: TableSurvey) -> str:
+def _last_cycle(table: TableSurvey, now_us: int) -> str:
     if table.attempt_us is None:
         return "none yet"
     if table.error is None:
-        return f"ended well {ago(table.attempt_us)}"
-    return (f"failed {ago(table.attempt_us)} ({table.error['code']}: {table.error['what']}); last success "
-            f"{ago(table.success_us)}")
+        return f"ended well {ago(table.attempt_us, now_us)}"
+    return (f"failed {ago(table.attempt_us, now_us)} ({error_words(table.error)}); last success "
+            f"{ago(table.success_us, now_us)}")
 
 
 def _field(field: FieldSurvey) -> str:

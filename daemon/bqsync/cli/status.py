@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bqsync.cli.moments import ago, ahead, count, span
 from bqsync.cli.options import common_options, json_option
 from bqsync.cli.output import print_json, print_table, say, told, within
 from bqsync.errors import ExitCode
+from bqsync.observe.amounts import count, size
+from bqsync.observe.moments import ago, ahead
 
 if TYPE_CHECKING:
     from bqsync.config import Config
     from bqsync.observe.report import DaemonStatus, LiveTableStatus, StatusReport, TableStatus
-
-_WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": "to be reconciled",
-          "waiting": "waits"}
 
 
 @click.command()
@@ -29,6 +27,7 @@ _WORDS = {"new": "not synced yet", "ok": "ok", "failed": "failed", "reconcile": 
 def status(*, is_watching: bool, interval_s: float, as_json: bool, config: Config) -> int:
     """Show the daemon and the health of every table. Exit 1: a table has failed, or nothing can be delivered."""
     from bqsync.engine.status import read_status
+    from bqsync.state.clock import now_us
 
     if is_watching:
         from bqsync.cli.watch import watch
@@ -39,63 +38,44 @@ def status(*, is_watching: bool, interval_s: float, as_json: bool, config: Confi
     if as_json:
         print_json(report.as_document())
     else:
-        _show(report)
+        _show(report, now_us())
     return ExitCode.FAILED if report.is_failing else ExitCode.OK
 
 
-def _show(report: StatusReport) -> None:
-    say(f"daemon  {within(_daemon(report))}")
+def _show(report: StatusReport, now_us: int) -> None:
+    from bqsync.observe.standing import daemon_words, lag_words, table_words
+
+    say(f"daemon  {daemon_words(report, now_us)}")
     if report.daemon is not None:
-        _show_failures(report.daemon)
+        _show_failures(report.daemon, now_us)
     print_table(
         ["table", "rows", "quarantine", "last success", "lag", "next sweep", "billed today", ""],
-        [[table.name, table.rows, table.quarantined, ago(table.last_success_us), _lag(table), _sweep(table),
-          _megabytes(table.bytes_billed_today), _word(table)] for table in report.tables],
+        [[table.name, table.rows, table.quarantined, ago(table.last_success_us, now_us), lag_words(table),
+          _sweep(table, now_us), size(table.bytes_billed_today), table_words(table)[1]]
+         for table in report.tables],
     )
     if not report.has_state:
         say(within(f"there is no state in {report.state_file} yet: run `bqsync sync`, or start the daemon"))
     for table in report.tables:
-        for line in _remarks(table):
+        for line in _remarks(table, now_us):
             say(line)
 
 
-def _daemon(report: StatusReport) -> str:
-    if report.daemon is not None:
-        return f"running, process {report.daemon.pid}, started {ago(report.daemon.started_us)}"
-    if report.pid is None:
-        return "not running"
-    return f"not running, or just begun; process {report.pid or 'unknown'} works with the state"
-
-
-def _show_failures(daemon: DaemonStatus) -> None:
-    for failure in (daemon.source_failure, daemon.outage):
-        if failure is not None:
-            say(told(failure))
+def _show_failures(daemon: DaemonStatus, now_us: int) -> None:
+    for failure in daemon.failures:
+        say(told(failure))
     if daemon.outage_until_us is not None:
-        say(f"  tried again {ahead(daemon.outage_until_us)}")
+        say(f"  tried again {ahead(daemon.outage_until_us, now_us)}")
 
 
-def _lag(table: TableStatus) -> str:
-    if table.live is None:
-        return "-"
-    return span(table.live.lag_s) if table.live.lag_s else "none"
+def _sweep(table: TableStatus, now_us: int) -> str:
+    return "off" if table.next_sweep_us is None else ahead(table.next_sweep_us, now_us)
 
 
-def _sweep(table: TableStatus) -> str:
-    return "off" if table.next_sweep_us is None else ahead(table.next_sweep_us)
-
-
-def _word(table: TableStatus) -> str:
-    word = _WORDS[table.health]
-    if table.last_error is not None:
-        word = f"{word}: {table.last_error['code']}"
-    return f"{word}, at work" if table.live is not None and table.live.is_running else word
-
-
-def _remarks(table: TableStatus) -> Iterator[str]:
+def _remarks(table: TableStatus, now_us: int) -> Iterator[str]:
     name = within(table.name)
     if table.last_error is not None:
-        yield told(table.last_error, f" {name}")
+        yield told(table.last_error, table.name)
     if table.confirm_deletes is not None and table.last_error is None:
         yield f"{name}: {count(table.deletes_held, 'delete')} wait for what the other tables have lost"
     if table.sweep_due is not None:
@@ -103,16 +83,13 @@ def _remarks(table: TableStatus) -> Iterator[str]:
     if table.quarantined:
         yield f"{name}: {count(table.quarantined, 'row')} in quarantine, see bqsync quarantine {name}"
     if table.live is not None:
-        yield from _live_remarks(name, table.merge_interval_s, table.live)
+        yield from _live_remarks(name, table.merge_interval_s, table.live, now_us)
 
 
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:,.0f} MiB"
-
-
-def _live_remarks(name: str, configured_s: float, live: LiveTableStatus) -> Iterator[str]:
+def _live_remarks(name: str, configured_s: float, live: LiveTableStatus, now_us: int) -> Iterator[str]:
     if live.paused_until_us is not None:
-        yield f"{name} has failed {count(live.failures, 'time')} in a row; tried again {ahead(live.paused_until_us)}"
+        again = ahead(live.paused_until_us, now_us)
+        yield f"{name} has failed {count(live.failures, 'time')} in a row; tried again {again}"
     if live.merge_interval_s > configured_s:
         yield (f"{name}: BigQuery asks for fewer calls; cycles are {live.merge_interval_s:g} s apart, configured are "
                f"{configured_s:g} s")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bqsync.cli.output import print_table, say, within
-from bqsync.observe.render import one_line
+from bqsync.errors import one_line
 from bqsync.observe.summary import HEADINGS
 
 if TYPE_CHECKING:

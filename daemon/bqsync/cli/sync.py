@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.completion import table_names
-from bqsync.cli.options import common_options, json_option, stop_on_signals
-from bqsync.cli.output import print_json, print_table, say, told, within
-from bqsync.observe.render import one_line
+from bqsync.cli.options import INTERRUPTED, common_options, json_option, stop_on_signals
+from bqsync.cli.output import print_json, print_table, say, told
+from bqsync.errors import one_line
 
 if TYPE_CHECKING:
     from bqsync.config import Config
     from bqsync.engine.sync import Progress
     from bqsync.model import CycleOutcome
-
-INTERRUPTED = 130
 
 
 @click.command()
@@ -65,13 +63,13 @@ def show(outcomes: Sequence[CycleOutcome], *, as_json: bool) -> None:
         ["table", "read", "upserted", "deleted", "unchanged", "quarantine", "bytes sent", "seconds", ""],
         [
             [o.table, o.rows_read, o.rows_upserted, o.rows_deleted, o.rows_unchanged, o.quarantine_total, o.bytes_sent,
-             f"{sum(o.durations_s.values()):.2f}", f"failed: {o.error['code']}" if o.error else o.skipped or "ok"]
+             f"{o.duration_s:.2f}", f"failed: {o.error['code']}" if o.error else o.skipped or "ok"]
             for o in outcomes
         ],
     )
     for outcome in outcomes:
         if outcome.error is not None:
-            say(told(outcome.error, f" {within(outcome.table)}"), err=True)
+            say(told(outcome.error, outcome.table), err=True)
 
 
 @contextmanager

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from bqsync.cli.completion import table_names
-from bqsync.cli.options import common_options, json_option, stop_on_signals
+from bqsync.cli.options import INTERRUPTED, common_options, json_option, stop_on_signals
 from bqsync.cli.output import print_json, print_table, say, show_error, within
 from bqsync.errors import ExitCode
 
 if TYPE_CHECKING:
     from bqsync.config import Config
     from bqsync.engine.differences import VerifyOutcome
-
-
-INTERRUPTED = 130
 
 
 @click.command()

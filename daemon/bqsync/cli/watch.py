@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bqsync.config import Config
-    from bqsync.engine.looking import Look
+    from bqsync.engine.glance import Glance
 
 
 def watch(config: Config, *, interval_s: float, as_json: bool) -> None:
@@ -74,11 +74,11 @@ def _line_by_line(config: Config, interval_s: float, stop: threading.Event, *, a
         stop.wait(interval_s)
 
 
-def _look(config: Config) -> Look | BqsyncError:
+def _look(config: Config) -> Glance | BqsyncError:
     """A state that can't be read may be readable the next time."""
-    from bqsync.engine.looking import look
+    from bqsync.engine.glance import glance
 
     try:
-        return look(config)
+        return glance(config)
     except BqsyncError as failure:
         return failure

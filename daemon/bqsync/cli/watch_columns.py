@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import short_span
 from bqsync.observe.lag_trace import STEPS
-from bqsync.observe.render import one_line
+from bqsync.observe.moments import ago
 from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import Snapshot
 from bqsync.observe.sparkline import sparkline
-from bqsync.observe.standing import Kind, ago, lag_words, table_words
+from bqsync.observe.standing import SIGNS, Kind, lag_words, table_words
 
 GAP = 2
 """Between two columns."""
 _LEAST_CHART, _WIDEST_CHART = 8, STEPS // 4
 _LONGEST_NAME, _LEAST_NAME = 40, 8
 STYLES: dict[Kind, str] = {"good": "green", "warn": "yellow", "bad": "bold red"}
-_SIGNS: dict[Kind, str] = {"good": "●", "warn": "▲", "bad": "✕"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _columns(snapshot: Snapshot, tables: Sequence[TableStatus]) -> Iterator[Colu
 
 def _state(table: TableStatus) -> Text:
     kind, words = table_words(table)
-    return Text(f"{_SIGNS[kind]} {words}", style=STYLES[kind])
+    return Text(f"{SIGNS[kind]} {words}", style=STYLES[kind])
 
 
 def _chart(snapshot: Snapshot, tables: Sequence[TableStatus], width: int) -> Column:

@@ -8,14 +8,13 @@ from typing import Any, TypeVar
 from msgspec.structs import FieldInfo, fields
 
 from bqsync.config import rules
-from bqsync.config.convert import UnfitValueError, convert, found, one_line, plain_table_name
+from bqsync.config.convert import UnfitValueError, convert, found, plain_table_name
 from bqsync.config.environment import VARIABLES, Setting
-from bqsync.config.locate import Locator
+from bqsync.config.locate import KeyPath, Locator
 from bqsync.config.schema import SECTIONS, Config, Section, TableSection
-from bqsync.errors import ConfigurationError, Problem
+from bqsync.errors import ConfigurationError, Problem, one_line
 
 _Section = TypeVar("_Section", bound=Section)
-_Place = tuple[str | int, ...]
 
 
 class Collector:
@@ -79,12 +78,14 @@ class Collector:
         if self.problems:
             # In the order of the file; what has no line comes first, it is often what is missing.
             raise ConfigurationError(str(self._file), sorted(self.problems, key=lambda problem: problem.line or 0))
-        built = {name: self._build(declared, self._values[name], name) for name, declared in SECTIONS.items()}
+        built: dict[str, Any] = {
+            name: self._build(declared, self._values[name], name) for name, declared in SECTIONS.items()
+        }
         tables = tuple(
             self._build(TableSection, values, f"tables[{index}]") for index, values in enumerate(self._tables)
         )
         origins = MappingProxyType(self._origins)
-        return Config(path=self._file, tables=tables, origins=origins, **built)  # type: ignore[arg-type]
+        return Config(path=self._file, tables=tables, origins=origins, **built)
 
     def _read_tables(self, content: object) -> None:
         if not isinstance(content, list) or not all(isinstance(table, dict) for table in content):
@@ -94,7 +95,7 @@ class Collector:
         for index, table in enumerate(content):
             self._tables.append(self._read_section(("tables", index), TableSection, table))
 
-    def _read_section(self, place: _Place, declared: type[Section], content: dict[str, object]) -> dict[str, Any]:
+    def _read_section(self, place: KeyPath, declared: type[Section], content: dict[str, object]) -> dict[str, Any]:
         known = {field.encode_name: field for field in fields(declared)}
         values: dict[str, Any] = {}
         for key, value in content.items():
@@ -107,7 +108,7 @@ class Collector:
                 self._read_value((*place, key), known[key], value, values)
         return values
 
-    def _read_value(self, place: _Place, field: FieldInfo, value: object, values: dict[str, Any]) -> None:
+    def _read_value(self, place: KeyPath, field: FieldInfo, value: object, values: dict[str, Any]) -> None:
         try:
             values[field.name] = convert(value, field.type, self._file.parent)
         except UnfitValueError as error:
@@ -116,7 +117,7 @@ class Collector:
         else:
             self._origins[_dotted(place)] = self._origin(place)
 
-    def _read_columns(self, place: _Place, field: FieldInfo, value: object) -> Mapping[str, Any]:
+    def _read_columns(self, place: KeyPath, field: FieldInfo, value: object) -> Mapping[str, Any]:
         """A table of columns, each entry with its own line."""
         if not isinstance(value, dict):
             fix = f'write {field.encode_name} = {{ column = "..." }}'
@@ -173,11 +174,11 @@ class Collector:
         """Line of a key, unless its value comes from elsewhere."""
         return None if _dotted(place) in self._from_outside else self._locator.line(*place)
 
-    def _origin(self, place: _Place) -> str:
+    def _origin(self, place: KeyPath) -> str:
         line = self._locator.line(*place)
         return self._file.name if line is None else f"line {line} of {self._file.name}"
 
-    def _unknown(self, place: _Place, known: Iterable[str]) -> None:
+    def _unknown(self, place: KeyPath, known: Iterable[str]) -> None:
         import difflib
 
         key = str(place[-1])
@@ -193,11 +194,11 @@ class Collector:
             fix = f"remove it; known here: {', '.join(known)}"
         self._problem(place, f"unknown key {_dotted(place)}", fix)
 
-    def _problem(self, place: _Place, message: str, fix: str) -> None:
+    def _problem(self, place: KeyPath, message: str, fix: str) -> None:
         self.problems.append(Problem(one_line(message), one_line(fix), self._locator.line(*place)))
 
 
-def _dotted(place: _Place) -> str:
+def _dotted(place: KeyPath) -> str:
     """`tables[0].key` for ("tables", 0, "key")."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".")

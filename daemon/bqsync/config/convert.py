@@ -19,6 +19,7 @@ from bqsync.config.quantities import (
     parse_duration,
     parse_size,
 )
+from bqsync.errors import one_line
 from bqsync.model import folded
 
 _TYPE_NAMES = {
@@ -85,17 +86,12 @@ def plain_table_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", name)
 
 
-def one_line(text: str) -> str:
-    """A text without what would break a line, or move the cursor of a terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
-def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401
+def _limits(declared: Any) -> msgspec.Meta:  # noqa: ANN401 - as above
     metadata = declared.__metadata__ if get_origin(declared) is Annotated else ()
     return next((item for item in metadata if isinstance(item, msgspec.Meta)), msgspec.Meta())
 
 
-def _typed(value: object, declared: Any) -> Any:  # noqa: ANN401
+def _typed(value: object, declared: Any) -> Any:  # noqa: ANN401 - as above
     bare = declared.__origin__ if get_origin(declared) is Annotated else declared
     try:
         return msgspec.convert(value, bare)

@@ -10,7 +10,7 @@ import re
 import tomllib
 from bisect import bisect_right
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _BLANK = re.compile(r"[ \t]*")
 _VOID = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)*")
@@ -30,7 +30,7 @@ class Locator:
     """Finds the line of a key by its path, such as `("tables", 0, "key")`."""
 
     def __init__(self, text: str) -> None:
-        self._lines: dict[Path, int] = {}
+        self._lines: dict[KeyPath, int] = {}
         try:
             scanner = _Scanner(text)
             scanner.document()
@@ -49,28 +49,28 @@ class _LostThreadError(Exception):
 
 class _Scanner:
     def __init__(self, text: str) -> None:
-        self.lines: dict[Path, int] = {}
+        self.lines: dict[KeyPath, int] = {}
         self._text = text
         self._at = 0
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._last_element: dict[Path, int] = {}
+        self._last_element: dict[KeyPath, int] = {}
 
     def document(self) -> None:
         """Walk the whole text."""
-        table: Path = ()
+        table: KeyPath = ()
         while self._skip(_VOID) < len(self._text):
             if self._text.startswith("[", self._at):
                 table = self._header()
             else:
                 self._pair(table)
 
-    def _header(self) -> Path:
+    def _header(self) -> KeyPath:
         start = self._at
         brackets = 2 if self._text.startswith("[[", self._at) else 1
         self._at += brackets
         *parents, last = self._dotted_key()
         self._expect("]" * brackets)
-        path: Path = ()
+        path: KeyPath = ()
         for part in parents:
             path = self._descend((*path, part))
             self._record(path, start)
@@ -82,11 +82,11 @@ class _Scanner:
         self._record(path, start)
         return path
 
-    def _descend(self, path: Path) -> Path:
+    def _descend(self, path: KeyPath) -> KeyPath:
         """A header that goes through an array of tables means its latest element."""
         return (*path, self._last_element[path]) if path in self._last_element else path
 
-    def _pair(self, table: Path) -> None:
+    def _pair(self, table: KeyPath) -> None:
         start = self._at
         path = table
         for part in self._dotted_key():
@@ -112,7 +112,7 @@ class _Scanner:
         self._skip(_BLANK)
         return str(tomllib.loads(f"key = {match[0]}")["key"]) if quoted else match[0]
 
-    def _value(self, path: Path) -> None:
+    def _value(self, path: KeyPath) -> None:
         self._skip(_BLANK)
         opening = self._peek()
         if opening == "[":
@@ -125,7 +125,7 @@ class _Scanner:
                 raise _LostThreadError
             self._at = match.end()
 
-    def _array(self, path: Path) -> None:
+    def _array(self, path: KeyPath) -> None:
         self._at += 1
         index = 0
         self._skip(_VOID)
@@ -136,7 +136,7 @@ class _Scanner:
             self._separator("]")
         self._at += 1
 
-    def _inline_table(self, path: Path) -> None:
+    def _inline_table(self, path: KeyPath) -> None:
         self._at += 1
         self._skip(_VOID)
         while self._peek() != "}":
@@ -165,5 +165,5 @@ class _Scanner:
         self._at = match.end() if match else self._at
         return self._at
 
-    def _record(self, path: Path, position: int) -> None:
+    def _record(self, path: KeyPath, position: int) -> None:
         self.lines.setdefault(path, bisect_right(self._starts, position))

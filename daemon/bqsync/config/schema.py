@@ -23,9 +23,9 @@ from bqsync.model import (
     TimestampFormat,
     folded,
 )
+from bqsync.regular_file import MIB
 
 KIB = 1024
-MIB = 1024 * KIB
 TIB = 1024 * 1024 * MIB
 
 Name = Annotated[str, Meta(min_length=1)]

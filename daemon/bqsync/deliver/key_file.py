@@ -18,6 +18,8 @@ from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.regular_file import MIB, read_regular
 
 _MAX_BYTES = MIB
+_Request = Any
+"""The library's own type is a protocol without a name."""
 SCOPES = ("https://www.googleapis.com/auth/bigquery", "https://www.googleapis.com/auth/cloud-platform")
 
 
@@ -59,7 +61,7 @@ class ServiceAccountFile(auth.Credentials):
     """
 
     def __init__(self, file: Path, text: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call] # as all of google.auth
         self._file = file
         self._text = text
         self._account = _account(text)
@@ -70,12 +72,12 @@ class ServiceAccountFile(auth.Credentials):
         """Where the account is at home; the clients compare it with where they call."""
         return str(self._account.universe_domain)
 
-    def refresh(self, request: Any) -> None:  # noqa: ANN401 (the library's own type is a protocol without a name)
+    def refresh(self, request: _Request) -> None:
         """Ask for a token, whatever there is."""
         with self._newest_key(is_needed=True):
             self._account.refresh(request)
 
-    def before_request(self, request: Any, method: str, url: str, headers: dict[str, str]) -> None:  # noqa: ANN401
+    def before_request(self, request: _Request, method: str, url: str, headers: dict[str, str]) -> None:
         """Put the token into the headers of a request; ask for one first where that has ended."""
         with self._newest_key(is_needed=not self._account.valid):
             self._account.before_request(request, method, url, headers)

@@ -20,7 +20,7 @@ Source: https://cloud.google.com/bigquery/quotas#query_jobs
 """
 
 
-class TargetRow(NamedTuple):
+class BucketRow(NamedTuple):
     """A row of a target."""
 
     values: tuple[WireValue, ...]
@@ -44,14 +44,14 @@ def bucket_sums(
 
 def bucket_rows(
     destination: Destination, ref: TargetRef, spec: TableSpec, buckets: Collection[str]
-) -> Iterator[list[TargetRow]]:
+) -> Iterator[list[BucketRow]]:
     """The rows of at least those buckets, in portions; rows that are marked are absent."""
     statement = bucket_rows_statement(
         ref, spec.columns, wire_expressions(spec.columns), digits=len(next(iter(buckets))),
         buckets=buckets if len(buckets) <= _MAX_LISTED_BUCKETS else None, unmarked_only=_unmarked_only(spec),
         partitioning=spec.partitioning)
     for portion in read_portions(destination, statement, timeout_s=_STATEMENT_TIMEOUT_S):
-        yield [TargetRow(row[:-1], str(row[-1])) for row in portion]
+        yield [BucketRow(row[:-1], str(row[-1])) for row in portion]
 
 
 def _unmarked_only(spec: TableSpec) -> bool:

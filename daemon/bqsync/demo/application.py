@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bqsync.demo.rows import Row, RowMaker
-    from bqsync.demo.store import Store
+    from bqsync.demo.store import ApplicationStore
     from bqsync.model import SqlValue
 
 _TRIAL = "trial"
@@ -26,7 +26,7 @@ _DRAFT = "draft"
 class Application:
     """The deeds, over a store, a source of rows and a clock (Unix epoch in seconds, with a fraction)."""
 
-    def __init__(self, store: Store, make: RowMaker, clock: Callable[[], float]) -> None:
+    def __init__(self, store: ApplicationStore, make: RowMaker, clock: Callable[[], float]) -> None:
         self._store = store
         self._make = make
         self._rng = make.rng

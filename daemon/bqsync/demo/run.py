@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bqsync.config import Config
+from bqsync.demo.store import Counts
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.daemon import Daemon
 from bqsync.engine.opening import open_session
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import VerifyOutcome, verify_table
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, noted_error
 from bqsync.model import CycleOutcome
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -27,8 +28,6 @@ _log = get_logger()
 _LOOK_S = 0.1
 _EVENT_S = 0.5
 _WRITER_PATIENCE_S = 30.0
-
-Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +70,7 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int) -> DemoO
         last = sync_tables(session, (), CycleOptions())
         failed = next((outcome.error for outcome in last if outcome.error is not None), None)
         if failed is not None:
-            raise BqsyncError(ErrorKind(failed["kind"]), what=failed["what"], why=failed["why"], fix=failed["fix"])
+            raise noted_error(failed)
         for outcome in last:
             play.count(outcome)
         comparisons = [verify_table(session, table) for table in config.tables]

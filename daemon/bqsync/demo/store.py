@@ -23,7 +23,7 @@ _CASCADES: dict[str, tuple[str, ...]] = {
 """Tables whose rows go with a parent's; the parent's key has the same name in them."""
 
 
-class Store:
+class ApplicationStore:
     """Reads and writes the nine tables over one connection that commits by itself (`connect`)."""
 
     def __init__(self, connection: sqlite3.Connection, rng: random.Random) -> None:

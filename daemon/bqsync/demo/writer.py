@@ -20,7 +20,7 @@ import click
 from bqsync.demo.application import Application
 from bqsync.demo.rows import RowMaker
 from bqsync.demo.schema import connect, create_tables
-from bqsync.demo.store import Store
+from bqsync.demo.store import ApplicationStore
 
 if TYPE_CHECKING:
     import sqlite3
@@ -50,7 +50,7 @@ class Writer:
             clock: gives the Unix epoch in seconds, with a fraction.
         """
         self._rng = random.Random()
-        self._store = Store(connection, self._rng)
+        self._store = ApplicationStore(connection, self._rng)
         # A second writer of the same seed must not make the keys of the first one again.
         self._rng.seed(f"writer {seed} {self._store.extent()}")
         self._deeds = Application(self._store, RowMaker(self._rng), clock).deeds()

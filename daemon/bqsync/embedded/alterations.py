@@ -28,9 +28,9 @@ def alter_as_bigquery_does() -> None:
     """Replace what runs single statements in bqemulator. Called once, before the emulator starts."""
     from bqemulator.jobs import executor
 
-    run = executor._run_single_sql  # noqa: SLF001 - there is no other place between a job and its statement
+    run = executor._run_single_sql
 
-    async def run_single(project_id: str, statement: str, params: Any, ctx: Any, *, caller: Any) -> Any:  # noqa: ANN401
+    async def run_single(project_id: str, statement: str, params: Any, ctx: Any, *, caller: Any) -> Any:
         if not _ALTER.match(statement):
             return await run(project_id, statement, params, ctx, caller=caller)
         text, after = _follow(project_id, statement, ctx)
@@ -39,14 +39,14 @@ def alter_as_bigquery_does() -> None:
             ctx.catalog.update_table(after)
         return result
 
-    setattr(executor, "_run_single_sql", run_single)  # noqa: B010
+    setattr(executor, "_run_single_sql", run_single)
 
 
 def keep_bounds_of_types() -> None:
     """Have table resources keep `maxLength`, `precision` and `scale`. Called once, before the emulator starts."""
     from bqemulator.api.routes import tables
 
-    parse, show = tables._parse_schema_fields, tables._field_to_rest  # noqa: SLF001
+    parse, show = tables._parse_schema_fields, tables._field_to_rest
     bounds = {"maxLength": "max_length", "precision": "precision", "scale": "scale"}
 
     def parse_fields(raw: list[dict[str, Any]]) -> tuple[Any, ...]:
@@ -55,15 +55,15 @@ def keep_bounds_of_types() -> None:
             for field, given in zip(parse(raw), raw, strict=True)
         )
 
-    def field_to_rest(field: Any) -> dict[str, Any]:  # noqa: ANN401
+    def field_to_rest(field: Any) -> dict[str, Any]:
         found = {key: getattr(field, name) for key, name in bounds.items()}
         return {**show(field), **{key: str(value) for key, value in found.items() if value is not None}}
 
-    setattr(tables, "_parse_schema_fields", parse_fields)  # noqa: B010
-    setattr(tables, "_field_to_rest", field_to_rest)  # noqa: B010
+    setattr(tables, "_parse_schema_fields", parse_fields)
+    setattr(tables, "_field_to_rest", field_to_rest)
 
 
-def _follow(project_id: str, statement: str, ctx: Any) -> tuple[str, Any]:  # noqa: ANN401
+def _follow(project_id: str, statement: str, ctx: Any) -> tuple[str, Any]:
     """The statement as DuckDB has to be given it, and the table's resource after it; None where it stays as it is."""
     from bqemulator.catalog.models import TableSchema
     from sqlglot import exp, parse_one
@@ -84,7 +84,7 @@ def _follow(project_id: str, statement: str, ctx: Any) -> tuple[str, Any]:  # no
     return tree.sql(dialect="bigquery"), after
 
 
-def _apply(action: Any, fields: list[Any], clustered: set[str]) -> None:  # noqa: ANN401 - an expression of sqlglot's
+def _apply(action: Any, fields: list[Any], clustered: set[str]) -> None:
     """Do to a list of columns what an action does; types in the action become those that DuckDB is to have."""
     from bqemulator.catalog.models import TableFieldSchema
     from sqlglot import exp
@@ -114,7 +114,7 @@ def _apply(action: Any, fields: list[Any], clustered: set[str]) -> None:  # noqa
         fields[place] = fields[place].model_copy(update={"mode": "NULLABLE"})
 
 
-def _declared(kind: Any) -> dict[str, Any]:  # noqa: ANN401
+def _declared(kind: Any) -> dict[str, Any]:
     """Type and bounds as the resource of a table has them."""
     name, _, bounds = kind.sql(dialect="bigquery").rstrip(")").partition("(")
     if name == "BIGNUMERIC":
@@ -124,14 +124,14 @@ def _declared(kind: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"type": name, **dict(zip(names, numbers, strict=False))}
 
 
-def _for_duckdb(kind: Any) -> Any:  # noqa: ANN401
+def _for_duckdb(kind: Any) -> Any:
     from sqlglot import exp
 
     name = kind.sql(dialect="bigquery").partition("(")[0]
     return exp.DataType.build(_PLACES if name == "NUMERIC" else name, dialect="bigquery")
 
 
-def _check_conversion(field: Any, wanted: str, *, is_clustered: bool) -> None:  # noqa: ANN401
+def _check_conversion(field: Any, wanted: str, *, is_clustered: bool) -> None:
     there = _LEGACY.get(field.type.upper(), field.type.upper())
     if wanted != there and wanted not in _CONVERSIONS.get(there, ()):
         raise _refused("ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type "

@@ -23,33 +23,33 @@ def keep_primary_keys() -> None:
     from bqemulator.api.routes import tables
     from bqemulator.jobs import executor
 
-    parse, show = tables._rest_to_table_meta, tables._table_to_rest  # noqa: SLF001
-    run = executor._run_single_sql  # noqa: SLF001
+    parse, show = tables._rest_to_table_meta, tables._table_to_rest
+    run = executor._run_single_sql
 
-    def parse_table(project: str, dataset: str, body: dict[str, Any], *others: Any) -> Any:  # noqa: ANN401
+    def parse_table(project: str, dataset: str, body: dict[str, Any], *others: Any) -> Any:
         meta = parse(project, dataset, body, *others)
         columns = ((body.get("tableConstraints") or {}).get("primaryKey") or {}).get("columns")
         if columns:
             _keys[_name(meta)] = list(columns)
         return meta
 
-    def table_to_rest(meta: Any) -> dict[str, Any]:  # noqa: ANN401
+    def table_to_rest(meta: Any) -> dict[str, Any]:
         columns = _keys.get(_name(meta))
         constraints = {"tableConstraints": {"primaryKey": {"columns": columns}}} if columns else {}
         return {**show(meta), **constraints}
 
-    async def run_single(project: str, statement: str, params: Any, ctx: Any, *, caller: Any) -> Any:  # noqa: ANN401
+    async def run_single(project: str, statement: str, params: Any, ctx: Any, *, caller: Any) -> Any:
         found = _ALTER.fullmatch(statement)
         if found is not None:
             _alter(project, found, ctx)
         return await run(project, "SELECT 1" if found else statement, params, ctx, caller=caller)
 
-    setattr(tables, "_rest_to_table_meta", parse_table)  # noqa: B010
-    setattr(tables, "_table_to_rest", table_to_rest)  # noqa: B010
-    setattr(executor, "_run_single_sql", run_single)  # noqa: B010
+    setattr(tables, "_rest_to_table_meta", parse_table)
+    setattr(tables, "_table_to_rest", table_to_rest)
+    setattr(executor, "_run_single_sql", run_single)
 
 
-def _alter(project: str, found: re.Match[str], ctx: Any) -> None:  # noqa: ANN401
+def _alter(project: str, found: re.Match[str], ctx: Any) -> None:
     from bqemulator.domain.errors import InvalidQueryError
     from sqlglot import exp
 
@@ -67,5 +67,5 @@ def _alter(project: str, found: re.Match[str], ctx: Any) -> None:  # noqa: ANN40
         _keys[name] = [column.strip().strip("`") for column in columns[1].split(",")]
 
 
-def _name(meta: Any) -> tuple[str, str, str, Any]:  # noqa: ANN401 - a table of the catalog
+def _name(meta: Any) -> tuple[str, str, str, Any]:
     return meta.project_id, meta.dataset_id, meta.table_id, meta.creation_time

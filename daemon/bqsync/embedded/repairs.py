@@ -24,15 +24,15 @@ _of_thread = threading.local()
 class _Cursor:
     """A DuckDB cursor whose every call waits for its turn."""
 
-    def __init__(self, cursor: Any) -> None:  # noqa: ANN401 - a type of DuckDB's, whatever its version
+    def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:
         value = getattr(self._cursor, name)
         return self._in_turn(value) if callable(value) else value
 
     def _in_turn(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        def call(*arguments: Any, **options: Any) -> Any:
             with _one_statement:
                 result = method(*arguments, **options)
             return self if result is self._cursor else result
@@ -46,7 +46,7 @@ def give_each_thread_its_cursor() -> None:
 
     shared: Callable[[Any], Any] = vars(DuckDBEngine)["connection"].fget
 
-    def of_this_thread(engine: Any) -> _Cursor:  # noqa: ANN401
+    def of_this_thread(engine: Any) -> _Cursor:
         connection = shared(engine)
         cursor: _Cursor | None = getattr(_of_thread, "cursor", None)
         if cursor is None or _of_thread.connection is not connection:
@@ -57,7 +57,7 @@ def give_each_thread_its_cursor() -> None:
             _of_thread.connection = connection
         return cursor
 
-    setattr(DuckDBEngine, "connection", property(of_this_thread))  # noqa: B010 - typed as the method it was made from
+    setattr(DuckDBEngine, "connection", property(of_this_thread))
 
 
 def keep_no_history() -> None:
@@ -65,7 +65,7 @@ def keep_no_history() -> None:
     from bqemulator.domain.events import TableDataChanged
     from bqemulator.versioning.snapshots import SnapshotManager
 
-    def publish(manager: Any, project_id: str, dataset_id: str, table_id: str) -> None:  # noqa: ANN401
-        manager._events.publish(TableDataChanged(project_id, dataset_id, table_id))  # noqa: SLF001 - its own method's
+    def publish(manager: Any, project_id: str, dataset_id: str, table_id: str) -> None:
+        manager._events.publish(TableDataChanged(project_id, dataset_id, table_id))
 
-    setattr(SnapshotManager, "record_change", publish)  # noqa: B010
+    setattr(SnapshotManager, "record_change", publish)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event as StopEvent
 from typing import Literal
@@ -22,13 +22,12 @@ from bqsync.engine.exposure import exposures
 from bqsync.engine.opening import open_destination, wanted_messages
 from bqsync.engine.plan import draft_table, probe_column
 from bqsync.engine.prepare import unwanted_partitioning
+from bqsync.engine.session import Messages
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
-from bqsync.model import ProtoField, TableSpec, folded
+from bqsync.model import TableSpec, folded
 from bqsync.observe.exposition import INSTALL, MISSING, can_expose
 from bqsync.state.store import Store
-
-Messages = Mapping[str, tuple[ProtoField, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from bqsync.capture.pages import Row
-from bqsync.deliver.readback import TargetRow, bucket_rows, bucket_sums
+from bqsync.deliver.readback import BucketRow, bucket_rows, bucket_sums
 from bqsync.encode.checksums import BucketSums, RowDigests, bucket_digits
 from bqsync.engine.aside import Aside
 from bqsync.engine.differences import DifferenceKind, VerifyOutcome
@@ -128,11 +128,11 @@ class Comparison:
         known = self._sides.ledger.lookup([row.key for row in rows])
         return {row.key for row in rows if row.key in known and known[row.key][1] == row.fingerprint}
 
-    def _meet(self, scratch: Scratch, rows: Sequence[TargetRow]) -> None:
+    def _meet(self, scratch: Scratch, rows: Sequence[BucketRow]) -> None:
         keyed = [(self._encoder.key_of(row.values), row) for row in rows]
         known = scratch.meet([key for key, _ in keyed])
         met: set[bytes] = set()
-        strange: dict[bytes, TargetRow] = {}
+        strange: dict[bytes, BucketRow] = {}
         suspects: list[Suspect] = []
         for key, row in keyed:
             if key not in known:

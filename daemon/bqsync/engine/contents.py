@@ -11,7 +11,7 @@ from bqsync.capture.pages import Page, PageBounds, Row, TableReader
 from bqsync.capture.source import Source
 from bqsync.encode.row_ids import digests, row_ids
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.state.scratch import Tally
+from bqsync.state.scratch import DigestCounts
 
 
 class ContentReader(TableReader):
@@ -76,11 +76,11 @@ class ContentReader(TableReader):
 
     def _identified(self, pages: Iterator[Page]) -> Iterator[Page]:
         began = self._place_of_rows()
-        with Tally(self._folder) as tally:
+        with DigestCounts(self._folder) as met:
             for page in pages:
                 if self._place_of_rows() != began:
                     raise _moved(self.table)
-                ids = row_ids(digests(page.rows, self.known_by), tally.add)
+                ids = row_ids(digests(page.rows, self.known_by), met.add)
                 yield Page([(*row, row_id) for row, row_id in zip(page.rows, ids, strict=True)], page.prints)
 
     def _place_of_rows(self) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ from typing import NamedTuple, Self
 
 from bqsync.capture.pages import Row
 from bqsync.capture.source import FileState
-from bqsync.deliver.readback import TargetRow, bucket_rows
+from bqsync.deliver.readback import BucketRow, bucket_rows
 from bqsync.encode.keys import source_values
 from bqsync.engine.aside import StoppedError
 from bqsync.engine.differences import DifferenceKind, VerifyOutcome
@@ -85,7 +85,7 @@ class Judgement:
             self._outcome.add(kind, suspect.key, self._columns(suspect))
         self._tell(kind, [suspect.key for suspect in standing])
 
-    def judge_strange(self, strange: Mapping[bytes, TargetRow]) -> None:
+    def judge_strange(self, strange: Mapping[bytes, BucketRow]) -> None:
         """Judge rows of the target whose keys no row of the source has among those that had to be compared."""
         if not strange or self._encoder.spec.contents:
             # Without a key, rows are only ever added: what was pruned in the source is meant to stay.

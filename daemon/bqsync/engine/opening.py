@@ -21,9 +21,8 @@ from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset
 from bqsync.engine.effects import Delivering
-from bqsync.engine.session import Session
+from bqsync.engine.session import Messages, Session
 from bqsync.errors import BqsyncError, ErrorKind, Retry
-from bqsync.model import ProtoField
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 from bqsync.observe.metrics import Metric
@@ -65,7 +64,7 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
 
 @contextmanager
 def open_rooms(
-    config: Config, messages: Mapping[str, tuple[ProtoField, ...]], *, held: StateLock | None, stop: StopEvent,
+    config: Config, messages: Messages, *, held: StateLock | None, stop: StopEvent,
     waits: Mapping[Retry, Waits] = WAITS, tally: Tally | None = None, keeps_warm: bool = False,
 ) -> Iterator[Session]:
     """
@@ -98,7 +97,7 @@ def open_rooms(
         )
 
 
-def wanted_messages(config: Config) -> Mapping[str, tuple[ProtoField, ...]]:
+def wanted_messages(config: Config) -> Messages:
     """The proto messages that the tables name."""
     names = [table.message for table in config.tables if table.message is not None]
     if not names:

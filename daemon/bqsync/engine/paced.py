@@ -10,7 +10,9 @@ from typing import Generic, TypeVar
 
 _Made = TypeVar("_Made")
 
-_DUTY = 0.05
+APART_S = 1.0
+"""Whoever asks sooner gets the same again."""
+DUTY = 0.05
 """The fraction of the time that may go into the making."""
 _OLD_S = 30.0
 """What was made longer ago is not told as new, only because the next one is not ready."""
@@ -51,4 +53,4 @@ class Paced(Generic[_Made]):
             self._last = begun_s, self._make()
         finally:
             ended_s = time.monotonic()
-            self._next_s = max(begun_s + self._apart_s, ended_s + (ended_s - begun_s) / _DUTY)
+            self._next_s = max(begun_s + self._apart_s, ended_s + (ended_s - begun_s) / DUTY)

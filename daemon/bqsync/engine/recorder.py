@@ -54,7 +54,7 @@ class Recorder:
 
     def _past(self, outcome: CycleOutcome, failure: BqsyncError | None) -> PastCycle:
         return PastCycle(
-            ended_us=self._now_us(), duration_s=round(sum(outcome.durations_s.values()), 3), swept=outcome.swept,
+            ended_us=self._now_us(), duration_s=round(outcome.duration_s, 3), swept=outcome.swept,
             rows_upserted=outcome.rows_upserted, rows_deleted=outcome.rows_deleted,
             rows_quarantined=outcome.rows_quarantined, bytes_billed=outcome.bytes_billed,
             lag_s=None if outcome.lag_s is None else round(outcome.lag_s, 3),

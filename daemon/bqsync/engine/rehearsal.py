@@ -95,7 +95,7 @@ class Rehearsing:
         self.changes: defaultdict[str, Changes] = defaultdict(Changes)
         self.settled: dict[str, JobEnd] = {}
 
-    def through(self, destination: Destination) -> Rehearsing:  # noqa: ARG002
+    def through(self, destination: Destination) -> Rehearsing:  # noqa: ARG002 - of `Effects`
         """The same: nobody is to be told what a plan has cost."""
         return self
 
@@ -154,11 +154,15 @@ class Rehearsing:
         self._staged[ref.table] = into
         return ref
 
-    def open_stream(self, into: TargetRef, descriptor: DescriptorProto) -> CountingStream:  # noqa: ARG002
+    def open_stream(
+        self, into: TargetRef, descriptor: DescriptorProto,  # noqa: ARG002 - of `Effects`
+    ) -> CountingStream:
         """Somewhere for the rows."""
         return CountingStream()
 
-    def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:  # noqa: ARG002
+    def merge(
+        self, statement: str, source: TargetRef, intents: IntentLog,  # noqa: ARG002 - of `Effects`
+    ) -> MergeResult:
         """A MERGE that found every row as it had to."""
         changes = self.changes[self._staged[source.table].table]
         changes.merges += 1

@@ -6,10 +6,10 @@ import time
 from http import HTTPStatus
 
 from bqsync.engine.loop import Loop
+from bqsync.errors import one_line
 from bqsync.observe.http_server import BUSY, Answer, text_answer
 from bqsync.observe.page.style import POLICY
 from bqsync.observe.readiness import what_is_late
-from bqsync.observe.render import one_line
 from bqsync.observe.snapshot import Snapshot
 
 _TURN_S = 180.0

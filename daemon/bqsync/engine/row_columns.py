@@ -28,7 +28,8 @@ class ColumnView:
 
 def are_equal(here: WireValue, there: WireValue) -> bool:
     """Of the same value and type; a NaN is equal to itself."""
-    return type(here) is type(there) and (here == there or (here != here and there != there))  # noqa: PLR0124
+    are_nan = here != here and there != there  # noqa: PLR0124 - that is what tells a NaN
+    return type(here) is type(there) and (here == there or are_nan)
 
 
 def column_views(

@@ -14,7 +14,8 @@ from bqsync.engine.row_columns import instant_text
 from bqsync.engine.schedule import Facts, SweepMode, outlook
 from bqsync.engine.sentences import Way
 from bqsync.engine.session import Session
-from bqsync.engine.watermarks import Counted, Tracked, WatermarkBook
+from bqsync.engine.tracked import Counted, Tracked
+from bqsync.engine.watermarks import WatermarkBook
 from bqsync.model import SweepPolicy
 from bqsync.state.ledger import Ledger
 from bqsync.state.tables import TableState

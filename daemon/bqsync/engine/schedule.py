@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bqsync.state.tables import Pace
+from bqsync.state.tables import Effort
 
 
 class SweepMode(StrEnum):
@@ -37,9 +37,9 @@ class Facts:
     changed_since_pass: bool
     last_sweep_us: int | None
     """When the last complete one ended."""
-    last_walk: Pace | None
+    last_walk: Effort | None
     """The last one, complete or not."""
-    last_pass: Pace | None
+    last_pass: Effort | None
     now_us: int
     sweep_interval_us: int
     duty: float
@@ -107,9 +107,9 @@ def plan_work(facts: Facts) -> Work:
     return Work(watermark_pass=watermark_pass, sweep=sweep)
 
 
-def ready_us(pace: Pace | None, duty: float) -> int:
+def ready_us(effort: Effort | None, duty: float) -> int:
     """The earliest instant of the next one, so that all of them take that fraction of a core in the long run."""
-    return 0 if pace is None else pace.ended_us + int(pace.cost_us * (1 / duty - 1))
+    return 0 if effort is None else effort.ended_us + int(effort.cost_us * (1 / duty - 1))
 
 
 def _sweeps(facts: Facts) -> bool:
@@ -133,10 +133,10 @@ def _is_past(facts: Facts, ended_us: int | None, interval_us: int) -> bool:
     return ended_us is None or not ended_us <= facts.now_us < ended_us + interval_us
 
 
-def _has_rested(facts: Facts, pace: Pace | None) -> bool:
-    return facts.now_us >= _rested_us(facts, pace)
+def _has_rested(facts: Facts, effort: Effort | None) -> bool:
+    return facts.now_us >= _rested_us(facts, effort)
 
 
-def _rested_us(facts: Facts, pace: Pace | None) -> int:
+def _rested_us(facts: Facts, effort: Effort | None) -> int:
     # One that seems to have ended in the future was told by a clock that went back.
-    return 0 if pace is None or facts.now_us < pace.ended_us else ready_us(pace, facts.duty)
+    return 0 if effort is None or facts.now_us < effort.ended_us else ready_us(effort, facts.duty)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from bqsync.engine.agenda import Standing
 from bqsync.engine.counting import DELETED, UNCHANGED, UPSERTED
 from bqsync.engine.loop import Loop
-from bqsync.engine.paced import Paced
+from bqsync.engine.paced import APART_S, Paced
 from bqsync.engine.session import Session
 from bqsync.errors import RULES, BqsyncError, ErrorKind, Retry
 from bqsync.observe.exposition import CONTENT_TYPE, INSTALL, MISSING, Family, can_expose, expose
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from bqsync.observe.http_server import Answer
 
 Numbers = Mapping[LabelValues, float]
-
-_APART_S = 1.0
-"""Whoever scrapes sooner gets the same again."""
 
 _ZEROS: Mapping[Metric, Sequence[LabelValues]] = {
     Metric.FS_EVENTS: [(signal.value,) for signal in Signal],
@@ -94,7 +91,7 @@ class Scrape:
                 yield Family(metric, found[metric] if metric in found else self._counted(metric, tables))
 
     def _begun(self) -> Paced[bytes]:
-        return Paced(lambda: expose(self.families()), _APART_S)
+        return Paced(lambda: expose(self.families()), APART_S)
 
     def _observed(self, metric: Metric) -> Mapping[LabelValues, Distribution]:
         specification = METRICS[metric]

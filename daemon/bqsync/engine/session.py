@@ -22,8 +22,8 @@ from bqsync.observe.tally import Tally
 from bqsync.state.clock import now_us
 from bqsync.state.store import Store
 
-_UNNOTED_S = 600.0
-"""While the state can't be written, that is told once in so long."""
+Messages = Mapping[str, tuple[ProtoField, ...]]
+"""Fields of proto messages, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Session:
     destination: Destination
     effects: Effects
     """What is done there beside reading."""
-    messages: Mapping[str, tuple[ProtoField, ...]]
+    messages: Messages
     zone: ZoneInfo
     stop: StopEvent = field(default_factory=StopEvent)
     now_us: Callable[[], int] = now_us
@@ -85,7 +85,7 @@ class Session:
     """The monotonic instant at which the open watermark columns of a table that is not swept may be looked at again."""
     noted_s: dict[str, float] = field(default_factory=dict)
     """The monotonic instant at which the state was last told how a cycle of a table had ended."""
-    unnoted: Repeats = field(default_factory=lambda: Repeats(_UNNOTED_S))
+    unnoted: Repeats = field(default_factory=Repeats)
     """Lines about ends of cycles that the state could not be told."""
     said: set[tuple[str, str]] = field(default_factory=set)
     """Warnings of a table that were logged already: once is enough, however many cycles follow."""

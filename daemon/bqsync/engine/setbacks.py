@@ -33,8 +33,6 @@ PAUSES: Mapping[Pause, Waits] = MappingProxyType({
 _LONGEST_ASKED_S = 3_600.0
 TRY_OUT_S = 10.0
 """In an outage one table at a time finds out whether it is over; if it says nothing for so long, the next one does."""
-_LINES_S = 600.0
-"""A failure that stays the same is told once in so long."""
 
 
 class Setbacks:
@@ -47,7 +45,7 @@ class Setbacks:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lines = Repeats(_LINES_S, clock)
+        self._lines = Repeats(clock=clock)
         self._since_s: dict[str, float] = {}
         self._outage: BqsyncError | None = None
         self._outages = 0

@@ -9,16 +9,13 @@ from collections.abc import Callable
 import msgspec
 
 from bqsync.config import Config
-from bqsync.engine.paced import Paced
+from bqsync.engine.paced import APART_S, Paced
 from bqsync.engine.state_view import StateView
 from bqsync.engine.status import report
 from bqsync.observe.lag_trace import STEP_S
 from bqsync.observe.last_hour import LastHour
 from bqsync.observe.live import LiveStatus
 from bqsync.observe.snapshot import VERSION, History, Snapshot
-
-_APART_S = 1.0
-"""Whoever asks sooner gets the same again."""
 
 
 class Snapshots:
@@ -47,8 +44,8 @@ class Snapshots:
         self._now_us = now_us
         self.counting: StateView = StateView(config, counts=True, before=None if before is None else before.counting)
         self.reading: StateView = StateView(config, counts=False, before=None if before is None else before.reading)
-        self._whole = Paced(self._make_whole, _APART_S)
-        self._standing = Paced(self._make_standing, _APART_S)
+        self._whole = Paced(self._make_whole, APART_S)
+        self._standing = Paced(self._make_standing, APART_S)
 
     def take(self) -> Snapshot | None:
         """

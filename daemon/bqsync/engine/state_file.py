@@ -11,14 +11,12 @@ from bqsync.config import Config
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.state.lock import StateLock, lock_holder
 from bqsync.state.reset import Part, reset
-from bqsync.state.store import Store
+from bqsync.state.store import SIDE_FILES, Store
 from bqsync.state.survey import StateSurvey, TableSurvey, survey
-
-SIDE_FILES = ("", "-wal", "-shm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateView:
+class StateFileView:
     """A state file, and who works with it."""
 
     file: Path
@@ -29,7 +27,7 @@ class StateView:
     survey: StateSurvey
 
 
-def view_state(config: Config) -> StateView:
+def view_state(config: Config) -> StateFileView:
     """
     Read the state file, beside whoever works with it.
 
@@ -38,8 +36,8 @@ def view_state(config: Config) -> StateView:
     """
     with opened(config.state.file, read_only=True) as store:
         found = survey(store)
-    return StateView(file=config.state.file, size_bytes=_size_bytes(config.state.file),
-                     holder=lock_holder(config.state.file), survey=found)
+    return StateFileView(file=config.state.file, size_bytes=_size_bytes(config.state.file),
+                         holder=lock_holder(config.state.file), survey=found)
 
 
 def chosen_of(found: StateSurvey, config: Config, names: Sequence[str]) -> list[TableSurvey]:

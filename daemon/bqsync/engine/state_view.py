@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from contextlib import closing, suppress
 
 from bqsync.config import Config
+from bqsync.engine.paced import DUTY
 from bqsync.engine.status import health_of
 from bqsync.errors import BqsyncError
 from bqsync.state.health import NOTHING_COUNTED, RowCounts, TableHealth, count_rows
 from bqsync.state.store import Store
-
-_DUTY = 0.05
-"""The fraction of the time that may go into counting: of a large ledger, it takes seconds."""
 
 
 class StateView:
@@ -50,5 +48,6 @@ class StateView:
             if self._counts and (self._counted is None or begun_s >= self._count_s):
                 self._counted = count_rows(store)
                 ended_s = time.monotonic()
-                self._count_s = ended_s + (ended_s - begun_s) / _DUTY
+                # Of a large ledger, it takes seconds.
+                self._count_s = ended_s + (ended_s - begun_s) / DUTY
             self.known, self.read_us = health_of(self._config, store, self._counted), now_us

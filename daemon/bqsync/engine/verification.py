@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bqsync.config import TableSection
@@ -15,7 +15,7 @@ from bqsync.engine.session import Session
 from bqsync.engine.sides import Surroundings
 from bqsync.engine.sync import sync_tables
 from bqsync.engine.verify import verify_table
-from bqsync.errors import BqsyncError, ErrorKind
+from bqsync.errors import BqsyncError, ErrorKind, noted_error
 from bqsync.state.repairs import asked_repair
 from bqsync.state.tables import TableState
 
@@ -85,7 +85,7 @@ def _repair(session: Session, section: TableSection) -> None:
     if session.stop.is_set():
         raise StoppedError
     if outcome.error is not None:
-        raise _failed(outcome.error)
+        raise noted_error(outcome.error)
 
 
 def _await_repair(session: Session, section: TableSection) -> None:
@@ -93,7 +93,7 @@ def _await_repair(session: Session, section: TableSection) -> None:
     asked_us, deadline_s = session.now_us(), time.monotonic() + REPAIR_WAIT_S
     while asked_repair(session.store, state.table_id) is not None:
         if (failure := state.failure_since(asked_us)) is not None:
-            raise _failed(failure)
+            raise noted_error(failure)
         if time.monotonic() >= deadline_s:
             raise BqsyncError(
                 ErrorKind.STATE_LOCKED, what=f"table {section.name} is not repaired yet",
@@ -102,7 +102,3 @@ def _await_repair(session: Session, section: TableSection) -> None:
             )
         if session.stop.wait(_LOOK_S):
             raise StoppedError
-
-
-def _failed(error: Mapping[str, str]) -> BqsyncError:
-    return BqsyncError(ErrorKind(error["kind"]), what=error["what"], why=error["why"], fix=error["fix"])

@@ -14,8 +14,8 @@ from bqsync.capture.pages import Page, TableReader
 from bqsync.engine.intake import ChunkBounds, Intake
 from bqsync.engine.lane import Lane
 from bqsync.engine.sweep import timed_pages
+from bqsync.engine.tracked import Form, Tracked
 from bqsync.engine.verdicts import FLOOD_ROWS
-from bqsync.engine.watermarks import Form, Tracked
 from bqsync.failpoints import reached
 from bqsync.model import CycleOutcome, Watermark
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +14,7 @@ from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orp
 from bqsync.engine.beats import Beats
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import IdentityWatch
+from bqsync.engine.inbox import Inbox
 from bqsync.engine.run import TableRun, failed_run, run_cycle
 from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
@@ -59,7 +59,7 @@ class Workers:
     """
 
     def __init__(
-        self, session: Session, inbox: queue.SimpleQueue[object], beats: Beats,
+        self, session: Session, inbox: Inbox, beats: Beats,
         told_us: Callable[[TableKey], int | None],
     ) -> None:
         self._session = session

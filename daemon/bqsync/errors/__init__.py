@@ -10,13 +10,22 @@ BigQuery, state for the state file); everything above looks only at the kind.
     failures.py   the exceptions:
                   BqsyncError            one failure, of one kind
                     ConfigurationError   carries every problem of a configuration at once
+    texts.py     what others have written, made fit for a line of ours
 """
 
 from __future__ import annotations
 
-from bqsync.errors.failures import BqsyncError, ConfigurationError, Problem, internal_error, utf8
+from bqsync.errors.failures import (
+    BqsyncError,
+    ConfigurationError,
+    Problem,
+    internal_error,
+    noted_error,
+    render_error,
+)
 from bqsync.errors.kinds import ErrorKind, ExitCode, Pause, Retry, Scope
 from bqsync.errors.rules import RULES, ErrorRule
+from bqsync.errors.texts import one_line, utf8
 
 __all__ = [
     "RULES",
@@ -30,5 +39,8 @@ __all__ = [
     "Retry",
     "Scope",
     "internal_error",
+    "noted_error",
+    "one_line",
+    "render_error",
     "utf8",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bqsync.errors.kinds import ErrorKind
 from bqsync.errors.rules import RULES, ErrorRule
+from bqsync.errors.texts import utf8
 
 
 class BqsyncError(Exception):
@@ -42,13 +43,19 @@ class BqsyncError(Exception):
                 "fix": utf8(self.fix)}
 
     def render(self) -> str:
-        """The same for a terminal, four lines."""
-        return f"error[{self.rule.code}]: {self.what}\n  why   {self.why}\n  fix   {self.fix}"
+        """The same for a terminal."""
+        return render_error({"code": self.rule.code, "what": self.what, "why": self.why, "fix": self.fix})
 
 
-def utf8(text: str) -> str:
-    """The text with what has no UTF-8 escaped: Python reads the bytes of a file's name that are none as surrogates."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def render_error(error: Mapping[str, str], whose: str = "") -> str:
+    """Code, what, why and fix for a terminal, at least three lines; the table that it is of stands behind the code."""
+    return (f"error[{error['code']}]{f' {whose}' if whose else ''}: {error['what']}\n  why   {error['why']}\n"
+            f"  fix   {error['fix']}")
+
+
+def noted_error(error: Mapping[str, str]) -> BqsyncError:
+    """What `BqsyncError.as_dict` has made of an error, as an error again."""
+    return BqsyncError(ErrorKind(error["kind"]), what=error["what"], why=error["why"], fix=error["fix"])
 
 
 def internal_error(failure: BaseException) -> BqsyncError:

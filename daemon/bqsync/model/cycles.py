@@ -80,3 +80,8 @@ class CycleOutcome:
     durations_s: dict[str, float] = field(default_factory=dict)
     """Seconds by stage: plan, target, read, encode, compare, append, merge, commit."""
     error: Mapping[str, str] | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of all stages together."""
+        return sum(self.durations_s.values())

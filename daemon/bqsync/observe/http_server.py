@@ -34,7 +34,6 @@ _WASTE_S = 1.0
 """So much of a head that is too large is still taken, and for so long, for its client to read why it is refused."""
 _HOST = re.compile(r"(?P<name>[a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]*)?", re.ASCII | re.IGNORECASE)
 _WITHOUT_HOST = ("HTTP/0.9", "HTTP/1.0")
-_LINES_S = 600.0
 
 TEXT = "text/plain; charset=utf-8"
 NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -91,7 +90,7 @@ class HttpServer:
         self, address: ListenAddress, routes: Mapping[str, Route], *, patience_s: float = PATIENCE_S
     ) -> None:
         self._routes = routes
-        self._lines = Repeats(_LINES_S)
+        self._lines = Repeats()
         listening = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
         try:
             # After a restart, connections of the last life may still be closing.
@@ -132,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head = head
         self._answer = answer
         # The server of socketserver would be told nothing: there is none.
-        super().__init__(connection, ("", 0), None)  # type: ignore[arg-type]
+        super().__init__(connection, ("", 0), None)  # type: ignore[arg-type] # see above
 
     def setup(self) -> None:
         super().setup()

@@ -6,6 +6,8 @@ from array import array
 
 STEP_S = 15.0
 STEPS = 240
+LEAST_SCALE_S = 1.0
+"""Of a drawing: lags of milliseconds are drawn as what they are, nothing."""
 
 
 class LagTrace:

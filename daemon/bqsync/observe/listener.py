@@ -24,7 +24,6 @@ _log = get_logger()
 
 PATIENCE_S = 10.0
 """For a client: as long as a machine that is short of memory may stand still, and longer."""
-_LINES_S = 600.0
 _REST_S = 1.0
 """After an accept that has failed, as where no descriptor is left."""
 _READ_BYTES = 4096
@@ -58,7 +57,7 @@ class Listener:
         self._request_bytes = request_bytes
         self._name = name
         self._patience_s = patience_s
-        self._lines = Repeats(_LINES_S)
+        self._lines = Repeats()
         self._free = threading.BoundedSemaphore(at_most)
         self._lock = threading.Lock()
         self._silent: dict[socket.socket, None] = {}

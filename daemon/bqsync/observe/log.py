@@ -117,7 +117,7 @@ class LineWriter:
             pass
 
     # The names that structlog calls a logger's methods by, one for each level.
-    def msg(self, /, **event: Any) -> None:  # noqa: ANN401
+    def msg(self, /, **event: Any) -> None:  # noqa: ANN401 - whatever is logged
         """Write one event."""
         self.write(event)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from bqsync.errors import one_line
 from bqsync.observe.amounts import span
-from bqsync.observe.render import one_line
 from bqsync.observe.report import StatusReport, TableStatus
+from bqsync.observe.standing import error_words
 
 
 def what_is_late(report: StatusReport, *, within_s: float, now_us: int) -> Iterator[str]:
@@ -22,10 +23,10 @@ def what_is_late(report: StatusReport, *, within_s: float, now_us: int) -> Itera
         now_us: the wall clock.
     """
     if report.daemon is not None and report.daemon.source_failure is not None:
-        yield _told(report.daemon.source_failure)
+        yield error_words(report.daemon.source_failure)
     is_late = any(_late_s(table, now_us) > within_s for table in report.tables)
     if report.daemon is not None and report.daemon.outage is not None and is_late:
-        yield _told(report.daemon.outage)
+        yield error_words(report.daemon.outage)
     for table in report.tables:
         if table.last_success_us is None:
             yield f"{one_line(table.name)}: not copied yet{_because(table)}"
@@ -43,8 +44,4 @@ def _late_s(table: TableStatus, now_us: int) -> float:
 
 
 def _because(table: TableStatus) -> str:
-    return "" if table.last_error is None else f", {_told(table.last_error)}"
-
-
-def _told(error: Mapping[str, str]) -> str:
-    return f"{error['code']}: {one_line(error['what'])}"
+    return "" if table.last_error is None else f", {error_words(table.last_error)}"

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from itertools import islice
 from typing import Any
 
+from bqsync.errors import one_line, utf8
 from bqsync.observe.phrases import phrases
 
 MAX_LINE_BYTES = 15_000
@@ -168,8 +169,7 @@ def _cut(text: str, characters: int) -> str:
     if len(text) > characters:
         half = characters // 2
         text = f"{text[:half]} … {len(text) - 2 * half} characters … {text[-half:]}"
-    # A lone surrogate has no UTF-8; Python's file names may hold some.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return utf8(text)
 
 
 def _dump(fields: Mapping[str, Any], *, ascii_only: bool) -> str:
@@ -192,15 +192,6 @@ def _shown(value: object) -> str:
 
 def _quoted(text: str) -> str:
     return '"' + one_line(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
-
-
-def one_line(text: str) -> str:
-    """Without control characters: a value can neither break the line nor steer the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
 
 
 def _indented(text: str) -> str:

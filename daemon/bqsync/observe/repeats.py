@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 
+SELDOM_S = 600.0
+"""What stays the same is told once in so long."""
+
 
 class Repeats:
     """
@@ -16,7 +19,7 @@ class Repeats:
         clock: monotonic, in seconds.
     """
 
-    def __init__(self, interval_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, interval_s: float = SELDOM_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_s = interval_s
         self._clock = clock
         self._lock = threading.Lock()

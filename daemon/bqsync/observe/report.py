@@ -41,6 +41,11 @@ class DaemonStatus:
     """Why no table can be delivered."""
     outage_until_us: int | None
 
+    @property
+    def failures(self) -> tuple[Mapping[str, str], ...]:
+        """Both, as far as there are any: neither is a table's own."""
+        return tuple(failure for failure in (self.source_failure, self.outage) if failure is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveTableStatus:
@@ -115,8 +120,7 @@ class StatusReport:
     @property
     def is_failing(self) -> bool:
         """The last cycle of a table has failed, or nothing can be delivered."""
-        daemon = self.daemon
-        is_stuck = daemon is not None and (daemon.source_failure is not None or daemon.outage is not None)
+        is_stuck = self.daemon is not None and bool(self.daemon.failures)
         return is_stuck or any(table.health in {Health.FAILED, Health.WAITING} for table in self.tables)
 
     def as_document(self) -> dict[str, object]:

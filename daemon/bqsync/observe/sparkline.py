@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bqsync.observe.lag_trace import LEAST_SCALE_S
+
 _BLOCKS = "▁▂▃▄▅▆▇█"
-_LEAST_SCALE_S = 1.0
-"""Lags of milliseconds are drawn as what they are: nothing."""
 
 
 def sparkline(lag_s: Sequence[float], width: int) -> str:
@@ -22,5 +22,5 @@ def sparkline(lag_s: Sequence[float], width: int) -> str:
         return _BLOCKS[0] * width
     bounds = [place * len(lag_s) // width for place in range(width + 1)]
     worst_s = [max(lag_s[begin:end], default=0.0) for begin, end in pairwise(bounds)]
-    scale_s = max(*worst_s, _LEAST_SCALE_S)
+    scale_s = max(*worst_s, LEAST_SCALE_S)
     return "".join(_BLOCKS[min(round(one / scale_s * 8), 7)] if one else _BLOCKS[0] for one in worst_s)

@@ -1,13 +1,19 @@
-"""How a table stands, and all of them, in a few words: the same on the status page and in a terminal. Pure."""
+"""How the daemon and its tables stand, in a few words: the same on the status page and in a terminal. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
-from bqsync.observe.amounts import count, short_span, span
+from bqsync.errors import one_line
+from bqsync.observe.amounts import count, short_span
+from bqsync.observe.moments import since
 from bqsync.observe.report import Health, StatusReport, TableStatus
 
 Kind = Literal["good", "warn", "bad"]
+SIGNS: Mapping[Kind, str] = MappingProxyType({"good": "●", "warn": "▲", "bad": "✕"})
+"""Beside the colour, for those to whom it tells nothing."""
 
 _BEHIND_S = 60.0
 _STOPPED = {Health.FAILED, Health.WAITING}
@@ -63,9 +69,18 @@ def lag_words(table: TableStatus) -> str:
     return "unknown" if table.live.failures else "none"
 
 
-def ago(moment_us: int | None, now_us: int) -> str:
-    """How long an instant is past."""
-    return "never" if moment_us is None else f"{span((now_us - moment_us) / 1_000_000)} ago"
+def daemon_words(report: StatusReport, now_us: int) -> str:
+    """Whether a daemon runs; where none does, who else works with the state."""
+    if report.daemon is not None:
+        return f"runs for {since(report.daemon.started_us, now_us)}, process {report.daemon.pid}"
+    if report.pid is not None:
+        return f"does not run, or has just begun; process {report.pid or 'unknown'} works with the state"
+    return "does not run"
+
+
+def error_words(error: Mapping[str, str], whose: str = "") -> str:
+    """An error in one line, without its fix; the name of the table that it is of stands behind its code."""
+    return f"{error['code']}{f' {one_line(whose)}' if whose else ''}: {one_line(error['what'])}"
 
 
 def _health_words(table: TableStatus) -> tuple[Kind, str]:

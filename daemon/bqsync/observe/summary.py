@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bqsync.observe.amounts import count, duration
 from bqsync.observe.events import Event
+from bqsync.observe.moments import ago
 from bqsync.observe.render import moment_of
 from bqsync.observe.selection import Selection
 
 _FAILURES = frozenset({Event.SYNC_FAILED, Event.TABLE_REFUSED, Event.VERIFY_FAILED})
-_DAEMON_STATES = {
+_DAEMON_STATES: Mapping[str, str] = {
     Event.DAEMON_STARTED: "starts", Event.DAEMON_READY: "runs", Event.DAEMON_HEARTBEAT: "runs",
     Event.DAEMON_STOPPING: "is ending", Event.DAEMON_STOPPED: "has ended",
     Event.SOURCE_UNAVAILABLE: "waits for the database", Event.SOURCE_RECOVERED: "runs",
@@ -93,7 +94,7 @@ class Summary:
         name = event.get("event")
         if not isinstance(name, str):
             return
-        self.daemon = _DAEMON_STATES.get(name, self.daemon)  # type: ignore[call-overload]
+        self.daemon = _DAEMON_STATES.get(name, self.daemon)
         table = event.get("table")
         if isinstance(table, str) and table:
             self._take_of(self.tables.setdefault(table, TableSummary()), name, event, moment)
@@ -125,9 +126,11 @@ class Summary:
 
 
 def _ago(moment: datetime | None, now: datetime | None) -> str:
-    if moment is None or now is None:
-        return ""
-    return f"{duration(max(0, int((now.astimezone(UTC) - moment).total_seconds())))} ago"
+    return "" if moment is None or now is None else ago(_unix_us(moment), _unix_us(now))
+
+
+def _unix_us(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 def _amount(event: Mapping[str, Any], name: str) -> int:

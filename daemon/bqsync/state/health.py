@@ -12,7 +12,7 @@ from bqsync.state.billing import day_of
 from bqsync.state.clock import now_us
 from bqsync.state.schema import sources, tables
 from bqsync.state.store import Store
-from bqsync.state.tables import Pace
+from bqsync.state.tables import Effort
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class TableHealth:
     last_error: Mapping[str, str] | None
     last_verify_us: int | None
     """When the daemon last compared it with its target, or took it for equal."""
-    last_walk: Pace | None
+    last_walk: Effort | None
     """The last sweep, complete or not."""
     suspicion: str | None
     """Why deletes are held back, however few."""
@@ -120,7 +120,7 @@ def table_health(
             last_error=json.loads(row.last_error) if row.last_error else None,
             bytes_billed_today=bills.get(row.id, (0, 0))[0], merges_today=bills.get(row.id, (0, 0))[1],
             last_verify_us=row.last_verify_us,
-            last_walk=None if row.last_walk_us is None else Pace(row.last_walk_us, row.last_walk_cost_us or 0),
+            last_walk=None if row.last_walk_us is None else Effort(row.last_walk_us, row.last_walk_cost_us or 0),
             suspicion=row.suspicion, deletes_held=row.deletes_held,
         )
         for row in rows if row.name in names

@@ -90,7 +90,7 @@ class Scratch(_File):
                 yield from rows
 
 
-class Tally(_File):
+class DigestCounts(_File):
     """
     How often each of some digests was met.
 

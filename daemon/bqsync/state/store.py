@@ -24,22 +24,17 @@ from sqlalchemy.pool import StaticPool
 
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.regular_file import require_regular, require_regular_if_there
+from bqsync.state import faults
+from bqsync.state.damage import StrangeError, check_columns, check_size, find_damage
 from bqsync.state.lock import make_folder
 from bqsync.state.schema import STATE_VERSION, meta, metadata, sources
 
-_STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
-                 " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
-_SIDE_FILES = ("", "-wal", "-shm", "-journal")
+SIDE_FILES = ("", "-wal", "-shm", "-journal")
 _DAMAGE, _AGE = "the file was damaged", "the file was written by an older bqsync"
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class _OutdatedError(Exception):
     """The file was written by an older bqsync."""
-
-
-class _StrangeError(Exception):
-    """The file has not the tables that its version has."""
 
 
 class Store:
@@ -85,15 +80,15 @@ class Store:
         """A transaction on the state: committed at the end of the block, rolled back by an exception."""
         with self._lock:
             if self._is_closed:
-                raise self._unusable()
+                raise faults.closed(self.path)
             try:
                 with self._engine.begin() as connection:
                     connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
                     yield connection
             except DatabaseError as exc:
-                raise self._unwritable(exc.orig or exc) from exc
+                raise self._failed(exc.orig or exc) from exc
             except (sqlite3.Error, UnicodeDecodeError, NoResultFound, MultipleResultsFound) as exc:
-                raise self._unwritable(exc) from exc
+                raise self._failed(exc) from exc
 
     def source_id(self, name: str) -> int:
         """The id of a source, allotted on first use."""
@@ -114,7 +109,7 @@ class Store:
             with self._engine.connect() as connection:
                 version = int(connection.exec_driver_sql("PRAGMA data_version").scalar_one())
         except DatabaseError as exc:
-            raise self._unwritable(exc.orig or exc) from exc
+            raise self._failed(exc.orig or exc) from exc
         finally:
             self._lock.release()
         known, self._data_version = self._data_version, version
@@ -128,21 +123,14 @@ class Store:
         """
         try:
             with self.transaction() as connection:
-                found = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-                if found == "ok" and connection.exec_driver_sql(_STRANGE_SLOT).first() is not None:
-                    found = "a row of the ledger has a number that was never given"
+                found = find_damage(connection)
         except BqsyncError as failure:
             return failure if failure.kind is ErrorKind.STATE_DAMAGED else None
-        return None if found == "ok" else self.condemn(found)
-
-    def _unusable(self) -> BqsyncError:
-        return BqsyncError(ErrorKind.STATE_UNWRITABLE, what=f"the state {self.path} is closed",
-                           why="bqsync is ending, and a part of it is still at work",
-                           fix="nothing is lost: start it again")
+        return None if found is None else self.condemn(found)
 
     def condemn(self, why: str) -> BqsyncError:
         """Somebody has read what can only stand in a damaged file: the error that tells it."""
-        return self._unwritable(_StrangeError(why))
+        return self._failed(StrangeError(why))
 
     def close(self) -> None:
         """
@@ -160,17 +148,17 @@ class Store:
 
     def _open_or_rebuild(self) -> Engine:
         if self._read_only and not self.path.exists():
-            raise self._missing()
+            raise faults.missing(self.path)
         try:
             return self._open()
-        except (DatabaseError, sqlite3.DatabaseError, UnicodeDecodeError, NoResultFound, _StrangeError) as exc:
+        except (DatabaseError, sqlite3.DatabaseError, UnicodeDecodeError, NoResultFound, StrangeError) as exc:
             cause = exc.orig if isinstance(exc, DatabaseError) and exc.orig is not None else exc
-            if not self._rebuild or not _is_damage(cause):
-                raise self._unwritable(cause) from exc
+            if not self._rebuild or not faults.is_damage(cause):
+                raise self._failed(cause) from exc
             self.rebuilt_because = _DAMAGE
         except _OutdatedError as exc:
             if not self._rebuild:
-                raise self._missing() from exc
+                raise faults.missing(self.path) from exc
             self.rebuilt_because = _AGE
         self.rebuilt_from = self._move_aside()
         return self._open()
@@ -184,7 +172,7 @@ class Store:
             with engine.begin() as connection:
                 # A transaction that has read may not write any more, once another process has written.
                 connection.exec_driver_sql("BEGIN" if self._read_only else "BEGIN IMMEDIATE")
-                _check_size(connection, size_bytes)
+                check_size(connection, size_bytes)
                 self._check_version(connection)
                 if not self._read_only:
                     _create_tables(connection)
@@ -202,17 +190,17 @@ class Store:
         except FileExistsError:
             pass
         except OSError as exc:
-            raise self._unwritable(exc) from exc
+            raise self._failed(exc) from exc
 
     def _size_bytes(self) -> int:
         """The size of the file; 0 where it may be whatever it is, beside a -wal."""
         try:
-            for suffix in _SIDE_FILES[1:]:
+            for suffix in SIDE_FILES[1:]:
                 require_regular_if_there(Path(f"{self.path}{suffix}"))
             found = self.path.stat()
             require_regular(self.path, found)
         except OSError as exc:
-            raise self._unwritable(exc) from exc
+            raise self._failed(exc) from exc
         return 0 if Path(f"{self.path}-wal").exists() else found.st_size
 
     def _connect(self) -> sqlite3.Connection:
@@ -228,55 +216,27 @@ class Store:
     def _check_version(self, connection: Connection) -> None:
         version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
         if version > STATE_VERSION:
-            raise BqsyncError(
-                ErrorKind.STATE_NEWER, what=f"{self.path} was written by a newer bqsync",
-                why=f"its version is {version}, this bqsync knows {STATE_VERSION}",
-                fix="upgrade bqsync; or move the file away, and the next sync reconciles every table anew",
-            )
+            raise faults.newer(self.path, version)
         if self._read_only and version == 0:
-            raise self._missing()
+            raise faults.missing(self.path)
         if 0 < version < STATE_VERSION:
             raise _OutdatedError
         if version:
-            _check_columns(connection)
+            check_columns(connection)
 
     def _move_aside(self) -> Path:
         word = "damaged" if self.rebuilt_because == _DAMAGE else "outdated"
         aside = self.path.with_name(f"{self.path.name}.{word}-{time.strftime('%Y%m%dT%H%M%S')}")
-        for suffix in _SIDE_FILES:
+        for suffix in SIDE_FILES:
             with contextlib.suppress(FileNotFoundError):
                 os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")  # noqa: PTH105 - names, not paths
         return aside
 
-    def _missing(self) -> BqsyncError:
-        return BqsyncError(ErrorKind.STATE_MISSING, what=f"there is no state in {self.path} yet",
-                           why="nothing was synced with this configuration", fix="run `bqsync sync`")
-
-    def _unwritable(self, cause: BaseException) -> BqsyncError:
-        if _is_damage(cause):
-            self._is_damaged = True
-            return BqsyncError(
-                ErrorKind.STATE_DAMAGED, what=f"the state file {self.path} is damaged", why=str(cause),
-                fix="run `bqsync sync`: the file is moved aside, and every table is reconciled with its target (a "
-                "daemon does that by itself); nothing that was delivered is lost",
-            )
-        return BqsyncError(
-            ErrorKind.STATE_UNWRITABLE, what=f"cannot use the state file {self.path}",
-            why=f"{cause.strerror}: {cause.filename}" if isinstance(cause, OSError) else str(cause),
-            fix="check free space and permissions of its folder (mode 0700, owned by the user of bqsync); what was "
-            "delivered stays delivered, and rows whose delivery could not be noted are sent again",
-        )
-
-
-def _is_damage(cause: BaseException) -> bool:
-    """What can only be read so from a file that nobody has written so."""
-    if isinstance(cause, UnicodeDecodeError | NoResultFound | MultipleResultsFound | _StrangeError):
-        return True
-    code = getattr(cause, "sqlite_errorcode", None)
-    if code is None:
-        # The driver's own words about a text that is no UTF-8.
-        return isinstance(cause, sqlite3.OperationalError)
-    return code & 0xFF in _DAMAGED
+    def _failed(self, cause: BaseException) -> BqsyncError:
+        """What SQLite or the system has met, as an error of ours; damage is remembered."""
+        error = faults.state_error(self.path, cause)
+        self._is_damaged = self._is_damaged or error.kind is ErrorKind.STATE_DAMAGED
+        return error
 
 
 def driver_cursor(connection: Connection) -> sqlite3.Cursor:
@@ -287,23 +247,9 @@ def driver_cursor(connection: Connection) -> sqlite3.Cursor:
     return raw.cursor()
 
 
-def _check_size(connection: Connection, size_bytes: int) -> None:
-    """SQLite takes what is missing of the last page for zeros."""
-    if size_bytes % int(connection.exec_driver_sql("PRAGMA page_size").scalar_one()):
-        raise _StrangeError(f"it is cut off within a page, at byte {size_bytes}")
-
-
 def _create_tables(connection: Connection) -> None:
     metadata.create_all(connection)
     connection.exec_driver_sql(
         "INSERT OR IGNORE INTO meta (name, value) VALUES ('instance', ?)", (secrets.token_hex(4),)
     )
     connection.exec_driver_sql(f"PRAGMA user_version = {STATE_VERSION}")
-
-
-def _check_columns(connection: Connection) -> None:
-    """A bit in the name of a table would make it another one, and an empty one would be made beside it."""
-    for table in metadata.sorted_tables:
-        found = {row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({table.name})")}
-        if found != set(table.columns.keys()):
-            raise _StrangeError(f"table {table.name} has not the columns that it was made with")

@@ -32,7 +32,7 @@ class TrustedTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class Effort:
     """When something was last done, and what it took. Both in microseconds."""
 
     ended_us: int
@@ -56,9 +56,9 @@ class SweepRequest:
     last_attempt_us: int | None
     last_sweep_us: int | None
     """When one has ended well."""
-    last_walk: Pace | None
+    last_walk: Effort | None
     """When one has ended, well or not."""
-    last_pass: Pace | None
+    last_pass: Effort | None
 
 
 class TableState:
@@ -161,8 +161,8 @@ class TableState:
             number=row.sweeps_asked, is_due=row.sweeps_asked > row.sweeps_served, reason=row.sweep_reason,
             suspicion=row.suspicion, doubted_rows=row.doubted_rows, swept_mapping=row.swept_mapping,
             last_attempt_us=row.last_attempt_us,
-            last_sweep_us=row.last_sweep_us, last_walk=_pace(row.last_walk_us, row.last_walk_cost_us),
-            last_pass=_pace(row.last_pass_us, row.last_pass_cost_us),
+            last_sweep_us=row.last_sweep_us, last_walk=_effort(row.last_walk_us, row.last_walk_cost_us),
+            last_pass=_effort(row.last_pass_us, row.last_pass_cost_us),
         )
 
     def ask_sweep(self, reason: str, *, suspicion: str | None = None) -> None:
@@ -297,5 +297,5 @@ class TableState:
             connection.execute(update(tables).where(tables.c.id == self.table_id).values(values))
 
 
-def _pace(ended_us: int | None, cost_us: int | None) -> Pace | None:
-    return None if ended_us is None else Pace(ended_us, cost_us or 0)
+def _effort(ended_us: int | None, cost_us: int | None) -> Effort | None:
+    return None if ended_us is None else Effort(ended_us, cost_us or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,10 @@ def retries(life: Life) -> int:
     return len(life.events("retry.scheduled"))
 
 
+def has_retried(life: Life, before: int) -> bool:
+    return retries(life) > before
+
+
 def test_a_way_that_comes_and_goes_is_noticed_by_nobody(workbench: Workbench, start: Start, relay: Relay) -> None:
     fill(workbench)
     relay.open()
@@ -140,7 +145,7 @@ def test_a_way_that_comes_and_goes_is_noticed_by_nobody(workbench: Workbench, st
         relay.close()
         workbench.db.execute("INSERT INTO plain VALUES (?, 'during')", (50 + number,))
         workbench.db.execute("DELETE FROM plain WHERE id = ?", (number,))
-        life.wait_until(lambda before=before: retries(life) > before, "a call that fails")  # type: ignore[misc]
+        life.wait_until(partial(has_retried, life, before), "a call that fails")
         relay.open()
     wait_equal(life, workbench, "marked", "plain")
     assert [line for line in life.lines if line["level"] == "error"] == []

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bqsync.observe.amounts import short_span
-from bqsync.observe.lag_trace import STEPS
+from bqsync.observe.lag_trace import LEAST_SCALE_S, STEPS
 from bqsync.observe.snapshot import PastCycle, TableHistory
 
 _LAG_HEIGHT = 40
 _MARKS_TOP = 44
 _HEIGHT = 52
-_LEAST_SCALE_S = 1.0
-"""Lags of milliseconds are drawn as what they are: nothing."""
 
 
 def lag_chart(history: TableHistory, *, step_s: float, now_us: int) -> str:
     """An element that fills the width it is given."""
     worst_s = max(history.lag_s, default=0.0)
     label = f"Lag over the last hour: worst {short_span(worst_s)}" if worst_s else "No lag in the last hour"
-    line = _line(history.lag_s, max(worst_s, _LEAST_SCALE_S)) if worst_s else f"M0 {_LAG_HEIGHT}"
+    line = _line(history.lag_s, max(worst_s, LEAST_SCALE_S)) if worst_s else f"M0 {_LAG_HEIGHT}"
     marks = "".join(_marks(history.cycles, step_s=step_s, now_us=now_us))
     return (
         f'<svg viewBox="0 0 {STEPS} {_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{label}">'

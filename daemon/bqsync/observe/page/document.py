@@ -8,9 +8,9 @@ text around it. What is wrong comes first, and of thousands of tables only so ma
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from bqsync.observe.amounts import count, size, span
+from bqsync.observe.moments import ago, ahead, since, time_of_day
 from bqsync.observe.page.style import SCRIPT, STYLE
 from bqsync.observe.page.tables import card, compact, failure, marked, shown
 from bqsync.observe.report import StatusReport, TableStatus
@@ -60,11 +60,9 @@ def _whole(report: StatusReport, now_us: int) -> Iterator[str]:
     daemon = report.daemon
     if daemon is None:
         return
-    for error in (daemon.source_failure, daemon.outage):
-        if error is not None:
-            yield failure(error)
+    yield from map(failure, daemon.failures)
     if daemon.outage_until_us is not None:
-        yield f'<p class="soft">Tried again in {span((daemon.outage_until_us - now_us) / 1_000_000)}.</p>'
+        yield f'<p class="soft">Tried again {ahead(daemon.outage_until_us, now_us)}.</p>'
 
 
 def _figures(report: StatusReport, now_us: int) -> str:
@@ -77,8 +75,8 @@ def _figures(report: StatusReport, now_us: int) -> str:
         ("billed today", size(billed) if limit is None else f"{size(billed)} of {size(limit)}"),
     ]
     if report.daemon is not None:
-        figures.append(("running for", span((now_us - report.daemon.started_us) / 1_000_000)))
-    figures.append(("as of", datetime.fromtimestamp(now_us // 1_000_000, UTC).strftime("%H:%M:%S UTC")))
+        figures.append(("running for", since(report.daemon.started_us, now_us)))
+    figures.append(("as of", time_of_day(now_us)))
     cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
     return f'<dl class="figures sum">{cells}</dl>'
 
@@ -104,6 +102,6 @@ def _failures(failures: Sequence[PastFailure], now_us: int) -> Iterator[str]:
         often = "once" if one.times == 1 else f"{one.times:,} times"
         yield (
             f'<details id="failure-{place}"><summary>{shown(one.code)} <bdi>{whose}</bdi>, {often}, last '
-            f"{span((now_us - one.last_us) / 1_000_000)} ago</summary>"
+            f"{ago(one.last_us, now_us)}</summary>"
             + failure({"code": one.code, "what": one.what, "why": one.why, "fix": one.fix}) + "</details>"
         )

@@ -5,15 +5,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 
-from bqsync.observe.amounts import count, short_span, size, span
+from bqsync.errors import one_line
+from bqsync.observe.amounts import count, short_span, size
+from bqsync.observe.moments import ago, ahead
 from bqsync.observe.page.chart import lag_chart
-from bqsync.observe.render import one_line
 from bqsync.observe.report import TableStatus
 from bqsync.observe.snapshot import PastCycle, TableHistory
-from bqsync.observe.standing import Kind, ago, lag_words, table_words
-
-_SIGNS: dict[Kind, str] = {"good": "●", "warn": "▲", "bad": "✕"}
-"""Beside the colour, for those to whom it tells nothing."""
+from bqsync.observe.standing import SIGNS, Kind, lag_words, table_words
 
 
 def shown(text: str) -> str:
@@ -23,7 +21,7 @@ def shown(text: str) -> str:
 
 def marked(kind: Kind, words: str) -> str:
     """Words with a sign and a colour: `good`, `warn` or `bad`."""
-    return f'<span class="{kind}"><span aria-hidden="true">{_SIGNS[kind]}</span> {shown(words)}</span>'
+    return f'<span class="{kind}"><span aria-hidden="true">{SIGNS[kind]}</span> {shown(words)}</span>'
 
 
 def failure(error: Mapping[str, str]) -> str:
@@ -80,8 +78,8 @@ def _remarks(table: TableStatus, now_us: int) -> Iterator[str]:
     if table.last_error is not None:
         yield failure(table.last_error)
     if table.live is not None and table.live.paused_until_us is not None:
-        yield (f'<p class="soft">{count(table.live.failures, "failure")} in a row; tried again in '
-               f"{span((table.live.paused_until_us - now_us) / 1_000_000)}.</p>")
+        yield (f'<p class="soft">{count(table.live.failures, "failure")} in a row; tried again '
+               f"{ahead(table.live.paused_until_us, now_us)}.</p>")
     if table.confirm_deletes is not None:
         yield (f'<p class="soft">{count(table.deletes_held, "delete")} held back. If they were meant: '
                f"<code><bdi>{shown(table.confirm_deletes)}</bdi></code></p>")

@@ -1,4 +1,4 @@
-"""A look at a daemon from outside: by its socket while it runs, and else by what the state and its live file say."""
+"""A glance at a daemon from outside: by its socket while it runs, and else by what the state and its live file say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bqsync.state.clock import now_us
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Glance:
     """What was seen."""
 
     snapshot: Snapshot
@@ -22,7 +22,7 @@ class Look:
     """The daemon itself has told it, with its last hour; else the state file has, which knows of no history."""
 
 
-def look(config: Config, clock: Callable[[], int] = now_us) -> Look:
+def glance(config: Config, clock: Callable[[], int] = now_us) -> Glance:
     """
     Look now. Nothing is written, and neither the database nor BigQuery is touched.
 
@@ -35,8 +35,8 @@ def look(config: Config, clock: Callable[[], int] = now_us) -> Look:
     """
     told = ask(control_socket(config.state.file))
     if told is not None:
-        return Look(told, is_told=True)
+        return Glance(told, is_told=True)
     history = History(step_s=STEP_S, tables={}, failures=())
     report, taken_us = read_status(config, clock), clock()
-    return Look(Snapshot(version=VERSION, taken_us=taken_us, read_us=taken_us, report=report, history=history),
-                is_told=False)
+    return Glance(Snapshot(version=VERSION, taken_us=taken_us, read_us=taken_us, report=report, history=history),
+                  is_told=False)

@@ -1,0 +1,175 @@
+"""
+The calls about one query job: it is submitted under an id of ours, looked up, and waited for.
+
+Source: https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/jobs
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, cast
+
+from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
+
+from bqsync.deliver.clients import CALL_TIMEOUT_S, NO_RETRY, Destination
+from bqsync.deliver.translate import VENDOR_ERRORS, failure, kind_of, translate
+from bqsync.errors import BqsyncError, ErrorKind
+
+if TYPE_CHECKING:
+    from google.cloud.bigquery import QueryJob
+
+JOB_WAIT_S = 3600.0
+"""A job that has not ended by then is left to its intent: the next cycle settles it."""
+_WAIT_MS = 10_000
+"""For so long one call waits for the end of a job; the connection is given up after half a minute of silence."""
+_PAUSE_S = 0.2
+"""So far apart such calls begin, where BigQuery does not wait as long as it was asked to."""
+_SUBMISSION_UNKNOWN = (ErrorKind.BIGQUERY_UNREACHABLE, ErrorKind.BIGQUERY_TRANSIENT)
+"""After these failures of a submission the job may exist all the same, whatever HTTP status they came with."""
+_GIVEN_UP = (408, 499)
+"""Of the refusals, these speak of the wait and not of the request."""
+
+
+class Unsettled(Exception):  # noqa: N818 - no failure by itself: carries an error past the retries of the whole MERGE
+    """The end of a job is not known: a further attempt could run beside it."""
+
+    def __init__(self, error: BqsyncError) -> None:
+        super().__init__(error.what)
+        self.error = error
+
+
+def created_us(job: QueryJob) -> int:
+    """When BigQuery took a job, by its own clock, in Unix microseconds."""
+    return 0 if job.created is None else int(job.created.timestamp() * 1_000_000)
+
+
+def submit(destination: Destination, statement: str, job_id: str) -> QueryJob:
+    """
+    Submit once, whatever the network does: the id makes a repeated request harmless.
+
+    Raises:
+        Unsettled: the job may exist. Of all attempts one is enough for that, whatever the last one met.
+        BqsyncError: the job was not created.
+    """
+    may_exist = False
+
+    def insert() -> QueryJob:
+        nonlocal may_exist
+        try:
+            return destination.rest.query(
+                statement, job_id=job_id, location=destination.location, retry=NO_RETRY, job_retry=None,
+                timeout=CALL_TIMEOUT_S,
+            )
+        except Conflict:
+            may_exist = True
+            return _get(destination, job_id)
+        except VENDOR_ERRORS as error:
+            may_exist = may_exist or not _is_refusal(error)
+            raise
+
+    try:
+        return destination.policy.call(f"submit job {job_id}", insert)
+    except BqsyncError as error:
+        if may_exist:
+            raise Unsettled(error) from error
+        raise
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a submission failed because somebody refused it: a proxy's own 5xx does not tell what is behind it."""
+    if kind_of(error) in _SUBMISSION_UNKNOWN or not isinstance(error, GoogleAPICallError) or error.code is None:
+        return False
+    return 400 <= error.code < 500 and error.code not in _GIVEN_UP
+
+
+def find(destination: Destination, job_id: str) -> QueryJob | None:
+    """The job of an id; None where BigQuery knows none."""
+    def get() -> QueryJob | None:
+        try:
+            return _get(destination, job_id)
+        except NotFound:
+            return None
+
+    return destination.policy.call(f"look up job {job_id}", get)
+
+
+def _get(destination: Destination, job_id: str) -> QueryJob:
+    return cast(
+        "QueryJob",
+        destination.rest.get_job(job_id, location=destination.location, retry=NO_RETRY, timeout=CALL_TIMEOUT_S),
+    )
+
+
+def wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
+    """
+    Wait for the end of a job, in slices, so that a lost connection costs one slice and not the job.
+
+    Returns:
+        Why the job failed; None if it did not.
+
+    Raises:
+        Unsettled: the end of the job can't be learned, or takes too long.
+    """
+    deadline = time.monotonic() + JOB_WAIT_S
+    operation = f"run job {job.job_id}"
+
+    def look() -> tuple[bool, BqsyncError | None]:
+        if job.state != "DONE":
+            _await_end(destination, job)
+        elif job.error_result is None and job.num_dml_affected_rows is None:
+            # Its submission told that it has ended, and not how.
+            job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
+        if job.state != "DONE":
+            return False, None
+        return True, _failure_of(operation, job)
+
+    while True:
+        begun_s = time.monotonic()
+        try:
+            ended, failed = destination.policy.call(f"wait for job {job.job_id}", look)
+        except BqsyncError as error:
+            raise Unsettled(error) from error
+        if ended:
+            return failed
+        if time.monotonic() > deadline or destination.policy.stop.is_set():
+            raise Unsettled(BqsyncError(
+                ErrorKind.BIGQUERY_JOB_UNSETTLED, what=f"job {job.job_id} has not ended yet",
+                why=f"BigQuery reports it as {job.state}",
+                fix="nothing is lost: the next cycle waits for it before it touches the table; look at the job in the "
+                "console if it keeps running",
+            ))
+        destination.policy.stop.wait(max(0.0, begun_s + _PAUSE_S - time.monotonic()))
+
+
+def _failure_of(operation: str, job: QueryJob) -> BqsyncError | None:
+    """Why a job that has ended failed. The client forgets to tell where it took the job for a success before."""
+    if job.error_result is None:
+        return None
+    error = job.exception(timeout=0)
+    if isinstance(error, GoogleAPICallError):
+        return translate(operation, error)
+    return failure(operation, ErrorKind.BIGQUERY_JOB_FAILED, str(job.error_result.get("message") or ""))
+
+
+def _await_end(destination: Destination, job: QueryJob) -> None:
+    """
+    One call that returns when the job has ended, or after a while; then one that tells how, and what it has cost.
+
+    The client's own `result` asks how the job is before it waits, and once more after that: a call more for each MERGE.
+
+    Source: https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
+    """
+    is_complete = False
+    try:
+        answer = destination.rest._connection.api_request(  # noqa: SLF001 - no public call waits without asking first
+            method="GET", path=f"/projects/{job.project}/queries/{job.job_id}", timeout=CALL_TIMEOUT_S,
+            query_params={"location": destination.location, "maxResults": 0, "timeoutMs": _WAIT_MS},
+        )
+        is_complete = bool(answer.get("jobComplete"))
+    except GoogleAPICallError:
+        # Of the job, or of the call: the job itself tells. One that has ended is known, whatever the call met.
+        job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
+        if job.state != "DONE":
+            raise
+    if is_complete:
+        job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
