@@ -45,7 +45,7 @@ is room for what surrounds the rows.
 
 Source: https://docs.cloud.google.com/bigquery/quotas#write-api-limits
 """
-MAX_IN_FLIGHT_BYTES = 32 * 1024 * 1024
+MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
 NEW_TABLE_S = 120.0
 """
 For how long a table that was just created may be unknown to the Write API. No bound is documented; about a minute was
@@ -123,6 +123,11 @@ class AppendStream:
     def is_open(self) -> bool:
         """Whether BigQuery has opened the stream, and nothing has failed since."""
         return self._opened.is_set() and not self._window.has_failed
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes of rows that were given and are not acknowledged."""
+        return self._window.size_bytes
 
     def wait_open(self, timeout_s: float) -> None:
         """Wait until it is open or has failed, so long at most."""

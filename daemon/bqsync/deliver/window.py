@@ -83,6 +83,12 @@ class Window:
         with self._changed:
             return self._failure is not None
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the rows of all requests."""
+        with self._changed:
+            return self._bytes
+
     def wait_until(self, is_so: Callable[[], bool], timeout_s: float) -> None:
         """Wait for something that is told by a nudge, for the failure of the stream, or so long."""
         with self._changed:

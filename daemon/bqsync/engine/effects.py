@@ -18,6 +18,7 @@ from bqsync.deliver.append import AppendStream
 from bqsync.deliver.clients import Destination
 from bqsync.deliver.evolution import Evolution
 from bqsync.deliver.jobs import IntentLog, Settled
+from bqsync.deliver.streams import StreamGroup
 from bqsync.deliver.target import TargetState
 from bqsync.deliver.warm import Wanted, WarmStaging, open_stream
 from bqsync.model import (
@@ -141,7 +142,10 @@ class Delivering:
         """As in `Effects`."""
         spec, target_ref, instance = self._made_for.pop(into)
         self._wanted[str(into)] = Wanted(spec=spec, into=target_ref, instance=instance, descriptor=descriptor)
-        return self._taken.pop(into, None) or open_stream(self._destination, into, descriptor)
+        def opened() -> AppendStream:
+            return open_stream(self._destination, into, descriptor)
+
+        return StreamGroup(self._taken.pop(into, None) or opened(), opened)
 
     def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:
         """As in `Effects`."""
