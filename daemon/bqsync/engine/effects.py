@@ -145,7 +145,8 @@ class Delivering:
         def opened() -> AppendStream:
             return open_stream(self._destination, into, descriptor)
 
-        return StreamGroup(self._taken.pop(into, None) or opened(), opened)
+        taken = self._taken.pop(into, None)
+        return StreamGroup(opened() if taken is None else taken, opened)
 
     def merge(self, statement: str, source: TargetRef, intents: IntentLog) -> MergeResult:
         """As in `Effects`."""
