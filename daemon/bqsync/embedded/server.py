@@ -135,10 +135,17 @@ async def _run_emulator(folder: Path, project: str, ending: Event) -> None:
 
     from bqsync.embedded.alterations import alter_as_bigquery_does, keep_bounds_of_types
     from bqsync.embedded.constraints import keep_primary_keys
-    from bqsync.embedded.repairs import give_each_thread_its_cursor, keep_no_history
+    from bqsync.embedded.repairs import (
+        give_each_thread_its_cursor,
+        keep_no_history,
+        look_for_no_pandas,
+        parse_each_statement_once,
+    )
 
     give_each_thread_its_cursor()
     keep_no_history()
+    look_for_no_pandas()
+    parse_each_statement_once()
     alter_as_bigquery_does()
     keep_bounds_of_types()
     keep_primary_keys()
