@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 # Two processes: what is tested waits for disks and sockets about as long as it computes.
 JOBS   ?= 2
 
+# The tests start hundreds of processes. One that may not keep what it has compiled compiles all of bqsync anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 HISTORIES ?= 1000
 MINUTES   ?= 10
 
