@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,20 +18,39 @@ from tests.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made as any other temporary one
+_MEMORY_BYTES = 4 << 30
 
 
 @pytest.fixture(autouse=True)
 def _nobody_elses_log() -> Iterator[None]:
-    """A command that ran in this process has set the level of the log; the next test hears everything again."""
+    """
+    A command that ran in this process has set the level of the log; the next test hears everything again.
+
+    As structlog does by default, but for tracebacks: those that it colours and frames take longer than many a test.
+    """
+    structlog.reset_defaults()
+    *first, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*first, plain])
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """One BigQuery for all tests of a worker; each test has a dataset of its own."""
-    with EmbeddedBigQuery(tmp_path_factory.mktemp("bigquery"), "demo") as server:
+def emulator() -> Iterator[Endpoints]:
+    """
+    One BigQuery for all tests of a worker; each test has a dataset of its own.
+
+    Its files are in memory where there is enough of it: they are nobody's to keep, and DuckDB waits for the disk after
+    every statement.
+    """
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+    with (
+        tempfile.TemporaryDirectory(prefix="bqsync-test-bigquery-", dir=_MEMORY if has_room else None) as folder,
+        EmbeddedBigQuery(Path(folder), "demo") as server,
+    ):
         yield server.start()
 
 

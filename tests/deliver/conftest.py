@@ -11,7 +11,6 @@ from tests.deliver.append_rig import ROW, TABLE, Retries
 from tests.fakes.write_server import WriteServer
 
 from bqsync.deliver.append import CHANNEL_OPTIONS, AppendStream
-from bqsync.embedded import EmbeddedBigQuery, Endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,12 +23,6 @@ def write_client(endpoint: str) -> Iterator[BigQueryWriteClient]:
     with grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS) as channel:
         yield BigQueryWriteClient(
             transport=BigQueryWriteGrpcTransport(channel=channel))
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    with EmbeddedBigQuery(tmp_path_factory.mktemp("bigquery"), "demo") as server:
-        yield server.start()
 
 
 @pytest.fixture
