@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made as any other temporary one
 _MEMORY_BYTES = 4 << 30
+
+gc.set_threshold(20_000, 20, 100)  # as the commands do: most of the heap are modules that stay
 
 
 @pytest.fixture(autouse=True)

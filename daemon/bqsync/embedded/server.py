@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ asyncio has six threads on two processors: a seventh stream would wait, without 
 def main() -> int:
     """Serve the folder until the parent is gone; the exit code is 0 unless the emulator failed."""
     options = _options()
+    # As in the commands: a statement is a tree of hundreds of objects, and most of the heap are modules that stay.
+    gc.set_threshold(20_000, 20, 100)
     # DuckDB's files hold the rows: they are private, whatever the umask and the mode of a folder that was there before.
     os.umask(0o077)
     ending = Event()
