@@ -18,10 +18,18 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made as any other temporary one
 _MEMORY_BYTES = 4 << 30
+
+LONG = {f"tests/{name}.py" for name in (
+    "end_to_end/test_failpoints", "model/test_histories", "deliver/test_analyzer", "end_to_end/test_volume",
+    "end_to_end/test_commands", "daemon/test_ending", "verify/test_beside_daemon", "init/test_samples",
+    "bad_input/test_state_file", "embedded/test_embedded", "end_to_end/test_crashes", "daemon/test_metrics",
+    "fuzz/test_damaged_cycles", "end_to_end/test_readme",
+)}
+"""The files that take more than some 20 s of a processor."""
 
 gc.set_threshold(20_000, 20, 100)  # as the commands do: most of the heap are modules that stay
 
@@ -100,14 +108,17 @@ def hostile_bench(tmp_path: Path, emulator: Endpoints, hostile: HostileBigQuery)
     bench.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what can run against the real BigQuery; where one is named, nothing else runs."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark what can run against the real BigQuery; where one is named, nothing else runs. Long files come first."""
     chosen.mark(items)
     if from_environment(os.environ) is not None:
         others = [item for item in items if item.get_closest_marker(chosen.MARKER) is None]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item.get_closest_marker(chosen.MARKER) is not None]
+    yield
+    if hasattr(config, "workerinput"):  # one of several processes: the others would wait for a long file at the end
+        items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONG)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
