@@ -4,6 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 # Two processes: what is tested waits for disks and sockets about as long as it computes.
 JOBS   ?= 2
+# A file stays in one process, and they come in the order of tests/conftest.py: the long ones first. By itself pytest-xdist
+# takes those with most tests first, and ends with the ones whose single test takes a minute.
+DIST   := --dist loadfile --no-loadscope-reorder
+
+# The tests start hundreds of processes. One that may not keep what it has compiled compiles all of bqsync anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 HISTORIES ?= 1000
 MINUTES   ?= 10
@@ -14,7 +20,7 @@ run: $(VENV)/.ready  ## the daemon's work on the nine tables, with a BigQuery on
 	$(BIN)/bqsync demo
 
 test: check smoke  ## everything that has to pass
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -n $(JOBS) $(DIST)
 	$(BIN)/python -m tests.soak --minutes 2
 
 check: $(VENV)/.ready  ## style, types, layers, freshness of generated files; advisories are told and fail nothing
@@ -62,7 +68,7 @@ deb: $(VENV)/.ready  ## a package of Debian for this machine, with all that it n
 test-lowest: $(VENV)/.ready  ## the suite with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-lowest
 	$(BIN)/uv pip install -q --python .venv-lowest/bin/python --resolution lowest-direct -e '.[dev]'
-	.venv-lowest/bin/python -m pytest -n $(JOBS) --dist loadfile
+	.venv-lowest/bin/python -m pytest -n $(JOBS) $(DIST)
 
 test-systemd: $(VENV)/.ready  ## the service in a Debian that is booted for it: as root, with debootstrap and systemd-container
 	$(BIN)/python -m tests.systemd

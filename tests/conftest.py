@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gc
 import os
+import shutil
+import tempfile
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,21 +18,50 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in it is made as any other temporary one
+_MEMORY_BYTES = 4 << 30
+
+LONG = {f"tests/{name}.py" for name in (
+    "end_to_end/test_failpoints", "model/test_histories", "deliver/test_analyzer", "end_to_end/test_volume",
+    "end_to_end/test_commands", "daemon/test_ending", "verify/test_beside_daemon", "init/test_samples",
+    "bad_input/test_state_file", "embedded/test_embedded", "end_to_end/test_crashes", "daemon/test_metrics",
+    "fuzz/test_damaged_cycles", "end_to_end/test_readme",
+)}
+"""The files that take more than some 20 s of a processor."""
+
+gc.set_threshold(20_000, 20, 100)  # as the commands do: most of the heap are modules that stay
 
 
 @pytest.fixture(autouse=True)
 def _nobody_elses_log() -> Iterator[None]:
-    """A command that ran in this process has set the level of the log; the next test hears everything again."""
+    """
+    A command that ran in this process has set the level of the log; the next test hears everything again.
+
+    As structlog does by default, but for tracebacks: those that it colours and frames take longer than many a test.
+    """
+    structlog.reset_defaults()
+    *first, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*first, plain])
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """One BigQuery for all tests of a worker; each test has a dataset of its own."""
-    with EmbeddedBigQuery(tmp_path_factory.mktemp("bigquery"), "demo") as server:
+def emulator() -> Iterator[Endpoints]:
+    """
+    One BigQuery for all tests of a worker; each test has a dataset of its own.
+
+    Its files are in memory where there is enough of it: they are nobody's to keep, and DuckDB waits for the disk after
+    every statement.
+    """
+    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+    with (
+        tempfile.TemporaryDirectory(prefix="bqsync-test-bigquery-", dir=_MEMORY if has_room else None) as folder,
+        EmbeddedBigQuery(Path(folder), "demo") as server,
+    ):
         yield server.start()
 
 
@@ -75,14 +108,17 @@ def hostile_bench(tmp_path: Path, emulator: Endpoints, hostile: HostileBigQuery)
     bench.close()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what can run against the real BigQuery; where one is named, nothing else runs."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Mark what can run against the real BigQuery; where one is named, nothing else runs. Long files come first."""
     chosen.mark(items)
     if from_environment(os.environ) is not None:
         others = [item for item in items if item.get_closest_marker(chosen.MARKER) is None]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item.get_closest_marker(chosen.MARKER) is not None]
+    yield
+    if hasattr(config, "workerinput"):  # one of several processes: the others would wait for a long file at the end
+        items.sort(key=lambda item: item.nodeid.partition("::")[0] not in LONG)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

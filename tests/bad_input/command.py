@@ -11,7 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tests.workbench import Workbench
 
 SENTINEL = "CELLSENTINEL"
 """Stands in cells of every table of these tests, and may be printed nowhere."""
@@ -77,6 +80,11 @@ def run(
     """The same as `start`, to its end."""
     with start(folder, *arguments, environment=environment, prefix=prefix) as process:
         return finish(process)
+
+
+def synced(bench: Workbench, *tables: str) -> None:
+    """Equal, before or after what a test is about: that needs no process of its own."""
+    assert [outcome.error for outcome in bench.sync(*tables).values() if outcome.error] == []
 
 
 def as_ordinary_user() -> list[str]:

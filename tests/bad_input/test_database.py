@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
+from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start, synced
 from tests.daemon.hold import held
 from tests.end_to_end.processes import within
 from tests.hostile.actions import Method
@@ -48,7 +48,7 @@ SPOILED: tuple[tuple[Callable[[Path], None], str, tuple[str, ...]], ...] = (
 
 
 def test_a_file_that_is_no_database_fails_and_deletes_nothing(bench: Workbench) -> None:
-    assert run(bench.folder, "sync").code == 0
+    synced(bench)
     bench.db.close()
     whole = bench.db_path.read_bytes()
     for spoil, code, words in SPOILED:
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_database_fails_and_deletes_nothing(bench: Workbench) 
             bench.db_path.rmdir()
     assert len(names(bench, "things")) == len(names(bench, "others")) == 3
     bench.db_path.write_bytes(whole)
-    assert run(bench.folder, "sync").code == 0
+    synced(bench)
 
 
 def test_a_database_that_may_not_be_read_is_a_matter_of_permission(bench: Workbench) -> None:
@@ -85,7 +85,7 @@ def spoil_page(bench: Workbench, table: str) -> None:
 
 
 def test_a_damaged_page_stops_its_table_alone_and_deletes_nothing(bench: Workbench) -> None:
-    assert run(bench.folder, "sync").code == 0
+    synced(bench)
     bench.db.execute("UPDATE others SET name = ? WHERE id = 1", (f"{SENTINEL} new",))
     bench.db.execute("DELETE FROM things WHERE id = 0")
     spoil_page(bench, "things")
@@ -103,14 +103,14 @@ def test_an_exclusive_lock_that_outlasts_the_timeout_is_told_and_passes(bench: W
     bench.db.execute("BEGIN EXCLUSIVE")
     run(bench.folder, "sync").told(74, "E205", str(bench.db_path), "exclusive lock", "source.busy_timeout")
     bench.db.execute("ROLLBACK")
-    assert run(bench.folder, "sync").code == 0
+    synced(bench)
     assert len(names(bench, "things")) == 3
 
 
 def test_a_database_that_vanishes_between_two_pages_deletes_nothing(
     relayed: Workbench, hostile: HostileBigQuery,
 ) -> None:
-    assert run(relayed.folder, "sync", "things").code == 0
+    synced(relayed, "things")
     relayed.fill("", ("INSERT INTO things VALUES (?, ?)", [(number, SENTINEL) for number in range(-50, 0)]))
     text = relayed.config_path.read_text(encoding="utf-8")
     relayed.config_path.write_text(text.replace("[sync]\n", "[sync]\npage_rows = 10\nchunk_rows = 10\n"))
@@ -122,6 +122,6 @@ def test_a_database_that_vanishes_between_two_pages_deletes_nothing(
     assert {0, 1, 2} <= {row["id"] for row in relayed.rows("things", "id")}
 
     aside.rename(relayed.db_path)
-    assert run(relayed.folder, "sync", "things").code == 0
+    synced(relayed, "things")
     with closing(sqlite3.connect(relayed.db_path)) as db:
         assert len(relayed.rows("things", "id")) == db.execute("SELECT count(*) FROM things").fetchone()[0] == 53

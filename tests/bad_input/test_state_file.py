@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start
+from tests.bad_input.command import SENTINEL, as_ordinary_user, finish, run, start, synced
 from tests.daemon.hold import held
 from tests.end_to_end.processes import within
 from tests.hostile.actions import Method
@@ -19,12 +19,8 @@ from tests.hostile.proxy import HostileBigQuery
 from tests.workbench import Workbench
 
 
-def synced(bench: Workbench) -> None:
-    assert run(bench.folder, "sync").code == 0
-
-
 def converges(bench: Workbench) -> None:
-    synced(bench)
+    assert run(bench.folder, "sync").code == 0
     is_equal(bench)
 
 

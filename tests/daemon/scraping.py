@@ -48,22 +48,22 @@ class Scraped:
 
 def scrape(life: Life) -> Scraped:
     """What the daemon tells now: whoever asks again too soon gets what it told before."""
-    before, now = _kept(life), Scraped("")
+    before, now = _kept(life), ""
 
     def is_new() -> bool:
         nonlocal now
         now = _kept(life)
         # To be asked takes time on the processors, which every scrape tells.
-        return now.text != before.text
+        return now != before
 
     life.wait_until(is_new, "a scrape that is newer than this")
-    return now
+    return Scraped(now)
 
 
-def _kept(life: Life) -> Scraped:
+def _kept(life: Life) -> str:
     status, content_type, body = get(life, "/metrics")
     assert (status, content_type) == (200, "text/plain; version=0.0.4; charset=utf-8"), body
-    return Scraped(body)
+    return body
 
 
 def get(life: Life, path: str) -> tuple[int, str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
 from wasmtime import Config, Engine, Func, Linker, Module, SharedMemory, Store, WasiConfig
 from zetasql.core.exceptions import ServerError
 from zetasql.core.wasm_client import WasmClient, get_tzinfo_dir
@@ -59,6 +60,8 @@ class Analyzer:
     def __init__(self, cache: Path) -> None:
         self._client = _Client(cache)
         self._language = _bigquery(self._client)
+        self._known: Tables | None = None
+        self._catalog_id = 0
 
     def resolve(self, statement: str, tables: Tables) -> Resolved:
         """
@@ -67,15 +70,30 @@ class Analyzer:
         Raises:
             RefusedError: BigQuery would not run it.
         """
-        request = service.AnalyzeRequest(sql_statement=statement)
+        self._know(tables)
+        request = service.AnalyzeRequest(sql_statement=statement, registered_catalog_id=self._catalog_id)
         request.options.language_options.CopyFrom(self._language)
-        _fill(request.simple_catalog, tables)
-        request.simple_catalog.builtin_function_options.language_options.CopyFrom(self._language)
         try:
             answer = self._client.call_grpc_func("ZetaSqlLocalService_Analyze", request, service.AnalyzeResponse)
         except ServerError as error:
             raise RefusedError(f"{error}\n{statement}") from None
         return _resolved(answer.resolved_statement)
+
+    def _know(self, tables: Tables) -> None:
+        """Register these tables, unless they are those of the last statement: with all functions it takes 50 ms."""
+        known = {ref: tuple(columns) for ref, columns in tables.items()}
+        if known == self._known:
+            return
+        if self._known is not None:
+            last = service.UnregisterRequest(registered_id=self._catalog_id)
+            self._client.call_grpc_func("ZetaSqlLocalService_UnregisterCatalog", last, Empty)
+        self._known = None
+        request = service.RegisterCatalogRequest()
+        _fill(request.simple_catalog, known)
+        request.simple_catalog.builtin_function_options.language_options.CopyFrom(self._language)
+        registered = self._client.call_grpc_func(
+            "ZetaSqlLocalService_RegisterCatalog", request, service.RegisterResponse)
+        self._known, self._catalog_id = known, registered.registered_id
 
 
 class _Client(WasmClient):  # type: ignore[misc] # without annotations

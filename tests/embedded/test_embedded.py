@@ -123,12 +123,15 @@ def test_the_child_is_gone_soon_after_its_parent_is_killed(tmp_path: Path) -> No
         assert server.child_pid not in {None, child}
 
 
-def test_a_second_process_joins_and_leaves_the_server_up(tmp_path: Path) -> None:
+def test_a_second_process_joins_and_leaves_the_server_up_and_sigterm_ends_it_in_good_order(tmp_path: Path) -> None:
     with EmbeddedBigQuery(tmp_path, "demo") as server, parent_on(tmp_path) as other:
         assert other.answer() == {"rest": server.start().rest, "child": None}
         other.order("stop")
         with client_of(server.start()) as client:
             assert list(client.list_datasets()) == []
+        assert server.child_pid is not None
+        os.kill(server.child_pid, signal.SIGTERM)
+        assert within(PATIENCE_S, lambda: not (tmp_path / "endpoint.json").exists())
 
 
 def test_processes_that_start_together_share_one_server(tmp_path: Path) -> None:
@@ -155,13 +158,6 @@ def test_ctrl_c_is_left_to_the_parent(tmp_path: Path) -> None:
     assert (tmp_path / "bigquery.log").read_text(encoding="utf-8") == "", "it was not even interrupted"
 
 
-def test_sigterm_ends_the_child_in_good_order(tmp_path: Path) -> None:
-    with EmbeddedBigQuery(tmp_path, "demo") as server:
-        assert server.child_pid is not None
-        os.kill(server.child_pid, signal.SIGTERM)
-        assert within(PATIENCE_S, lambda: not (tmp_path / "endpoint.json").exists())
-
-
 def test_a_server_that_was_killed_is_replaced(tmp_path: Path) -> None:
     with parent_on(tmp_path) as parent:
         child = parent.answer()["child"]
@@ -178,11 +174,10 @@ def test_an_account_without_a_home_folder_can_start_it(tmp_path: Path) -> None:
     assert (tmp_path / ".duckdb").is_dir()
 
 
-def test_a_pid_that_was_given_to_another_process_is_not_taken_for_the_server(tmp_path: Path) -> None:
-    with EmbeddedBigQuery(tmp_path / "other", "demo") as other:
-        lie = endpoint.Endpoint(pid=os.getpid(), started_ticks=1, rest_endpoint=other.start().rest,
-                                grpc_endpoint="127.0.0.1:1", project="demo")
-        assert not lie.is_live
+def test_a_pid_that_was_given_to_another_process_is_not_taken_for_the_server(emulator: Endpoints) -> None:
+    lie = endpoint.Endpoint(pid=os.getpid(), started_ticks=1, rest_endpoint=emulator.rest,
+                            grpc_endpoint=emulator.grpc, project="demo")
+    assert not lie.is_live
 
 
 def test_missing_packages_are_named_with_the_command_that_brings_them() -> None:

@@ -52,17 +52,32 @@ class Turning:
         self.outcomes: list[CycleOutcome] = []
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        wait_until(lambda: self._turn() or condition(), what)
+        """Turn until that. It is asked after each cycle and every second: to ask BigQuery takes longer than a turn."""
+        asked_after, asked_s = -1, 0.0
 
-    def _turn(self) -> bool:
+        def look() -> bool:
+            nonlocal asked_after, asked_s
+            self._turn()
+            if len(self.outcomes) == asked_after and time.monotonic() < asked_s + 1.0:
+                return False
+            asked_after, asked_s = len(self.outcomes), time.monotonic()
+            return bool(condition())
+
+        wait_until(look, what)
+
+    def _turn(self) -> None:
         self._loop.step()
         for message in drain(self._inbox, min(0.02, self._loop.wait_s())):
             self._loop.take(message)
-        return False
 
     def end(self) -> None:
         self._loop.begin_end()
-        self.until(lambda: not self._loop.unfinished(), "the end of its cycles")
+
+        def has_ended() -> bool:
+            self._turn()
+            return not self._loop.unfinished()
+
+        wait_until(has_ended, "the end of its cycles")
 
     @property
     def deleted(self) -> int:

@@ -9,10 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from bqsync.config import Config
 from bqsync.demo.store import Counts
+from bqsync.embedded import EmbeddedBigQuery
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.daemon import Daemon
 from bqsync.engine.opening import open_session
@@ -65,8 +67,11 @@ def run_demo(config: Config, *, seconds: float, rate: float, seed: int) -> DemoO
         BqsyncError: the daemon, the last cycle or the application has failed.
     """
     play = _Play(config, seconds=seconds, rate=rate, seed=seed)
-    play.run()
-    with open_session(config) as session:
+    with ExitStack() as stack:
+        if config.bigquery.embedded:  # one for the daemon and for what comes after it: a start takes seconds
+            stack.enter_context(EmbeddedBigQuery(config.bigquery.embedded_dir, config.bigquery.project))
+        play.run()
+        session = stack.enter_context(open_session(config))
         last = sync_tables(session, (), CycleOptions())
         failed = next((outcome.error for outcome in last if outcome.error is not None), None)
         if failed is not None:

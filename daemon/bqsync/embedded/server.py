@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ asyncio has six threads on two processors: a seventh stream would wait, without 
 def main() -> int:
     """Serve the folder until the parent is gone; the exit code is 0 unless the emulator failed."""
     options = _options()
+    # As in the commands: a statement is a tree of hundreds of objects, and most of the heap are modules that stay.
+    gc.set_threshold(20_000, 20, 100)
     # DuckDB's files hold the rows: they are private, whatever the umask and the mode of a folder that was there before.
     os.umask(0o077)
     ending = Event()
@@ -135,10 +138,17 @@ async def _run_emulator(folder: Path, project: str, ending: Event) -> None:
 
     from bqsync.embedded.alterations import alter_as_bigquery_does, keep_bounds_of_types
     from bqsync.embedded.constraints import keep_primary_keys
-    from bqsync.embedded.repairs import give_each_thread_its_cursor, keep_no_history
+    from bqsync.embedded.repairs import (
+        give_each_thread_its_cursor,
+        keep_no_history,
+        look_for_no_pandas,
+        parse_each_statement_once,
+    )
 
     give_each_thread_its_cursor()
     keep_no_history()
+    look_for_no_pandas()
+    parse_each_statement_once()
     alter_as_bigquery_does()
     keep_bounds_of_types()
     keep_primary_keys()
