@@ -15,9 +15,9 @@ from tests.faults.application import application
 from tests.faults.running import copied, deleted, filled, running, write
 from tests.workbench import Workbench
 
-from bqsync.engine.cycle import _OWN_STAGES
 from bqsync.engine.stopwatch import Stopwatch
 from bqsync.engine.sweep import timed_pages
+from bqsync.engine.walks import OWN_STAGES
 
 MODES = ("wal", "delete", "wal", "truncate", "persist", "wal", "memory", "delete")
 
@@ -95,4 +95,4 @@ def test_to_wait_for_the_application_is_no_work_that_asks_for_a_rest(tmp_path: P
     walking.join()
     assert len(rows) == 10
     assert stopwatch.durations_s["wait"] == pytest.approx(reader.waited_s)
-    assert stopwatch.total_s(*_OWN_STAGES) == stopwatch.durations_s["read"]
+    assert stopwatch.total_s(*OWN_STAGES) == stopwatch.durations_s["read"]

@@ -8,13 +8,10 @@ from collections.abc import Callable
 from bqsync.config import TableSection
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine import watermark_choice
-from bqsync.engine.absence import DeleteLimits, FileWatch
 from bqsync.engine.budget import TableBudget
 from bqsync.engine.chunk import RefusedKeysError
 from bqsync.engine.contents import ContentReader
 from bqsync.engine.cycle_options import CycleOptions
-from bqsync.engine.identity import watch_identity
-from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.lane import Lane
 from bqsync.engine.plan import known_plan, mapping_version
 from bqsync.engine.prepare import TargetPreparation
@@ -23,15 +20,12 @@ from bqsync.engine.schedule import Facts, Outlook, SweepMode, Work, outlook, pla
 from bqsync.engine.session import PreparedTarget, Session
 from bqsync.engine.settlement import settle_intent
 from bqsync.engine.stopwatch import Stopwatch
-from bqsync.engine.sweep import Sweep
-from bqsync.engine.sweep_pages import SweepPages, assignment_of
-from bqsync.engine.watermark_pass import WatermarkPass
+from bqsync.engine.walks import Walks
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome, DeletePolicy, SweepPolicy, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.observe.metrics import Metric
 from bqsync.state.ledger import Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.repairs import Repair, asked_repair
@@ -44,10 +38,6 @@ APPEND_BYTES = 2_000_000
 """A first copy is bounded by bytes: larger requests gain nothing, smaller ones cost a round trip each."""
 _MAX_REFUSALS = 20
 """A cycle starts again without the rows that BigQuery refused, so often at most."""
-_OWN_STAGES = ("read", "compare", "encode", "commit")
-"""What the duty cycle counts: the time in which this machine works, not BigQuery."""
-_LOOK_S = 1.0
-"""A sweep that delivers nothing looks so often whether a watermark has something new."""
 
 
 class TableCycle:
@@ -71,7 +61,6 @@ class TableCycle:
         self._section = section
         self._options = options
         self._progress = progress
-        self._next_look_s = 0.0
         self._repair: Repair | None = None
         self._state = TableState(session.store, session.source_id, section.name)
         self.budget = TableBudget(session, section, self._state.table_id, self.outcome)
@@ -79,7 +68,6 @@ class TableCycle:
         self._ledger = Ledger(session.store, self._state.table_id)
         self._quarantine = Quarantine(session.store, self._state.table_id)
         self._overlap_us = int(session.config.sync.overlap_s * 1_000_000)
-        self._bounds = ChunkBounds(rows=session.config.sync.chunk_rows, size_bytes=session.config.sync.chunk_bytes)
 
     def run(self) -> CycleOutcome:
         """
@@ -109,6 +97,8 @@ class TableCycle:
             if isinstance(self._reader, ContentReader):
                 self._reader.known_by = prepared.known_by
             self._book = self._watermark_book(prepared.encoder)
+            self._walks = Walks(self._session, self._section, self._options, self._lane, reader=self._reader,
+                                book=self._book, outcome=self.outcome, progress=self._progress)
         self.outcome.target = str(prepared.found.ref)
         self._repair = asked_repair(self._state.store, self._state.table_id)
         self._work_without_refused()
@@ -176,7 +166,7 @@ class TableCycle:
         )
 
     def _work(self, refused: frozenset[bytes]) -> None:
-        self._met = set[bytes]()
+        self._walks.begin(refused)
         now_us = self._session.now_us()
         self._book.watch(now_us, self._state.sweep_request().last_attempt_us)
         if self._options.sweep is SweepMode.NEVER or self._sweeps_off:
@@ -186,9 +176,9 @@ class TableCycle:
         request = self._state.sweep_request()
         work = plan_work(self._facts(request, now_us))
         if work.watermark_pass:
-            self._pass(refused)
+            self._walks.read_new()
         if work.sweep:
-            self._sweep(refused, request)
+            self._walks.sweep(request)
             if self._repair is not None and not self._session.stop.is_set() and not self.outcome.deletes_deferred:
                 report_repair(self._state, self._repair, self.outcome)
         self.outcome.skipped = self._why_skipped(work)
@@ -230,88 +220,6 @@ class TableCycle:
             now_us=now_us, sweep_interval_us=int(config.sweep_interval_s(self._section) * 1_000_000),
             duty=config.sync.sweep_duty,
         )
-
-    def _pass(self, refused: frozenset[bytes]) -> None:
-        """Deliver what the watermarks tell."""
-        changed_us, merges = self._changed_us(), self.outcome.merges
-        found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
-        one = WatermarkPass(
-            self._lane, self._reader, self.outcome, bounds=self._bounds, overlap_us=self._overlap_us,
-            keeps_overlap_only=self._sweeps_off, refused=refused, met=self._met, now_us=self._session.now_us,
-            is_stopped=self._session.stop.is_set, give_way=self._options.give_way,
-        )
-        if one.run(self._book.tracked()):
-            self._session.note_look(self._section.name, "pass", found)
-            if not all(item.is_indexed for item in self._book.tracked()):
-                # Only those are spaced.
-                self._state.record_pass(self._session.now_us(), self._cost_us(own_s))
-            self._note_lag(changed_us, merges)
-        self._book.decide_anew(one.of_another_form)
-
-    def _sweep(self, refused: frozenset[bytes], request: SweepRequest) -> None:
-        """Compare the whole table."""
-        self._book.decide(self._session.now_us(), from_newest=True)
-        changed_us, merges = self._changed_us(), self.outcome.merges
-        found, own_s = self._session.source.file_state(), self._stopwatch.total_s(*_OWN_STAGES)
-        began_s = time.monotonic()
-        settings = self._session.config.sync
-        limits = DeleteLimits(max_fraction=settings.max_delete_fraction, confirmed=self._options.confirmed_deletes,
-                              is_alone=self._options.is_alone)
-        file = FileWatch(is_unchanged=lambda: self._session.source.file_state() == found,
-                         watch_identity=lambda: watch_identity(self._session))
-        sweep = Sweep(
-            self._lane, self._reader, self.outcome, bounds=self._bounds, limits=limits, refused=refused, met=self._met,
-            file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
-            between=lambda *, is_chunk_end: self._breathe(refused, is_chunk_end=is_chunk_end),
-            pages=SweepPages(self._reader, self._session.source,
-                             assignment_of(self._session, self._lane.encoder.spec, self._reader)),
-        )
-        try:
-            self.outcome.swept = sweep.run()
-        finally:
-            # A sweep that failed has cost as much: the duty cycle counts it too.
-            self._state.record_walk(self._session.now_us(), self._cost_us(own_s))
-        if self.outcome.swept:
-            self._session.tally.note(Metric.LAST_SWEEP_DURATION, time.monotonic() - began_s, table=self._section.name)
-            self._session.note_look(self._section.name, "sweep", found)
-            self._state.record_sweep(request, self._lane.mapping_version, self._session.now_us())
-            self._note_lag(changed_us, merges)
-
-    def _changed_us(self) -> int | None:
-        """When the first change was written that what is read from now on delivers; None: not known."""
-        return self._options.told_us() if self._options.changed_us is None else self._options.changed_us
-
-    def _note_lag(self, changed_us: int | None, merges_before: int) -> None:
-        """What was written before the reading is in the target now."""
-        if changed_us is not None and self.outcome.lag_s is None and self.outcome.merges > merges_before:
-            self.outcome.lag_s = round(max(0, self._session.now_us() - changed_us) / 1_000_000, 3)
-
-    def _breathe(self, refused: frozenset[bytes], *, is_chunk_end: bool) -> bool:
-        """
-        Within a sweep, while nothing is staged: other tables have their turn, and newer rows of this one.
-
-        Returns:
-            Whether rows were read that are newer than those which the sweep has read.
-        """
-        self._options.give_way()
-        if not is_chunk_end and time.monotonic() < self._next_look_s:
-            return False
-        has_passed = self._pass_if_changed(refused)
-        self._next_look_s = time.monotonic() + _LOOK_S
-        return has_passed
-
-    def _pass_if_changed(self, refused: frozenset[bytes]) -> bool:
-        """What was written meanwhile must not wait for the end of a sweep."""
-        looked = self._session.looks.get((self._section.name, "pass"))
-        tracked = self._book.tracked()
-        # Without an index, a pass would read the whole table once more for every chunk.
-        if tracked and all(item.is_indexed for item in tracked) and looked != self._session.source.file_state():
-            self._pass(refused)
-            return True
-        return False
-
-    def _cost_us(self, before_s: float) -> int:
-        return int((self._stopwatch.total_s(*_OWN_STAGES) - before_s) * 1_000_000)
 
     def _why_skipped(self, work: Work) -> str:
         if work.watermark_pass or work.sweep:
