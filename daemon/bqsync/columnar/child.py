@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Self, cast
 
@@ -94,11 +95,16 @@ class ColumnarReader:
             raise ReaderGoneError(f"it answered {type(answer).__name__}")
         return answer
 
-    def close(self) -> None:
-        """End it, whatever it does."""
-        self._pipe.close()
+    def end(self) -> None:
+        """End it, whatever it does. Whoever waits for an answer, in another thread, hears that it is gone."""
         self._process.kill()
-        self._process.wait(_END_S)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_S)
+
+    def close(self) -> None:
+        """End it and let go. Nobody may wait for an answer any more: the pipe's number is free for others."""
+        self.end()
+        self._pipe.close()
 
     def _tell(self, message: Assignment | PageWanted) -> None:
         try:

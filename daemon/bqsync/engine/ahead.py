@@ -96,8 +96,9 @@ class PagesAhead:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._child.close()
+        self._child.end()
         self._thread.join()
+        self._child.close()
 
     def _work(self) -> None:
         try:
