@@ -57,7 +57,7 @@ def emulator() -> Iterator[Endpoints]:
     Its files are in memory where there is enough of it: they are nobody's to keep, and DuckDB waits for the disk after
     every statement.
     """
-    has_room = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
+    has_room = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES
     with (
         tempfile.TemporaryDirectory(prefix="bqsync-test-bigquery-", dir=_MEMORY if has_room else None) as folder,
         EmbeddedBigQuery(Path(folder), "demo") as server,
