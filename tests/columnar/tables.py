@@ -72,7 +72,7 @@ class Table:
             db.execute("COMMIT")
 
     def by_columns(self, reader: ColumnarReader, *, after: tuple[SqlValue, ...] | None = None, limit_rows: int = 5_000,
-                   first_sequence: int = 0) -> PageRead | Unfit:
+                   first_sequence: int | None = 0) -> PageRead | Unfit:
         self.source.lend(lambda uri: reader.ask(PageWanted(
             uri=uri, after=after, limit_rows=limit_rows, first_sequence=first_sequence)))
         return reader.page()

@@ -87,6 +87,20 @@ def test_columns_bring_what_rows_bring(workbench: Workbench) -> None:
     assert len(by_columns.items() ^ ledger(workbench).items()) <= 2
 
 
+def test_a_first_copy_stages_pages_as_they_come(workbench: Workbench) -> None:
+    """After 20,000 rows the process is started; at the end of the second chunk it is ready."""
+    rows = 36_000
+    workbench.fill("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, v TEXT, b)",
+                   ("INSERT INTO t VALUES (?, ?, ?, NULL)", [(n, n, f"v{n}") for n in range(rows)]))
+    workbench.configure(TABLES, sync="chunk_rows = 11000")
+    outcome = workbench.sync(give_way=gate())["t"]
+    assert (outcome.error, outcome.rows_upserted) == (None, rows)
+    assert without_prints(workbench) > 5_000
+    assert workbench.verify("t").rows_different == 0
+    again = workbench.sync()["t"]
+    assert (again.rows_upserted, again.rows_unchanged, without_prints(workbench)) == (0, rows, 0)
+
+
 def test_the_process_is_killed_in_the_middle_and_nothing_is_lost(workbench: Workbench) -> None:
     large(workbench)
     killed: list[int] = []

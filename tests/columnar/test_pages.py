@@ -42,7 +42,7 @@ def rows_of(table: Table, pages: Iterator[Any]) -> list[EncodedRow]:
     found: list[EncodedRow] = []
     for page in pages:
         if isinstance(page, EncodedPage):
-            found += [page.row(at) for at in range(len(page))]
+            found += page.rows(range(len(page)))
         else:
             found += [row for row in map(table.encoder.encode, page.rows) if isinstance(row, EncodedRow)]
     return found
@@ -54,7 +54,8 @@ def bounded(table: Table, rows: int) -> TableReader:
 
 
 def ahead_of(table: Table, process: ColumnarReader, *, page_rows: int = 100) -> PagesAhead:
-    return PagesAhead(process, table.source, bounded(table, page_rows).walk(), rows=0, most_rows=page_rows, table="t")
+    return PagesAhead(process, table.source, bounded(table, page_rows).walk(), rows=0, is_first_copy=True,
+                      most_rows=page_rows, table="t")
 
 
 def large(table: Table) -> SweepPages:
@@ -91,7 +92,7 @@ def test_what_was_read_ahead_is_read_again_when_newer_rows_were_merged(table: Ta
     try:
         first = ahead.next()
         with ahead._changed:
-            ahead._changed.wait_for(lambda: len(ahead._found) == 2)
+            ahead._changed.wait_for(lambda: len(ahead._found) == 3)
         with closing(sqlite3.connect(table.path)) as db, db:
             db.execute("UPDATE t SET v = 'new'")
         ahead.forget()

@@ -15,7 +15,7 @@ from tests.columnar.tables import Table, column, specification, unframed
 from tests.properties import MODEST
 
 from bqsync.columnar.child import ColumnarReader
-from bqsync.columnar.messages import Unfit
+from bqsync.columnar.messages import PageRead, Unfit
 from bqsync.model import ColumnSpec, EncodedRow, FramedRows, SqlValue, TargetType, TimestampFormat
 
 T, F = TargetType, TimestampFormat
@@ -132,11 +132,14 @@ def _require_the_same(table: Table, reader: ColumnarReader) -> bool:
         return True
     deliverable = [row for row in rows if isinstance(row, EncodedRow)]
     assert len(deliverable) == len(rows), "a row that can't be delivered was taken for one that can"
-    assert [page.row(at) for at in range(len(page))] == [row._replace(source_key=None) for row in deliverable]
+    assert page.rows(range(len(page))) == [row._replace(source_key=None) for row in deliverable]
     assert all(row.source_key is None for row in deliverable)
     (request,) = page.requests(len(page), len(page.body))
     assert unframed(request) == table.staged(deliverable, 77)
-    assert page.ends[-1] == len(page.body)
+    bare = table.by_columns(reader, first_sequence=None)
+    assert isinstance(bare, PageRead)
+    assert bare.page is not None
+    assert (bare.page.rows(range(len(page))), bare.page.ends) == (deliverable, b"")
     for most in (1, 3):
         parts = list(page.requests(most, 1 << 20))
         assert [row for part in parts for row in unframed(part)] == unframed(FramedRows(page.body, len(page)))

@@ -31,8 +31,8 @@ class PageWanted:
     after: tuple[SqlValue, ...] | None
     """The place behind which it begins."""
     limit_rows: int
-    first_sequence: int
-    """Of its first staged row."""
+    first_sequence: int | None
+    """Of its first staged row; None where rows are not to be staged as they come, since most will be known."""
 
 
 @dataclass(frozen=True, slots=True)

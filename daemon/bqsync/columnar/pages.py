@@ -49,46 +49,52 @@ class PageEncoder:
         self._envelope = _Message([(1, _Field.TYPE_BYTES), (2, _Field.TYPE_STRING), (3, _Field.TYPE_INT64)])
         self._frame = _Message([(1, _Field.TYPE_BYTES)])
 
-    def encode(self, columns: Sequence[Any], first_sequence: int) -> EncodedPage:
+    def encode(self, columns: Sequence[Any], first_sequence: int | None) -> EncodedPage:
         """
         Encode a page.
 
         Args:
             columns: its cells, as arrays of Arrow.
-            first_sequence: sequence number of its first row.
+            first_sequence: sequence number of its first row, for rows as they are staged; None for their data alone.
 
         Raises:
             UnfitError: a row of it can't be delivered, or nobody can tell.
         """
         wires = [one.of(column) for one, column in zip(self._wires, columns, strict=True)]
-        count = len(wires[0])
         data = self._data.serialize([wires[at] for at in self._order])
         keys = self._keys(wires)
         if _longest(data) + _longest(keys) > MAX_ROW_BYTES:
             raise UnfitError("a row that is too large")
         contents = data.to_pylist()
         self._require_equal(columns, contents, keys)
+        digests = np.fromiter(map(xxhash.xxh3_64_intdigest, contents), np.uint64, len(contents))
+        lengths = _lengths(data)
+        if first_sequence is None:
+            body, begins, ends = _body(data), _bounds(data)[:-1], b""
+        else:
+            staged = self._staged(data, keys, first_sequence)
+            framed = self._frame.serialize([staged])
+            body, begins = _body(framed), _bounds(framed)[:-1] + _head_bytes(_lengths(staged))
+            ends = _bounds(framed)[1:].tobytes()
+        return EncodedPage(
+            keys=keys.to_pylist(), prints=(digests ^ np.uint64(_INT64_OFFSET)).tobytes(), body=body,
+            bounds=np.stack((begins, begins + lengths), axis=1).astype(np.int32).tobytes(), ends=ends,
+            first_sequence=first_sequence or 0, took_s=0.0)
+
+    def _staged(self, data: Any, keys: Any, first_sequence: int) -> Any:
+        """The data of each row, followed by its envelope."""
+        count = len(data)
         sequence = pa.array(np.arange(first_sequence, first_sequence + count))
         operation = pa.repeat(pa.scalar(Operation.UPSERT.value), count)
-        staged = pc.binary_join_element_wise(data, self._envelope.serialize([keys, operation, sequence]),
-                                             pa.scalar(b"", pa.binary()))
-        framed = self._frame.serialize([staged])
-        ends, begins = _bounds(framed)[1:], _bounds(framed)[:-1] + _head_bytes(_lengths(staged))
-        key_list = keys.to_pylist()
-        return EncodedPage(
-            keys=key_list, fingerprints=[digest - _INT64_OFFSET for digest in map(xxhash.xxh3_64_intdigest, contents)],
-            body=_body(framed), ends=ends.tolist(),
-            data=list(zip(begins.tolist(), (begins + _lengths(data)).tolist(), strict=True)),
-            first_sequence=first_sequence,
-            key_bytes=_INT_KEY_BYTES if [kind for _, kind in self._key] == [TargetType.INT64] else 0, took_s=0.0,
-        )
+        return pc.binary_join_element_wise(data, self._envelope.serialize([keys, operation, sequence]),
+                                           pa.scalar(b"", pa.binary()))
 
-    def _keys(self, wires: Sequence[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def _keys(self, wires: Sequence[Any]) -> Any:
         """As `encode.keys`."""
         parts = [_int_part(wires[at]) if kind is TargetType.INT64 else _text_part(wires[at]) for at, kind in self._key]
         return parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, pa.scalar(b"", pa.binary()))
 
-    def _require_equal(self, columns: Sequence[Any], contents: Sequence[bytes], keys: Any) -> None:  # noqa: ANN401
+    def _require_equal(self, columns: Sequence[Any], contents: Sequence[bytes], keys: Any) -> None:
         for at in (0, len(contents) - 1):
             row = self._rows.encode([column[at].as_py() for column in columns])
             if not isinstance(row, EncodedRow) or (row.row, row.key) != (contents[at], keys[at].as_py()):
@@ -115,11 +121,11 @@ class _Message:
         self._names = [f"f{number}" for number, _ in fields]
         self._handler = ptars.HandlerPool([descriptor.file]).get_for_message(descriptor)
 
-    def serialize(self, columns: Sequence[Any]) -> Any:  # noqa: ANN401 - an array of Arrow
+    def serialize(self, columns: Sequence[Any]) -> Any:
         return self._handler.record_batch_to_array(pa.RecordBatch.from_arrays(columns, names=self._names))
 
 
-def _int_part(values: Any) -> Any:  # noqa: ANN401
+def _int_part(values: Any) -> Any:
     """Its tag, and the number so that the order of the bytes is its own."""
     count = len(values)
     parts = np.empty((count, _INT_KEY_BYTES), np.uint8)
@@ -130,7 +136,7 @@ def _int_part(values: Any) -> Any:  # noqa: ANN401
     return pc.cast(fixed, pa.binary())
 
 
-def _text_part(values: Any) -> Any:  # noqa: ANN401
+def _text_part(values: Any) -> Any:
     """Its tag, the text, and its end. A text with a NUL in it is no key that can be delivered."""
     texts = pc.cast(values, pa.binary())
     if pc.any(pc.match_substring(values, "\0")).as_py():
@@ -139,18 +145,18 @@ def _text_part(values: Any) -> Any:  # noqa: ANN401
     return pc.binary_join_element_wise(pa.scalar(b"\5", pa.binary()), texts, pa.scalar(b"\0\0", pa.binary()), none)
 
 
-def _bounds(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:  # noqa: ANN401
+def _bounds(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
     """From where to where each value stands, counted from the first one on."""
     bounds = np.frombuffer(values.buffers()[1], np.int32, len(values) + 1, 4 * values.offset)
     counted: np.ndarray[Any, np.dtype[np.int32]] = bounds - bounds[0]
     return counted
 
 
-def _lengths(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:  # noqa: ANN401
+def _lengths(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
     return np.diff(_bounds(values))
 
 
-def _longest(values: Any) -> int:  # noqa: ANN401
+def _longest(values: Any) -> int:
     return int(_lengths(values).max())
 
 
@@ -162,7 +168,7 @@ def _head_bytes(lengths: np.ndarray[Any, np.dtype[np.int32]]) -> np.ndarray[Any,
     return heads
 
 
-def _body(values: Any) -> bytes:  # noqa: ANN401
+def _body(values: Any) -> bytes:
     """All values, one after the other."""
     first, last = np.frombuffer(values.buffers()[1], np.int32)[[values.offset, values.offset + len(values)]]
     return bytes(values.buffers()[2][int(first) : int(last)])

@@ -65,7 +65,7 @@ class ColumnWires:
         self._is_blob = column.target_type is TargetType.BYTES
         self._unit_us = whole_unit_us(column.timestamp_format)
 
-    def of(self, values: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    def of(self, values: Any) -> Any:
         """
         The wire values of a page; NULL where the field stays absent.
 
@@ -86,7 +86,7 @@ class ColumnWires:
                 wires = self._converted(values)
         return wires if self._zero is None or not wires.null_count else pc.fill_null(wires, self._zero)
 
-    def _require_certain(self, values: Any) -> None:  # noqa: ANN401
+    def _require_certain(self, values: Any) -> None:
         """That no value is another one than SQLite has; see `scan`."""
         if pa.types.is_string(values.type):
             if not self._is_text:
@@ -107,7 +107,7 @@ class ColumnWires:
         elif not pa.types.is_int64(values.type) or self._is_blob:
             raise self._unfit(str(values.type))
 
-    def _copied(self, values: Any) -> Any:  # noqa: ANN401
+    def _copied(self, values: Any) -> Any:
         """The wire values of those that are them already, or nearly; None for all others."""
         target = self._column.target_type
         if values.type == self._type and target in (
@@ -126,7 +126,7 @@ class ColumnWires:
             return pc.multiply(values, unit_us)
         return None
 
-    def _converted(self, values: Any) -> Any:  # noqa: ANN401
+    def _converted(self, values: Any) -> Any:
         try:
             return pa.array(self._encoder.wire(values.to_pylist()).values, self._type)
         except (Rejected, ValueError, OverflowError):

@@ -16,8 +16,8 @@ from bqsync.observe.log import get_logger
 
 _log = get_logger()
 
-_AHEAD = 2
-"""So many pages wait, at most: one for each side's unevenness."""
+_AHEAD = 3
+"""So many pages wait, at most: for the unevenness of both sides."""
 _MOST_BY_ROWS = 64
 """After a page that is not for columns, the next ones are read by rows: twice as many each time, up to so many."""
 _FIRST_LIMIT_ROWS = 500
@@ -42,18 +42,21 @@ class PagesAhead:
         source: the file.
         walk: the walk so far; nobody else may go on with it.
         rows: how many rows it has brought.
+        is_first_copy: nearly all rows will be staged as they come.
         most_rows: of a page.
         table: its name, for the log.
     """
 
     def __init__(
-        self, reader: ColumnarReader, source: Source, walk: Walk, *, rows: int, most_rows: int, table: str
+        self, reader: ColumnarReader, source: Source, walk: Walk,
+        *, rows: int, is_first_copy: bool, most_rows: int, table: str,
     ) -> None:
         self._reader: ColumnarReader | None = reader
         self._child = reader
         self._source = source
         self._walk = walk
         self._sequence = rows
+        self._is_first_copy = is_first_copy
         self._most_rows = most_rows
         self._table = table
         self._limit_rows = min(_FIRST_LIMIT_ROWS, most_rows)
@@ -139,7 +142,8 @@ class PagesAhead:
         reader, after = self._child, self._walk.place
         try:
             self._source.lend(lambda uri: reader.ask(PageWanted(
-                uri=uri, after=after, limit_rows=self._limit_rows, first_sequence=self._sequence)))
+                uri=uri, after=after, limit_rows=self._limit_rows,
+                first_sequence=self._sequence if self._is_first_copy else None)))
             answer = reader.page()
         except ReaderGoneError as error:
             self._reader = None

@@ -98,8 +98,8 @@ class Chunk:
         self._commit.delivered.update(zip(keys, deliveries, strict=True))
 
     def takes(self, page: EncodedPage) -> bool:
-        """Whether a page can be staged as it is: its numbers come after all that were given."""
-        return page.first_sequence >= self._sequence
+        """Whether a page can be staged as it is: it is framed, and its numbers come after all that were given."""
+        return bool(page.ends) and page.first_sequence >= self._sequence
 
     def upsert_page(self, page: EncodedPage) -> None:
         """Stage a page of rows to insert, none of them staged before, into a target without partitions."""

@@ -98,7 +98,7 @@ class Intake:
             self.chunk.upsert_page(page)
         elif places:
             nothing = [None] * len(places)
-            self._admit([page.row(at) for at in places], nothing, nothing, known)
+            self._admit(page.rows(places), nothing, nothing, known)
         if places:
             self._note_pending(self.chunk.rows)
 

@@ -57,6 +57,7 @@ class SweepPages:
         self._assignment = assignment
         self._start_rows = GROWN_ROWS
         self._rows = 0
+        self._is_first_copy = True
         self._has_turn = False
         self._child: ColumnarReader | None = None
         self._ahead: PagesAhead | None = None
@@ -76,6 +77,7 @@ class SweepPages:
 
     def expect(self, rows: int) -> None:
         """Say about how many rows the table had before; 0 for a first copy."""
+        self._is_first_copy = not rows
         if rows >= LARGE_ROWS:
             self._start_rows = 0
         elif rows:
@@ -116,6 +118,7 @@ class SweepPages:
                 self._child = ColumnarReader(assignment)
             if self._child.is_ready():
                 self._ahead = PagesAhead(self._child, self._source, walk, rows=self._rows,
+                                         is_first_copy=self._is_first_copy,
                                          most_rows=self._reader.bounds.rows, table=self._reader.table)
         except ReaderGoneError as error:
             _log.warning(Event.COLUMNAR_ENDED, table=self._reader.table, why=str(error))

@@ -25,23 +25,22 @@ class EncodedPage:
     """
     Rows that were read together and can all be delivered: what `EncodedRow` is for one of them.
 
-    Their keys are plain: each leads back to the key of its row in the source. Their partitions are not known.
+    Their keys are plain: each leads back to the key of its row in the source. Their partitions are not known. What
+    there is for each row is packed, since such pages travel from one process to another.
     """
 
     keys: Sequence[bytes]
     """Encoded target keys."""
-    fingerprints: Sequence[int]
-    """Signed 64-bit xxh3 of the serialized data fields of each row."""
+    prints: bytes
+    """Signed 64-bit xxh3 of the serialized data fields of each row, in the order of this machine's bytes."""
     body: bytes
-    """The staged rows, framed as in `FramedRows`."""
-    ends: Sequence[int]
-    """Where the frame of each row ends in `body`."""
-    data: Sequence[tuple[int, int]]
-    """From where to where the serialized data fields of each row stand in `body`."""
+    """Serialized rows, one after the other: as they are staged, framed as in `FramedRows`; or their data alone."""
+    bounds: bytes
+    """From where to where the data fields of each row stand in `body`: pairs of 32-bit numbers."""
+    ends: bytes
+    """Where the frame of each row ends in `body`, as 32-bit numbers; nothing where the rows are not framed."""
     first_sequence: int
     """Sequence number of the first staged row; the others follow."""
-    key_bytes: int
-    """The length of every key; 0 where they are of several."""
     took_s: float
     """Processor time that was spent on it."""
 
@@ -49,10 +48,15 @@ class EncodedPage:
         """How many rows they are."""
         return len(self.keys)
 
-    def row(self, at: int) -> EncodedRow:
-        """One of the rows."""
-        begin, end = self.data[at]
-        return EncodedRow(self.keys[at], self.body[begin:end], self.fingerprints[at])
+    @property
+    def fingerprints(self) -> list[int]:
+        """Of each row, as `EncodedRow` has it."""
+        return memoryview(self.prints).cast("q").tolist()
+
+    def rows(self, places: Sequence[int]) -> list[EncodedRow]:
+        """Some of the rows."""
+        bounds, prints = memoryview(self.bounds).cast("i"), memoryview(self.prints).cast("q")
+        return [EncodedRow(self.keys[at], self.body[bounds[2 * at] : bounds[2 * at + 1]], prints[at]) for at in places]
 
     def requests(self, max_rows: int, max_bytes: int) -> Iterator[FramedRows]:
         """
@@ -65,9 +69,10 @@ class EncodedPage:
         if len(self) <= max_rows and len(self.body) <= max_bytes:
             yield FramedRows(self.body, len(self))
             return
+        ends = memoryview(self.ends).cast("i")
         first = begin = 0
-        for at, end in enumerate(self.ends):
+        for at, end in enumerate(ends):
             if at > first and (end - begin > max_bytes or at - first == max_rows):
-                yield FramedRows(self.body[begin:self.ends[at - 1]], at - first)
-                first, begin = at, self.ends[at - 1]
+                yield FramedRows(self.body[begin : ends[at - 1]], at - first)
+                first, begin = at, ends[at - 1]
         yield FramedRows(self.body[begin:], len(self) - first)
