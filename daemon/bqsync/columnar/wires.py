@@ -17,6 +17,7 @@ from bqsync.encode.columns import ColumnEncoder
 from bqsync.encode.rejection import Rejected
 from bqsync.encode.timestamps import MAX_TIMESTAMP_US, MIN_TIMESTAMP_US, whole_unit_us
 from bqsync.encode.values import ZERO_VALUES
+from bqsync.errors import BqsyncError
 from bqsync.model import ColumnSpec, TargetType, TimestampFormat
 
 WIRE_TYPES: dict[TargetType, pa.DataType] = {
@@ -129,7 +130,7 @@ class ColumnWires:
     def _converted(self, values: Any) -> Any:
         try:
             return pa.array(self._encoder.wire(values.to_pylist()).values, self._type)
-        except (Rejected, ValueError, OverflowError):
+        except (Rejected, BqsyncError, ValueError, OverflowError):
             raise self._unfit("values that can't be delivered") from None
 
     def _unfit(self, what: str) -> UnfitError:

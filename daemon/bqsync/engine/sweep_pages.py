@@ -28,7 +28,7 @@ _log = get_logger()
 LARGE_ROWS = 100_000
 """A table that has so many rows is read by columns from the beginning."""
 GROWN_ROWS = 20_000
-"""A first copy is, from so many rows on: how many there are, nobody knows."""
+"""Any other one is, from so many rows on beyond those: how many there are, nobody knows."""
 
 _turn = threading.Lock()
 """Each process takes a hundred megabytes: while one table is read by columns, others are read by rows."""
@@ -78,10 +78,7 @@ class SweepPages:
     def expect(self, rows: int) -> None:
         """Say about how many rows the table had before; 0 for a first copy."""
         self._is_first_copy = not rows
-        if rows >= LARGE_ROWS:
-            self._start_rows = 0
-        elif rows:
-            self._assignment = None
+        self._start_rows = 0 if rows >= LARGE_ROWS else rows + GROWN_ROWS
 
     def forget_ahead(self) -> None:
         """Have read again what was read ahead: newer versions of its rows have been merged meanwhile."""
