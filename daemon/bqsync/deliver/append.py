@@ -45,7 +45,7 @@ is room for what surrounds the rows.
 
 Source: https://docs.cloud.google.com/bigquery/quotas#write-api-limits
 """
-MAX_IN_FLIGHT_BYTES = 16 * 1024 * 1024
+MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
 NEW_TABLE_S = 120.0
 """
 For how long a table that was just created may be unknown to the Write API. No bound is documented; about a minute was

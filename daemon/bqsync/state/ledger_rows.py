@@ -59,9 +59,12 @@ def write_new(
     """
     length = len(keys[0])
     if not _HAS_JSON or set(map(len, keys)) != {length}:
-        write(cursor, table_id, [Delivery(key, fingerprint, None, None)
-                                 for key, fingerprint in zip(keys, fingerprints, strict=True)],
-              range(first_slot, first_slot + len(keys)))
+        # In the order of all keys, though not at once: an object for each row of a chunk would be memory for nothing.
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        for start in range(0, len(order), _AT_ONCE_PACKED):
+            places = order[start : start + _AT_ONCE_PACKED]
+            write(cursor, table_id, [Delivery(keys[at], fingerprints[at], None, None) for at in places],
+                  [first_slot + at for at in places])
         return
     for start in range(0, len(keys), _AT_ONCE_PACKED):
         portion = fingerprints[start : start + _AT_ONCE_PACKED]
