@@ -7,12 +7,14 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.bad_input.command import SENTINEL
+from tests.daemon.life import PATIENCE_S
 from tests.daemon.tables import target, wait_equal
 from tests.faults.application import application
 from tests.faults.running import copied, deleted, filled, point_at, reconnect, running, write
@@ -149,7 +151,12 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
     commands = {"mount": ["mount", "-o", "loop", str(image), str(home)], "umount": ["umount", str(home)]}
 
     def do(verb: str) -> None:
-        subprocess.run(commands[verb], check=True, capture_output=True)
+        # Whoever reads a page just then keeps the disk for so long.
+        until_s = time.monotonic() + PATIENCE_S
+        while subprocess.run(commands[verb], capture_output=True, check=False).returncode:
+            if verb == "mount" or time.monotonic() > until_s:
+                raise subprocess.CalledProcessError(1, commands[verb])
+            time.sleep(0.05)
 
     if os.geteuid() or shutil.which("mkfs.ext4") is None:
         pytest.skip("only root can mount a file system, and mkfs.ext4 makes it")

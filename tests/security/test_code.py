@@ -11,7 +11,8 @@ from tests.workbench import ROOT
 PACKAGE = ROOT / "daemon" / "bqsync"
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "marshal.load", "marshal.loads"}
 BANNED_MODULES = {"pickle", "shelve", "dill", "yaml", "xml", "ftplib", "telnetlib", "urllib.request"}
-STARTS_PROCESSES = {"cli/following.py", "demo/run.py", "embedded/process.py", "encode/compiler.py", "install/system.py"}
+STARTS_PROCESSES = {"cli/following.py", "columnar/child.py", "demo/run.py", "embedded/process.py", "encode/compiler.py",
+                    "install/system.py"}
 """The first for journalctl and systemctl alone, which read."""
 CONNECTS = {"socket.socket", "socket.create_connection", "http.client.HTTPConnection", "http.client.HTTPSConnection"}
 OPENS_CONNECTIONS = {"embedded/endpoint.py", "engine/systemd.py", "observe/control.py", "observe/http_server.py"}

@@ -79,8 +79,7 @@ class PagesAhead:
         """
         with self._changed:
             self._changed.wait_for(lambda: self._found or self._error is not None)
-            if not self._found:
-                assert self._error is not None  # noqa: S101 - for the checker: one of the two is there
+            if self._error is not None and not self._found:
                 raise self._error
             found = self._found.popleft()
             self._taken = found.place
