@@ -242,7 +242,7 @@ def test_every_end_frees_connection_and_threads(
     elif ends_with == "close alone":
         stream.close()
     wait_until(lambda: server.open_connections == 0)
-    wait_until(lambda: not [name for name in thread_names() if "append-stream" in name or "request" in name])
+    wait_until(lambda: not [name for name in thread_names() if "append-stream" in name or "consume_request" in name])
     stream.close()
     stream.close()
 
