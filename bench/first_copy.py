@@ -58,7 +58,8 @@ def figures(folder: Path, rows: int, runs: int) -> list[Figure]:
             copies.append(_sync(config, rows))
             sweeps.append(_sync(config, 0))
     with null_sink(home, database, f"chunk_rows = {rows // _CHUNKS}") as config:
-        _sync(config, None, BQSYNC_FAILPOINT=f"merge.intended:{_CHUNKS}")
+        # A watermark pass between two chunks has a MERGE of its own.
+        _sync(config, None, BQSYNC_FAILPOINT=f"merge.intended:{_CHUNKS + 1}")
         resumed = _sync(config, None)
     small = home / "small.db"
     make(small, rows // 10)
