@@ -203,3 +203,15 @@ def test_a_process_that_is_gone_says_so(table: Table, process: ColumnarReader) -
     os.kill(process._process.pid, signal.SIGKILL)
     with pytest.raises(ReaderGoneError, match="ended with -9"):
         table.by_columns(process)
+
+
+def test_a_process_that_stands_still_does_not_keep_the_file_locked(table: Table) -> None:
+    """The lock is held while it reads: it is ended, and a writer gets in."""
+    table.fill([(1, "x")])
+    with ColumnarReader(table.assignment, read_s=0.5) as process:
+        assert process.is_ready(PATIENCE_S)
+        os.kill(process._process.pid, signal.SIGSTOP)
+        with pytest.raises(ReaderGoneError, match="no answer"):
+            table.by_columns(process)
+        assert process._process.returncode == -signal.SIGKILL
+    table.fill([(2, "y")])

@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from bqsync.deliver.append import AppendStream
 
 
+def two_streams(
+    server: WriteServer, open_stream: Callable[..., AppendStream],
+) -> tuple[StreamGroup, threading.Event]:
+    """Each with two requests; no answer comes before the event is set."""
+    answering = threading.Event()
+    server.every_append = Fault(acts=True, silent_until=answering)
+    group = StreamGroup(open_stream(), open_stream, most=2, crowded_bytes=6)
+    for rows in batches(4):
+        group.append(rows)
+    return group, answering
+
+
 def test_one_stream_is_enough_while_it_keeps_up(server: WriteServer, open_stream: Callable[..., AppendStream]) -> None:
     group = StreamGroup(open_stream(), open_stream)
     groups = batches(20)
@@ -52,11 +64,7 @@ def test_a_slow_stream_gets_others_and_every_row_arrives_once(
 def test_refused_rows_are_counted_over_all_streams(
     server: WriteServer, open_stream: Callable[..., AppendStream],
 ) -> None:
-    answering = threading.Event()
-    server.every_append = Fault(acts=True, silent_until=answering)
-    group = StreamGroup(open_stream(), open_stream, most=2, crowded_bytes=6)
-    for rows in batches(4):
-        group.append(rows)
+    group, answering = two_streams(server, open_stream)
     wait_until(lambda: len(server.seen) == 2)  # the server takes the second request of a stream after its first answer
     server.every_append = Fault(row_errors=(1,))
     answering.set()
@@ -69,11 +77,7 @@ def test_refused_rows_are_counted_over_all_streams(
 def test_a_stream_that_fails_for_good_fails_them_all(
     server: WriteServer, open_stream: Callable[..., AppendStream],
 ) -> None:
-    answering = threading.Event()
-    server.every_append = Fault(acts=True, silent_until=answering)
-    group = StreamGroup(open_stream(), open_stream, most=2, crowded_bytes=6)
-    for rows in batches(4):
-        group.append(rows)
+    group, answering = two_streams(server, open_stream)
     wait_until(lambda: len(server.seen) >= 2)
     server.every_append = Fault(acts=True, answers_offset=77)
     answering.set()

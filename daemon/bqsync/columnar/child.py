@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _END_S = 5.0
+READ_S = 10.0
+"""A read that takes longer is given up: meanwhile the application's file is locked, and a process may be stopped."""
+_ENCODE_S = 120.0
 
 
 class ReaderGoneError(Exception):
@@ -26,12 +29,14 @@ class ColumnarReader:
 
     Args:
         assignment: the table.
+        read_s: how long a read may take.
 
     Raises:
         ReaderGoneError: it can't be started.
     """
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, *, read_s: float = READ_S) -> None:
+        self._read_s = read_s
         self._pipe, theirs = Pipe()
         self._is_ready = self._owes_page = False
         try:
@@ -64,7 +69,7 @@ class ColumnarReader:
             ReaderGoneError: it has ended.
         """
         if not self._is_ready and self._pipe.poll(timeout_s):
-            self._is_ready = isinstance(self._hear(), Ready)
+            self._is_ready = isinstance(self._hear(_ENCODE_S), Ready)
         return self._is_ready
 
     def ask(self, wanted: PageWanted) -> None:
@@ -72,12 +77,12 @@ class ColumnarReader:
         Have a page read; returns as soon as the file is closed again.
 
         Raises:
-            ReaderGoneError: it has ended.
+            ReaderGoneError: it has ended, or was ended because it took too long.
         """
         if self._owes_page:
             self.page()  # of a question that was asked before, and whose answer nobody wants any more
         self._tell(wanted)
-        answer = self._hear()
+        answer = self._hear(self._read_s)
         if not isinstance(answer, Closed):
             raise ReaderGoneError(f"it answered {type(answer).__name__}")
         self._owes_page = True
@@ -89,7 +94,7 @@ class ColumnarReader:
         Raises:
             ReaderGoneError: it has ended.
         """
-        answer = self._hear()
+        answer = self._hear(_ENCODE_S)
         self._owes_page = False
         if not isinstance(answer, PageRead | Unfit):
             raise ReaderGoneError(f"it answered {type(answer).__name__}")
@@ -112,8 +117,11 @@ class ColumnarReader:
         except OSError as exc:
             raise self._gone() from exc
 
-    def _hear(self) -> Answer:
+    def _hear(self, patience_s: float) -> Answer:
         try:
+            if not self._pipe.poll(patience_s):
+                self.end()
+                raise ReaderGoneError(f"it gave no answer for {patience_s:g} s")
             return cast("Answer", self._pipe.recv())
         except (EOFError, OSError) as exc:
             raise self._gone() from exc

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import NoReturn
 
 from bqsync.columnar.messages import Answer, Assignment, Closed, PageRead, PageWanted, Ready, Unfit, UnfitError
@@ -86,8 +87,7 @@ def _why(error: BaseException) -> str:
 
 def _bound_memory(more_bytes: int) -> None:
     """Rows may be a thousand times as large as those before them: then reading them fails, and they are read singly."""
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - a file of the kernel
-        now_bytes = int(file.read().split()[0]) * resource.getpagesize()
+    now_bytes = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now_bytes + more_bytes, resource.RLIM_INFINITY))
 
 
