@@ -28,7 +28,8 @@ from bqsync.engine.session import Session
 from bqsync.engine.sync import sync_tables
 from bqsync.model import CycleOutcome, Delivery, EncodedRow
 from bqsync.observe.log import configure
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger
 from bqsync.state.tables import TableState
 
 CHANGED_ROWS = 100

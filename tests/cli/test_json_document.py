@@ -25,7 +25,8 @@ from bqsync.model import Intent, SourceIdentity, TargetKey, TargetType, Timestam
 from bqsync.observe.live import LiveStatus, LiveTable, live_file, write_live
 from bqsync.observe.snapshot import encode
 from bqsync.state.billing import Bill, note_bill
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger
 from bqsync.state.lock import StateLock
 from bqsync.state.sources import note_identity
 from bqsync.state.store import Store

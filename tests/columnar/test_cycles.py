@@ -11,6 +11,9 @@ import pytest
 from tests.columnar.processes import gate, readers
 from tests.workbench import Workbench
 
+from bqsync.state.ledger_pages import PageRow, pages
+from bqsync.state.store import Store
+
 TABLES = """
 [[tables]]
 name = "t"
@@ -49,15 +52,18 @@ def as_if_large(workbench: Workbench) -> None:
         state.execute("UPDATE tables SET next_slot = next_slot + 200000")
 
 
-def ledger(workbench: Workbench) -> dict[bytes, int]:
-    with closing(sqlite3.connect(workbench.state_path)) as state:
-        return dict(state.execute("SELECT key, fingerprint FROM ledger").fetchall())
+def ledger(workbench: Workbench) -> dict[bytes, int | None]:
+    return {row.key: row.fingerprint for row in entries(workbench)}
 
 
 def without_prints(workbench: Workbench) -> int:
     """How many rows of the ledger were read by columns."""
-    with closing(sqlite3.connect(workbench.state_path)) as state:
-        return int(state.execute("SELECT count(*) FROM ledger WHERE source_print IS NULL").fetchone()[0])
+    return sum(row.source_print is None for row in entries(workbench))
+
+
+def entries(workbench: Workbench) -> list[PageRow]:
+    with closing(Store(workbench.state_path, read_only=True)) as store:
+        return [row for page in pages(store, 1) for row in page]
 
 
 def test_columns_bring_what_rows_bring(workbench: Workbench) -> None:

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +140,19 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another_one(
     """The file moved while an immutable page was read: the same page is asked for once more."""
     table.fill([(1, "old")])
 
-    def ask(after: tuple[int, ...] | None) -> None:
-        table.source.lend(lambda uri: process.ask(PageWanted(uri=uri, after=after, limit_rows=9, first_sequence=0)))
+    def ask(after: tuple[int, ...] | None, *, again: bool) -> None:
+        wanted = partial(PageWanted, after=after, limit_rows=9, first_sequence=0)
+        table.source.lend(lambda uri: process.ask(wanted(uri=uri), again=again))
 
-    ask(None)
-    ask((1,))
-    assert process.page() == PageRead(None, None)
+    ask(None, again=False)
+    ask(None, again=False)
+    ask((1,), again=True)
+    assert process.owed == 2
+    first = process.page()
+    assert isinstance(first, PageRead)
+    assert first.page is not None
+    assert process.page() == PageRead(None)
+    assert process.owed == 0
 
 
 def test_a_file_that_moves_under_an_immutable_reader_is_read_again(table: Table, process: ColumnarReader) -> None:
@@ -157,7 +165,7 @@ def test_a_file_that_moves_under_an_immutable_reader_is_read_again(table: Table,
     def ask(uri: str) -> None:
         nonlocal times
         times += 1
-        process.ask(PageWanted(uri=uri, after=None, limit_rows=9, first_sequence=0))
+        process.ask(PageWanted(uri=uri, after=None, limit_rows=9, first_sequence=0), again=times > 1)
         if times == 1:
             assert "immutable=1" in uri
             table.fill([(1, "new")])

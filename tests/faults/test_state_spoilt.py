@@ -68,6 +68,10 @@ def present(bench: Workbench, table: str) -> set[int]:
 def synced(workbench: Workbench) -> Workbench:
     filled(workbench, 40)
     workbench.sync()
+    # Some rows of the ledger stand alone, the others are packed.
+    for table in TABLES:
+        workbench.db.execute(f"UPDATE {table} SET v = 'single' WHERE id BETWEEN 2 AND 5")
+    workbench.sync()
     return workbench
 
 
@@ -106,6 +110,12 @@ def pages_of(path: Path, table: str) -> list[int]:
     "PRAGMA writable_schema = 1; UPDATE sqlite_schema SET sql = replace(sql, 'slot', 'slat') WHERE name = 'ledger'",
     "UPDATE tables SET name = CAST(x'ff' AS TEXT) WHERE id = 1", "UPDATE ledger SET key = x'1300' WHERE slot = 3",
     "UPDATE ledger SET key = x'07ff0000' WHERE slot = 3", "DELETE FROM sources",
+    "UPDATE runs SET first_slot = -3", "UPDATE runs SET first_slot = 1 << 40", "UPDATE runs SET rows = rows - 1",
+    "UPDATE runs SET key_bytes = 0", "UPDATE runs SET key_bytes = key_bytes + 1", "UPDATE runs SET first_key = x'01'",
+    "UPDATE runs SET last_key = x'ff'", "UPDATE runs SET keys = substr(keys, 2)",
+    "UPDATE runs SET keys = substr(keys, 1, 30) || x'07ff' || substr(keys, 33)",
+    "UPDATE runs SET fingerprints = substr(fingerprints, 9)", "UPDATE runs SET source_prints = x'00'",
+    "UPDATE runs SET fingerprints = CAST(fingerprints AS TEXT)", "UPDATE runs SET keys = CAST(keys AS TEXT)",
     "UPDATE meta SET value = CAST(x'ff' AS TEXT)",
 ])
 def test_what_only_a_spoilt_file_can_hold_is_known_as_damage(synced: Workbench, statement: str) -> None:

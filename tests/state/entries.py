@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bqsync.model import Delivery, LedgerEntry, Reason, RejectedRow, TargetKey
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,12 @@ def rejecting(*rows: RejectedRow) -> ChunkCommit:
 
 
 def put(ledger: Ledger, *rows: tuple[bytes, int], version: str = "v1") -> list[int]:
-    return ledger.commit(delivering(delivery(key, fingerprint) for key, fingerprint in rows), version)
+    return given_slots(ledger.commit(delivering(delivery(key, fingerprint) for key, fingerprint in rows), version))
+
+
+def given_slots(slots: Iterable[Iterable[int]]) -> list[int]:
+    """The slots that a commit gave, one by one."""
+    return [slot for group in slots for slot in group]
 
 
 def rejected(source_key: bytes, key: bytes | None = None, reason: Reason = Reason.WRONG_TYPE,

@@ -13,7 +13,8 @@ from tests.state.targets import target_of
 
 from bqsync import failpoints
 from bqsync.model import Intent, TimestampFormat, Watermark
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState

@@ -23,7 +23,8 @@ from tests.state.targets import target_of
 
 from bqsync.errors import BqsyncError
 from bqsync.model import Intent, LedgerEntry, Reason, RejectedRow, TargetKey, Watermark
-from bqsync.state.ledger import ChunkCommit, Ledger, LedgerRow
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger, LedgerRow
 from bqsync.state.quarantine import Quarantine
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState

@@ -8,7 +8,8 @@ import pytest
 from tests.state.entries import delivering, delivery
 
 from bqsync.model import SqlValue, TimestampFormat, Watermark
-from bqsync.state.ledger import ChunkCommit, Ledger
+from bqsync.state.chunk_commit import ChunkCommit
+from bqsync.state.ledger import Ledger
 from bqsync.state.store import Store
 from bqsync.state.tables import TableState
 from bqsync.state.watermarks import WatermarkColumn, Watermarks

@@ -49,7 +49,9 @@ class Marks:
         """Mark some slots; the places among them of those that were marked already, or twice."""
         first, count = (slots[0], len(slots)) if slots else (0, 0)
         # Rows that came together stand together: nearly all pages are a range of slots that nobody has met.
-        if slots and slots[-1] - first == count - 1 and list(slots) == list(range(first, first + count)):
+        if slots and slots[-1] - first == count - 1 and (
+            isinstance(slots, range) or list(slots) == list(range(first, first + count))
+        ):
             return self._mark_range(first, count)
         return [place for place, slot in enumerate(slots) if not self.add(slot)]
 

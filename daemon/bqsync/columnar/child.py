@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing import Pipe
 from typing import TYPE_CHECKING, Self, cast
 
@@ -38,7 +40,10 @@ class ColumnarReader:
     def __init__(self, assignment: Assignment, *, read_s: float = READ_S) -> None:
         self._read_s = read_s
         self._pipe, theirs = Pipe()
-        self._is_ready = self._owes_page = False
+        self._is_ready = False
+        self._owed = deque[bool]()
+        """Of each page that was asked for and not taken yet: is it wanted?"""
+        self._pages = deque[PageRead | Unfit]()
         try:
             # Its errors are none of the log's lines: they come as answers, or as its end.
             self._process = subprocess.Popen(
@@ -72,33 +77,41 @@ class ColumnarReader:
             self._is_ready = isinstance(self._hear(_ENCODE_S), Ready)
         return self._is_ready
 
-    def ask(self, wanted: PageWanted) -> None:
+    @property
+    def owed(self) -> int:
+        """How many pages were asked for and not taken yet."""
+        return sum(self._owed)
+
+    def ask(self, wanted: PageWanted, *, again: bool = False) -> Closed:
         """
         Have a page read; returns as soon as the file is closed again.
+
+        Args:
+            wanted: which one.
+            again: in the place of the one that was asked for last: that answer is not wanted any more.
 
         Raises:
             ReaderGoneError: it has ended, or was ended because it took too long.
         """
-        if self._owes_page:
-            self.page()  # of a question that was asked before, and whose answer nobody wants any more
+        if again:
+            self._owed[-1] = False
         self._tell(wanted)
-        answer = self._hear(self._read_s)
-        if not isinstance(answer, Closed):
-            raise ReaderGoneError(f"it answered {type(answer).__name__}")
-        self._owes_page = True
+        self._owed.append(True)
+        while not isinstance(answer := self._hear(self._read_s), Closed):
+            self._pages.append(_page(answer))  # one that was asked for before
+        return answer
 
     def page(self) -> PageRead | Unfit:
         """
-        The page that was asked for.
+        The page that was asked for first, of those that were not taken yet.
 
         Raises:
             ReaderGoneError: it has ended.
         """
-        answer = self._hear(_ENCODE_S)
-        self._owes_page = False
-        if not isinstance(answer, PageRead | Unfit):
-            raise ReaderGoneError(f"it answered {type(answer).__name__}")
-        return answer
+        while True:
+            found = self._pages.popleft() if self._pages else _page(self._hear(_ENCODE_S))
+            if self._owed.popleft():
+                return found
 
     def end(self) -> None:
         """End it, whatever it does. Whoever waits for an answer, in another thread, hears that it is gone."""
@@ -122,12 +135,21 @@ class ColumnarReader:
             if not self._pipe.poll(patience_s):
                 self.end()
                 raise ReaderGoneError(f"it gave no answer for {patience_s:g} s")
-            return cast("Answer", self._pipe.recv())
+            answer = cast("Answer", self._pipe.recv())
+            if isinstance(answer, PageRead) and answer.page is not None:
+                answer = PageRead(replace(answer.page, body=self._pipe.recv_bytes()))
         except (EOFError, OSError) as exc:
             raise self._gone() from exc
+        return answer
 
     def _gone(self) -> ReaderGoneError:
         try:
             return ReaderGoneError(f"it ended with {self._process.wait(_END_S)}")
         except subprocess.TimeoutExpired:
             return ReaderGoneError("it closed its end")
+
+
+def _page(answer: Answer) -> PageRead | Unfit:
+    if not isinstance(answer, PageRead | Unfit):
+        raise ReaderGoneError(f"it answered {type(answer).__name__}")
+    return answer

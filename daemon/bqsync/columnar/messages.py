@@ -24,7 +24,11 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageWanted:
-    """Which page is wanted. Answered by `Closed`, then by `PageRead` or `Unfit`."""
+    """
+    Which page is wanted. Answered by `Closed` as soon as it is read, and by `PageRead` or `Unfit` when it is encoded.
+
+    The next page may be asked for in between. Pages are answered in the order in which they were asked for.
+    """
 
     uri: str
     """How to open the file."""
@@ -44,15 +48,18 @@ class Ready:
 class Closed:
     """The file is closed again; what was read is being encoded."""
 
+    rows: int
+    """How many rows were read."""
+    place: tuple[SqlValue, ...] | None
+    """Of the last of them; None where no row is left, or none could be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
     """The page."""
 
     page: EncodedPage | None
-    """None where no row is left."""
-    place: tuple[SqlValue, ...] | None
-    """Of its last row."""
+    """None where no row is left. Its `body` travels by itself, behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class PageEncoder:
         contents = data.to_pylist()
         self._require_equal(columns, contents, keys)
         digests = np.fromiter(map(xxhash.xxh3_64_intdigest, contents), np.uint64, len(contents))
+        key_bytes = _common_length(keys) if _ascend(keys) else 0
         lengths = _lengths(data)
         if first_sequence is None:
             body, begins, ends = _body(data), _bounds(data)[:-1], b""
@@ -77,7 +78,9 @@ class PageEncoder:
             body, begins = _body(framed), _bounds(framed)[:-1] + _head_bytes(_lengths(staged))
             ends = _bounds(framed)[1:].tobytes()
         return EncodedPage(
-            keys=keys.to_pylist(), prints=(digests ^ np.uint64(_INT64_OFFSET)).tobytes(), body=body,
+            key_bytes=key_bytes, packed_keys=_body(keys) if key_bytes else b"",
+            loose_keys=[] if key_bytes else keys.to_pylist(),
+            prints=(digests ^ np.uint64(_INT64_OFFSET)).astype("<u8").tobytes(), body=body,
             bounds=np.stack((begins, begins + lengths), axis=1).astype(np.int32).tobytes(), ends=ends,
             first_sequence=first_sequence or 0, took_s=0.0)
 
@@ -154,6 +157,17 @@ def _bounds(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
 
 def _lengths(values: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
     return np.diff(_bounds(values))
+
+
+def _common_length(values: Any) -> int:
+    """Of all values; 0 where they have several."""
+    lengths = _lengths(values)
+    return int(lengths[0]) if (lengths == lengths[0]).all() else 0
+
+
+def _ascend(values: Any) -> bool:
+    """Whether each value is greater than the one before."""
+    return bool(pc.all(pc.less(values.slice(0, len(values) - 1), values.slice(1))).as_py())
 
 
 def _longest(values: Any) -> int:

@@ -6,14 +6,18 @@ The process that reads columns: one table, page by page, as it is asked for, unt
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Lock
 from typing import NoReturn
 
 from bqsync.columnar.messages import Answer, Assignment, Closed, PageRead, PageWanted, Ready, Unfit, UnfitError
@@ -28,19 +32,19 @@ def main(descriptor: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Connection(descriptor) as daemon:
         try:
-            serve(daemon.recv(), daemon.recv, daemon.send)
+            serve(daemon.recv(), daemon.recv, partial(_send, daemon, Lock()))
         except (EOFError, BrokenPipeError, ConnectionResetError):
             return 0
 
 
 def serve(assignment: Assignment, ask: Callable[[], PageWanted], answer: Callable[[Answer], None]) -> NoReturn:
     """
-    Answer what is asked.
+    Answer what is asked. While a page is read, another thread encodes the one before.
 
     Args:
         assignment: the table.
         ask: the next question.
-        answer: sends an answer.
+        answer: sends an answer; called by two threads.
 
     Raises:
         EOFError: nobody asks any more.
@@ -50,7 +54,7 @@ def serve(assignment: Assignment, ask: Callable[[], PageWanted], answer: Callabl
     from adbc_driver_manager import Error as DriverError
 
     from bqsync.columnar.pages import PageEncoder
-    from bqsync.columnar.scan import Scan
+    from bqsync.columnar.scan import Columns, Scan
 
     # Its own pool gives memory back; Arrow's default keeps it.
     pa.set_memory_pool(pa.system_memory_pool())
@@ -58,26 +62,55 @@ def serve(assignment: Assignment, ask: Callable[[], PageWanted], answer: Callabl
     scan, encoder = Scan(assignment), PageEncoder(assignment)
     _bound_memory(assignment.page_bytes * _PAGES_IN_MEMORY)
     unfit = (UnfitError, DriverError, pa.ArrowException, MemoryError)
-    answer(Ready())
-    while True:
-        wanted = ask()
-        began_s = time.process_time()
+
+    def read(wanted: PageWanted) -> Columns | Unfit | None:
         try:
-            found = scan.read(wanted)
+            return scan.read(wanted)
         except unfit as exc:
-            found, why = None, _why(exc)
-        else:
-            why = ""
-        answer(Closed())
-        if found is None:
-            answer(Unfit(why) if why else PageRead(None, None))
-            continue
+            return Unfit(_why(exc))
+
+    def encoded(found: Columns | Unfit | None, wanted: PageWanted, took_s: float) -> PageRead | Unfit:
+        if not isinstance(found, Columns):
+            return found or PageRead(None)
+        began_s = time.thread_time()
         try:
             page = encoder.encode(found.columns, wanted.first_sequence)
         except unfit as exc:
-            answer(Unfit(_why(exc)))
-        else:
-            answer(PageRead(replace(page, took_s=time.process_time() - began_s), found.place))
+            return Unfit(_why(exc))
+        return PageRead(replace(page, took_s=took_s + time.thread_time() - began_s))
+
+    answer(Ready())
+    with ThreadPoolExecutor(1, "encode") as other:
+        while True:
+            wanted = ask()
+            began_s = time.thread_time()
+            found = read(wanted)
+            took_s = time.thread_time() - began_s
+            answer(Closed(len(found.columns[0]), found.place) if isinstance(found, Columns) else Closed(0, None))
+            other.submit(_pass_on, answer, partial(encoded, found, wanted, took_s))
+            del found
+
+
+def _pass_on(answer: Callable[[Answer], None], make: Callable[[], Answer]) -> None:
+    """Nobody hears of an error of this thread: it ends the process, as one of the other does."""
+    try:
+        answer(make())
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - a thread that ends by itself would leave the daemon waiting
+        os._exit(1)
+
+
+def _send(daemon: Connection, turn: Lock, answer: Answer) -> None:
+    body = b""
+    if isinstance(answer, PageRead) and answer.page is not None:
+        # By itself it is neither pickled nor copied.
+        body = answer.page.body
+        answer = PageRead(replace(answer.page, body=b""))
+    with turn:
+        daemon.send(answer)
+        if body:
+            daemon.send_bytes(body)
 
 
 def _why(error: BaseException) -> str:

@@ -65,11 +65,16 @@ class Admission:
         """A chunk was committed, with whatever was rejected in it."""
         self.has_waiting = self.has_waiting or bool(self._verdicts.met)
 
+    @property
+    def is_open(self) -> bool:
+        """There is nothing to be judged of a key that nobody has ever met."""
+        return not (self._refused or self.has_waiting or self._verdicts.met)
+
     def are_all_new(
         self, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry], chunk: Chunk
     ) -> bool:
         """There is nothing to be judged: nobody has ever met these keys, and no two rows have the same."""
-        return not (self._refused or self.has_waiting or self._verdicts.met) and len(set(keys)) == len(keys) and (
+        return self.is_open and len(set(keys)) == len(keys) and (
             known.keys().isdisjoint(keys) and chunk.pending.has_none_of(keys))
 
     def judge(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bqsync.capture.source import Source
 from bqsync.capture.walk import Page, Row, Walk
 from bqsync.columnar.child import ColumnarReader, ReaderGoneError
-from bqsync.columnar.messages import PageWanted, Unfit
+from bqsync.columnar.messages import Closed, PageWanted, Unfit
 from bqsync.model import EncodedPage
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
@@ -18,6 +20,8 @@ _log = get_logger()
 
 _AHEAD = 3
 """So many pages wait, at most: for the unevenness of both sides."""
+_PIPELINED = 2
+"""Pages that the process has in hand, at most: one is read while the other is encoded."""
 _MOST_BY_ROWS = 64
 """After a page that is not for columns, the next ones are read by rows: twice as many each time, up to so many."""
 _FIRST_LIMIT_ROWS = 500
@@ -31,6 +35,20 @@ _MOST_GROWTH = 4
 class _Read:
     page: Page | EncodedPage | None
     place: Row | None
+
+
+class _Question:
+    """May be asked several times, if the file is another one meanwhile; only the last answer counts."""
+
+    def __init__(self, child: ColumnarReader, wanted: Callable[..., PageWanted]) -> None:
+        self._child = child
+        self._wanted = wanted
+        self._is_asked = False
+
+    def __call__(self, uri: str) -> Closed:
+        closed = self._child.ask(self._wanted(uri=uri), again=self._is_asked)
+        self._is_asked = True
+        return closed
 
 
 class PagesAhead:
@@ -61,6 +79,8 @@ class PagesAhead:
         self._table = table
         self._limit_rows = min(_FIRST_LIMIT_ROWS, most_rows)
         self._by_rows, self._next_by_rows = 0, 1
+        self._asked = deque[Closed]()
+        self._may_ask = True
         # Shared, under the condition.
         self._changed = threading.Condition()
         self._found: deque[_Read] = deque()
@@ -119,10 +139,14 @@ class PagesAhead:
         """Whether another page is to be read."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._is_rewound or self._is_wanted())
-            if self._is_rewound:
+            is_rewound, self._is_rewound = self._is_rewound, False
+            if is_rewound:
                 self._walk.restart(self._taken)
-                self._is_rewound = False
-            return not self._is_closed
+            if self._is_closed:
+                return False
+        if is_rewound:
+            self._take_back()
+        return True
 
     def _is_wanted(self) -> bool:
         return len(self._found) < _AHEAD and not (self._found and self._found[-1].page is None)
@@ -131,6 +155,7 @@ class PagesAhead:
         page = self._by_columns() if self._reader is not None and not self._by_rows else None
         if isinstance(page, _Read):
             return page
+        self._take_back()
         self._by_rows = max(0, self._by_rows - 1)
         rows = self._walk.read()
         self._sequence += 0 if rows is None else len(rows.rows)
@@ -138,28 +163,46 @@ class PagesAhead:
 
     def _by_columns(self) -> _Read | None:
         """The next page by columns; None where it has to be read by rows."""
-        reader, after = self._child, self._walk.place
         try:
-            self._source.lend(lambda uri: reader.ask(PageWanted(
-                uri=uri, after=after, limit_rows=self._limit_rows,
-                first_sequence=self._sequence if self._is_first_copy else None)))
-            answer = reader.page()
+            while self._may_ask and len(self._asked) < _PIPELINED:
+                self._ask()
+            answer = self._child.page()
         except ReaderGoneError as error:
             self._reader = None
+            self._asked.clear()
             if not self._is_closed:
                 _log.warning(Event.COLUMNAR_ENDED, table=self._table, why=str(error))
             return None
+        closed = self._asked.popleft()
         if isinstance(answer, Unfit):
             _log.debug(Event.COLUMNAR_UNFIT, table=self._table, why=answer.why)
             self._by_rows, self._next_by_rows = self._next_by_rows, min(2 * self._next_by_rows, _MOST_BY_ROWS)
             return None
-        if answer.page is None or answer.place is None:
-            return _Read(None, after)
-        self._walk.move(answer.place)
-        self._sequence += len(answer.page)
+        if answer.page is None or closed.place is None:
+            return _Read(None, self._walk.place)
+        self._walk.move(closed.place)
+        self._sequence += closed.rows
         self._next_by_rows = 1
         self._limit_rows = self._next_limit(answer.page)
-        return _Read(answer.page, answer.place)
+        return _Read(answer.page, closed.place)
+
+    def _ask(self) -> None:
+        """Have the page read that comes behind those that were asked for."""
+        sequence = self._sequence + sum(one.rows for one in self._asked) if self._is_first_copy else None
+        wanted = partial(PageWanted, after=self._asked[-1].place if self._asked else self._walk.place,
+                         limit_rows=self._limit_rows, first_sequence=sequence)
+        self._asked.append(self._source.lend(_Question(self._child, wanted)))
+        self._may_ask = self._asked[-1].place is not None
+
+    def _take_back(self) -> None:
+        """What was asked for is not wanted any more: the walk goes on at another place, or by rows."""
+        try:
+            while self._child.owed:
+                self._child.page()
+        except ReaderGoneError:
+            pass  # the next question meets it as well
+        self._asked.clear()
+        self._may_ask = True
 
     def _next_limit(self, page: EncodedPage) -> int:
         fitting = _PAGE_BYTES * len(page) // max(1, len(page.body))

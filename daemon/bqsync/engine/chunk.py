@@ -17,14 +17,14 @@ from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
 from bqsync.engine.effects import RowStream
 from bqsync.engine.lane import Lane
-from bqsync.engine.pending import Pending
+from bqsync.engine.pending import Pending, StagedKeys
 from bqsync.engine.spread import Spread
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.failpoints import reached
-from bqsync.model import Delivery, EncodedPage, EncodedRow, FramedRows, RejectedRow, TargetRef, Watermark
+from bqsync.model import Delivery, EncodedPage, EncodedRow, FramedRows, RejectedRow, Run, TargetRef, Watermark
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.ledger import ChunkCommit
+from bqsync.state.chunk_commit import ChunkCommit
 
 _log = get_logger()
 
@@ -41,7 +41,8 @@ class RefusedKeysError(Exception):
 class Delivered:
     """What a chunk did."""
 
-    upserted_slots: Sequence[int] = ()
+    upserted_slots: Sequence[Sequence[int]] = ()
+    """In groups of rows that came together."""
     rows_upserted: int = 0
     rows_deleted: int = 0
     bytes_sent: int = 0
@@ -58,7 +59,9 @@ class Chunk:
         self._staging: TargetRef | None = None
         self._commit = ChunkCommit()
         self._sequence = 0
-        self._staged_keys: list[bytes] = []
+        self._staged_keys = StagedKeys()
+        self.pending = Pending(self._commit)
+        """The rows that are staged and not merged yet."""
         self._spread = Spread(lane.encoder.spec, lane.ledger, ledger_is_whole=lane.ledger_is_whole)
         self.size_bytes = 0
 
@@ -77,25 +80,25 @@ class Chunk:
         """How many rows are to be merged, or only to be noted."""
         return len(self._staged_keys) + len(self._commit.rejected) + len(self._commit.refreshed)
 
-    @property
-    def pending(self) -> Pending:
-        """The rows that are staged and not merged yet."""
-        return Pending(self._commit)
-
     def has_room(self, keys: Sequence[bytes], partitions: Sequence[int | None] = ()) -> bool:
         """Whether one MERGE may take these rows as well; a chunk of nothing takes any single row."""
         return self._spread.has_room(keys, partitions)
 
-    def upsert(self, rows: Sequence[EncodedRow], deliveries: Sequence[Delivery]) -> None:
-        """Stage rows to insert or update, each with what the ledger keeps of it; of one key, the last one counts."""
+    def upsert(self, rows: Sequence[EncodedRow], deliveries: Sequence[Delivery], *, are_new: bool = False) -> None:
+        """
+        Stage rows to insert or update; of one key, the last one counts.
+
+        Args:
+            rows: encoded.
+            deliveries: what the ledger keeps of each.
+            are_new: none of them was ever delivered or staged.
+        """
         encoder, first = self._lane.encoder, self._sequence
         self._sequence += len(rows)
         keys = [row.key for row in rows]
         self._spread.add(keys, [row.partition for row in rows])
         self._append(encoder.stage_upserts(rows, first), keys)
-        for key in self._commit.plain.keys() & keys:
-            del self._commit.plain[key]
-        self._commit.delivered.update(zip(keys, deliveries, strict=True))
+        self.pending.add(deliveries, are_new=are_new)
 
     def takes(self, page: EncodedPage) -> bool:
         """Whether a page can be staged as it is: it is framed, and its numbers come after all that were given."""
@@ -104,9 +107,13 @@ class Chunk:
     def upsert_page(self, page: EncodedPage) -> None:
         """Stage a page of rows to insert, none of them staged before, into a target without partitions."""
         self._sequence = page.first_sequence + len(page)
-        self._stage(page.requests(self._lane.append_rows, self._lane.append_bytes), page.keys)
+        run, keys = page.run, page.loose_keys
+        self._stage(page.requests(self._lane.append_rows, self._lane.append_bytes), keys if run is None else run)
         self.size_bytes += len(page.body)
-        self._commit.plain.update(zip(page.keys, page.fingerprints, strict=True))
+        if run is None:
+            self.pending.add_plain(keys, page.fingerprints)
+        else:
+            self.pending.add_run(run)
 
     def refresh(self, key: bytes, source_print: int) -> None:
         """Note another source row that has become the very bytes which the ledger has."""
@@ -153,7 +160,7 @@ class Chunk:
         """
         if self._staging is None and self._commit.is_empty:
             return Delivered()
-        done = Delivered(rows_upserted=self._upserts, rows_deleted=len(self._commit.deleted),
+        done = Delivered(rows_upserted=self._commit.upserts, rows_deleted=len(self._commit.deleted),
                          bytes_sent=self.size_bytes)
         if self._staging is not None:
             self._finish_stream()
@@ -167,9 +174,9 @@ class Chunk:
         self._stage(split(rows, self._lane.append_rows, self._lane.append_bytes), keys)
         self.size_bytes += sum(map(len, rows))
 
-    def _stage(self, requests: Iterable[Sequence[bytes] | FramedRows], keys: Sequence[bytes]) -> None:
+    def _stage(self, requests: Iterable[Sequence[bytes] | FramedRows], keys: Sequence[bytes] | Run) -> None:
         stream = self._stream or self._open_stream()
-        self._staged_keys.extend(keys)
+        self._staged_keys.add(keys)
         with self._lane.stopwatch.stage("append"), self._refusals():
             for rows in requests:
                 stream.append(rows)
@@ -209,7 +216,7 @@ class Chunk:
                    **({} if partitions is None else {"partitions": len(partitions)}))
         self._commit.job_created_us = result.created_us
         self._commit.bill = lane.budget.bill(result.bytes_billed, merges=1)
-        upserts = self._upserts if counts_every_upsert(lane.encoder.spec) else 0
+        upserts = self._commit.upserts if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
             # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the
             # target holds under the staged keys.
@@ -220,10 +227,6 @@ class Chunk:
             )
         return result.bytes_billed
 
-    @property
-    def _upserts(self) -> int:
-        return len(self._commit.delivered) + len(self._commit.plain)
-
     def _refusals(self) -> _Refusals:
         return _Refusals(self._staged_keys)
 
@@ -231,7 +234,7 @@ class Chunk:
 class _Refusals:
     """Turns the refused places of a stream into the keys of their rows."""
 
-    def __init__(self, staged_keys: list[bytes]) -> None:
+    def __init__(self, staged_keys: StagedKeys) -> None:
         self._staged_keys = staged_keys
 
     def __enter__(self) -> None:

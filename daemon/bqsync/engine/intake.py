@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from bqsync.capture.compare import Marks, changed_rows, unknown_rows
+from bqsync.capture.compare_runs import changed_in_run
 from bqsync.capture.pages import Page, Row, TableReader
 from bqsync.engine.admission import Admission, Candidate
 from bqsync.engine.chunk import Chunk
@@ -90,15 +91,15 @@ class Intake:
         """Take a page of a sweep that was read and encoded by columns."""
         self._outcome.rows_read += len(page)
         with self._lane.stopwatch.stage("compare"):
-            known = self._without_pending(self._lane.ledger.lookup(page.keys))
-            places = changed_rows(page.keys, page.fingerprints, known, self._seen)
+            places, is_new = self._changed(page)
         self._outcome.rows_unchanged += len(page) - len(places)
-        if (len(places) == len(page) and self._admission.are_all_new(page.keys, known, self.chunk)
-                and self.chunk.takes(page)):
+        if is_new and self.chunk.takes(page):
             self.chunk.upsert_page(page)
         elif places:
-            nothing = [None] * len(places)
-            self._admit(page.rows(places), nothing, nothing, known)
+            rows, nothing = page.rows(places), [None] * len(places)
+            with self._lane.stopwatch.stage("compare"):
+                known = self._without_pending(self._lane.ledger.lookup([row.key for row in rows]))
+            self._admit(rows, nothing, nothing, known)
         if places:
             self._note_pending(self.chunk.rows)
 
@@ -127,7 +128,8 @@ class Intake:
             self.close()
         self.chunk = Chunk(self._lane)
         if self._seen is not None:
-            self._seen.mark(done.upserted_slots)
+            for slots in done.upserted_slots:
+                self._seen.mark(slots)
         self._outcome.rows_upserted += done.rows_upserted
         self._outcome.rows_deleted += done.rows_deleted
         self._outcome.bytes_sent += done.bytes_sent
@@ -147,6 +149,18 @@ class Intake:
 
     def _note_pending(self, rows: int) -> None:
         self._lane.tally.note(Metric.PENDING_ROWS, rows, table=self._outcome.table)
+
+    def _changed(self, page: EncodedPage) -> tuple[Sequence[int], bool]:
+        """The places of the rows that the ledger does not have as they are; and whether all of the page is new."""
+        run = page.run
+        stretch = None if run is None or self.chunk.pending.touches(run) else self._lane.ledger.stretch(run)
+        if run is not None and stretch is not None:
+            is_new = not (stretch.runs or stretch.rows) and self._admission.is_open
+            return range(len(page)) if is_new else changed_in_run(run, stretch, self._seen), is_new
+        keys = page.keys
+        known = self._without_pending(self._lane.ledger.lookup(keys))
+        return (changed_rows(keys, page.fingerprints, known, self._seen),
+                self._admission.are_all_new(keys, known, self.chunk))
 
     def _places(
         self, page: Page, keys: Sequence[bytes | None], known: Mapping[bytes | None, RawEntry]
@@ -168,7 +182,7 @@ class Intake:
         with self._lane.stopwatch.stage("encode"):
             results = self._lane.encoder.encode_page(rows, keys)
         if self._admission.are_all_new(keys, known, self.chunk) and self._have_room(results):
-            self._upsert(list(map(Candidate, results, prints, instants_us)))
+            self._upsert(list(map(Candidate, results, prints, instants_us)), are_new=True)
         else:
             self._admit(results, prints, instants_us, known)
 
@@ -208,8 +222,8 @@ class Intake:
     def _has_room(self, items: Sequence[Candidate]) -> bool:
         return self.chunk.has_room([item.row.key for item in items], [item.row.partition for item in items])
 
-    def _upsert(self, items: Sequence[Candidate]) -> None:
-        self.chunk.upsert([item.row for item in items], [item.delivery for item in items])
+    def _upsert(self, items: Sequence[Candidate], *, are_new: bool = False) -> None:
+        self.chunk.upsert([item.row for item in items], [item.delivery for item in items], are_new=are_new)
 
 
 def salt_of(mapping_version: str) -> int:

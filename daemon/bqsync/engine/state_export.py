@@ -15,9 +15,9 @@ from bqsync.config import Config
 from bqsync.encode.keys import BrokenKeyError, key_text
 from bqsync.engine.quarantine import shown_key
 from bqsync.engine.state_file import chosen_of, opened
-from bqsync.state.export import ExportedRow, ledger_pages, quarantine_entries
 from bqsync.state.health import table_ids
-from bqsync.state.quarantine import QuarantineEntry
+from bqsync.state.ledger_pages import PageRow, pages
+from bqsync.state.quarantine import Quarantine, QuarantineEntry
 from bqsync.state.store import Store
 from bqsync.state.survey import survey
 
@@ -63,12 +63,14 @@ def export(config: Config, names: Sequence[str], *, with_keys: bool, with_rows: 
 
 
 def _rows(store: Store, table_id: int, table: str, shown: _Shown) -> Iterator[Record]:
-    for page in ledger_pages(store, table_id):
+    for page in pages(store, table_id):
         yield from (_ledger_record(table, row, shown) for row in page)
-    yield from (_quarantine_record(table, entry, shown) for entry in quarantine_entries(store, table_id))
+    # Bounded: a table with too many of them is stopped.
+    for _, entry in sorted(Quarantine(store, table_id).entries().items()):
+        yield _quarantine_record(table, entry, shown)
 
 
-def _ledger_record(table: str, row: ExportedRow, shown: _Shown) -> Record:
+def _ledger_record(table: str, row: PageRow, shown: _Shown) -> Record:
     return {"record": "ledger", "table": table, "key": shown(row.key),
             "source_key": None if row.source_key is None else shown(row.source_key),
             "fingerprint": _hexadecimal(row.fingerprint), "source_print": _hexadecimal(row.source_print),

@@ -9,6 +9,7 @@ Nothing here does I/O, reads a clock or logs. Everything is frozen: a room recei
     partitions.py how a target is partitioned
     schema.py     tables: as the source declares them, as a message does, and as they are delivered
     rows.py       rows on their way, and what is kept of them
+    runs.py       rows that were delivered together, packed
     pages.py      many of them at once
     cycles.py     sources, jobs, and how a cycle went
 """
@@ -50,6 +51,15 @@ from bqsync.model.rows import (
     TargetKey,
     Watermark,
 )
+from bqsync.model.runs import (
+    PRINT_BYTES,
+    Run,
+    StoredRun,
+    Stretch,
+    pack_prints,
+    run_of,
+    unpack_prints,
+)
 from bqsync.model.schema import (
     Affinity,
     ColumnSpec,
@@ -78,6 +88,7 @@ __all__ = [
     "MARK_COLUMN",
     "NULL_PARTITION",
     "OUTSIDE_PARTITION",
+    "PRINT_BYTES",
     "ROW_ID_COLUMN",
     "Affinity",
     "ColumnSpec",
@@ -100,11 +111,14 @@ __all__ = [
     "RawEntry",
     "Reason",
     "RejectedRow",
+    "Run",
     "SourceColumn",
     "SourceIdentity",
     "SourceTable",
     "SqlValue",
     "StagingColumn",
+    "StoredRun",
+    "Stretch",
     "SweepPolicy",
     "TableMode",
     "TableSpec",
@@ -115,4 +129,7 @@ __all__ = [
     "Watermark",
     "WireValue",
     "folded",
+    "pack_prints",
+    "run_of",
+    "unpack_prints",
 ]

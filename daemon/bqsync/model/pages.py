@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bqsync.model.rows import EncodedRow
+from bqsync.model.runs import PRINT_BYTES, Run, unpack_prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,14 @@ class EncodedPage:
     there is for each row is packed, since such pages travel from one process to another.
     """
 
-    keys: Sequence[bytes]
-    """Encoded target keys."""
+    key_bytes: int
+    """Length of each key, where all have the same and they ascend; else 0."""
+    packed_keys: bytes
+    """Encoded target keys, where they have one length and ascend."""
+    loose_keys: Sequence[bytes]
+    """Encoded target keys, where they do not."""
     prints: bytes
-    """Signed 64-bit xxh3 of the serialized data fields of each row, in the order of this machine's bytes."""
+    """Fingerprints of the rows, as `Run` has them."""
     body: bytes
     """Serialized rows, one after the other: as they are staged, framed as in `FramedRows`; or their data alone."""
     bounds: bytes
@@ -46,17 +51,29 @@ class EncodedPage:
 
     def __len__(self) -> int:
         """How many rows they are."""
-        return len(self.keys)
+        return len(self.prints) // PRINT_BYTES
 
     @property
-    def fingerprints(self) -> list[int]:
+    def run(self) -> Run | None:
+        """Its keys and fingerprints; None where the keys have several lengths, or do not ascend."""
+        return Run(self.key_bytes, self.packed_keys, self.prints) if self.key_bytes else None
+
+    @property
+    def keys(self) -> Sequence[bytes]:
+        """Encoded target keys, one by one."""
+        run = self.run
+        return self.loose_keys if run is None else run.all_keys()
+
+    @property
+    def fingerprints(self) -> Sequence[int]:
         """Of each row, as `EncodedRow` has it."""
-        return memoryview(self.prints).cast("q").tolist()
+        return unpack_prints(self.prints)
 
     def rows(self, places: Sequence[int]) -> list[EncodedRow]:
         """Some of the rows."""
-        bounds, prints = memoryview(self.bounds).cast("i"), memoryview(self.prints).cast("q")
-        return [EncodedRow(self.keys[at], self.body[bounds[2 * at] : bounds[2 * at + 1]], prints[at]) for at in places]
+        bounds, prints, run = memoryview(self.bounds).cast("i"), self.fingerprints, self.run
+        key = self.loose_keys.__getitem__ if run is None else run.key
+        return [EncodedRow(key(at), self.body[bounds[2 * at] : bounds[2 * at + 1]], prints[at]) for at in places]
 
     def requests(self, max_rows: int, max_bytes: int) -> Iterator[FramedRows]:
         """

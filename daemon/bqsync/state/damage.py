@@ -9,6 +9,13 @@ from bqsync.state.schema import metadata
 _STRANGE_SLOT = ("SELECT 1 FROM ledger LEFT JOIN tables ON tables.id = table_id"
                  " WHERE next_slot IS NULL OR slot < 0 OR slot >= next_slot LIMIT 1")
 
+_STRANGE_RUN = ("SELECT 1 FROM runs LEFT JOIN tables ON tables.id = table_id WHERE next_slot IS NULL OR first_slot < 0"
+                " OR rows < 1 OR first_slot + rows > next_slot OR length(keys) <> rows * key_bytes"
+                " OR length(fingerprints) <> 8 * rows OR length(source_prints) <> 8 * rows"
+                " OR first_key <> substr(keys, 1, key_bytes) OR last_key <> substr(keys, -key_bytes) LIMIT 1")
+
+MISFIT = "rows of the ledger that are packed together do not fit together"
+
 
 class StrangeError(Exception):
     """The file holds what nobody has written so; the message says what."""
@@ -49,4 +56,6 @@ def find_damage(connection: Connection) -> str | None:
         return found
     if connection.exec_driver_sql(_STRANGE_SLOT).first() is not None:
         return "a row of the ledger has a number that was never given"
+    if connection.exec_driver_sql(_STRANGE_RUN).first() is not None:
+        return MISFIT
     return None

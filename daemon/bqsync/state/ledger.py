@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from itertools import chain
 
 from bqsync.failpoints import reached
-from bqsync.model import Delivery, RawEntry, RejectedRow, TargetKey, Watermark
-from bqsync.state import ledger_rows, quarantine, slots, watermarks
-from bqsync.state.billing import Bill, note_bill
+from bqsync.model import Delivery, RawEntry, Run, Stretch, TargetKey
+from bqsync.state import ledger_rows, quarantine, runs, slots, watermarks
+from bqsync.state.billing import note_bill
+from bqsync.state.chunk_commit import ChunkCommit
 from bqsync.state.job_history import note_job
+from bqsync.state.ledger_pages import pages
 from bqsync.state.store import Store, driver_cursor
 from bqsync.state.tables import TrustedTarget
 
-_LOOKUP_KEYS = 500
-_SCAN_ROWS = 5_000
-_ENTRY = "key, fingerprint, slot, source_print, source_key"
 _RANGE_PAUSE = 16
 """After a range that held too much beside the wanted keys, so many lookups go by single keys at once."""
 
@@ -35,37 +34,6 @@ class LedgerRow:
     source_key: bytes | None
     is_known: bool
     """It was delivered from here; else it was only seen in the target."""
-
-
-@dataclass(slots=True)
-class ChunkCommit:
-    """What one delivered chunk changes in the state, all in one transaction."""
-
-    delivered: dict[bytes, Delivery] = field(default_factory=dict)
-    """By target key."""
-    plain: dict[bytes, int] = field(default_factory=dict)
-    """Fingerprints by target key: rows of which nothing else is known, none of them in `delivered`."""
-    deleted: list[bytes] = field(default_factory=list)
-    refreshed: list[tuple[bytes, int]] = field(default_factory=list)
-    """Target key and source print of rows whose bytes the ledger has, from a source row that it has not seen."""
-    rejected: dict[bytes, RejectedRow] = field(default_factory=dict)
-    """By source key."""
-    recovered: set[bytes] = field(default_factory=set)
-    """Source keys that leave the quarantine."""
-    watermarks: dict[str, Watermark] = field(default_factory=dict)
-    """By column."""
-    job_created_us: int | None = None
-    """When BigQuery took the MERGE of this chunk."""
-    bill: Bill | None = None
-    """What that has cost."""
-    forget_before_us: int | None = None
-    """Where only the overlap is kept: rows of earlier instants leave the ledger."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to note."""
-        return not (self.delivered or self.plain or self.deleted or self.refreshed or self.rejected or self.recovered
-                    or self.watermarks)
 
 
 class Ledger:
@@ -90,46 +58,42 @@ class Ledger:
             cursor = driver_cursor(connection)
             rows = self._read_range(cursor, wanted)
             if rows is None:
-                rows = self._read_keys(cursor, wanted)
+                rows = ledger_rows.of_keys(cursor, self._table_id, ledger_rows.ENTRY, wanted)
+            rows += runs.find(cursor, self._table_id, wanted)
         return {row[0]: row for row in rows}
 
+    def stretch(self, run: Run) -> Stretch | None:
+        """What stands between the first and the last key of a run; None where that is far more than the run."""
+        with self._store.transaction() as connection:
+            cursor = driver_cursor(connection)
+            rows = ledger_rows.between(cursor, self._table_id, run.first, run.last, len(run))
+            if rows is None:
+                return None
+            return Stretch(runs.between(cursor, self._table_id, run.first, run.last), {row[0]: row for row in rows})
+
     def _read_range(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> list[RawEntry] | None:
+        """The single rows from the least to the greatest key; None where they are far more, or were before."""
         if self._range_pause:
             self._range_pause -= 1
             return None
-        limit = 2 * len(keys) + 16
-        rows: list[RawEntry] = cursor.execute(
-            f"SELECT {_ENTRY} FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ? LIMIT ?",
-            (self._table_id, min(keys), max(keys), limit),
-        ).fetchall()
-        if len(rows) < limit:
-            return rows
-        self._range_pause = _RANGE_PAUSE
-        return None
-
-    def _read_keys(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> list[RawEntry]:
-        return self._select(cursor, _ENTRY, keys)
-
-    def _select(self, cursor: sqlite3.Cursor, columns: str, keys: Sequence[bytes]) -> list[Any]:
-        found: list[Any] = []
-        for start in range(0, len(keys), _LOOKUP_KEYS):
-            portion = keys[start : start + _LOOKUP_KEYS]
-            places = ",".join("?" * len(portion))
-            found += cursor.execute(f"SELECT {columns} FROM ledger WHERE table_id = ? AND key IN ({places})",
-                                    (self._table_id, *portion)).fetchall()
-        return found
+        rows = ledger_rows.between(cursor, self._table_id, min(keys), max(keys), len(keys))
+        if rows is None:
+            self._range_pause = _RANGE_PAUSE
+        return rows
 
     def partitions(self, keys: Sequence[bytes]) -> dict[bytes, int | None]:
         """In which partition of the target the rows of those keys stand that it has; None: in one that nobody knows."""
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
-            return dict(self._select(cursor, "key, partition", keys))
+            packed: dict[bytes, int | None] = {entry[0]: None for entry in runs.find(cursor, self._table_id, keys)}
+            return packed | dict(ledger_rows.of_keys(cursor, self._table_id, "key, partition", keys))
 
     def is_empty(self) -> bool:
         """Whether nothing was ever delivered, as far as the ledger knows."""
         with self._store.transaction() as connection:
             statement = "SELECT NOT EXISTS (SELECT 1 FROM ledger WHERE table_id = ?)"
-            return bool(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one())
+            return bool(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one()) and not runs.are_there(
+                driver_cursor(connection), self._table_id)
 
     def begin_sweep(self) -> int:
         """The slot of the next new row: every row that is known now has a lower one. See `slots`."""
@@ -141,34 +105,29 @@ class Ledger:
         limit = (1 << 62) if below_slot is None else below_slot
         with self._store.transaction() as connection:
             statement = "SELECT count(*) FROM ledger WHERE table_id = ? AND slot < ?"
-            return int(connection.exec_driver_sql(statement, (self._table_id, limit)).scalar_one())
+            return int(connection.exec_driver_sql(statement, (self._table_id, limit)).scalar_one()) + runs.count(
+                driver_cursor(connection), self._table_id, limit)
 
     def scan(self, below_slot: int) -> Iterator[list[LedgerRow]]:
         """The entries with a lower slot in key order, page by page; each page sees what was committed before it."""
-        after = b""
-        while True:
-            with self._store.transaction() as connection:
-                rows = driver_cursor(connection).execute(
-                    "SELECT key, slot, source_key, fingerprint FROM ledger WHERE table_id = ? AND key > ? AND slot < ?"
-                    " ORDER BY key LIMIT ?", (self._table_id, after, below_slot, _SCAN_ROWS),
-                ).fetchall()
-            if not rows:
-                return
+        for entries in pages(self._store, self._table_id):
             yield [LedgerRow(key, slot, source_key, is_known=fingerprint is not None)
-                   for key, slot, source_key, fingerprint in rows]
-            after = rows[-1][0]
+                   for key, source_key, fingerprint, _, _, slot in entries if slot < below_slot]
 
-    def commit(self, chunk: ChunkCommit, mapping_version: str) -> list[int]:
+    def commit(self, chunk: ChunkCommit, mapping_version: str) -> list[Sequence[int]]:
         """
         Note a delivered chunk, move its watermarks and forget its intent, in one transaction.
 
         Returns:
-            The slots of `chunk.plain` and of `chunk.delivered`, in their orders.
+            The slots of each of `chunk.runs`, of `chunk.plain` and of `chunk.delivered`, in their orders.
         """
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             reached("commit.begun")
-            places = [*self._upsert_plain(cursor, chunk.plain), *self._upsert(cursor, list(chunk.delivered.values()))]
+            places = [self._upsert_run(cursor, run) for run in chunk.runs]
+            runs.open_at(cursor, self._table_id, chain(chunk.plain, chunk.delivered, chunk.deleted,
+                                                       (key for key, _ in chunk.refreshed)))
+            places += [self._upsert_plain(cursor, chunk.plain), self._upsert(cursor, list(chunk.delivered.values()))]
             cursor.executemany("DELETE FROM ledger WHERE table_id = ? AND key = ?",
                                [(self._table_id, key) for key in chunk.deleted])
             cursor.executemany("UPDATE ledger SET source_print = ? WHERE table_id = ? AND key = ?",
@@ -195,7 +154,8 @@ class Ledger:
         """
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
-            known = {entry[0]: entry[2] for entry in self._read_keys(cursor, upserted)}
+            runs.open_at(cursor, self._table_id, chain(upserted, deleted))
+            known = dict(ledger_rows.of_keys(cursor, self._table_id, "key, slot", upserted))
             fresh = iter(slots.allot(cursor, self._table_id, sum(key not in known for key in upserted)))
             places = [known[key] if key in known else next(fresh) for key in upserted]
             cursor.executemany(
@@ -207,35 +167,34 @@ class Ledger:
                                [(self._table_id, key) for key in deleted])
         reached("doubt.noted")
 
-    def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> list[int]:
+    def _upsert(self, cursor: sqlite3.Cursor, delivered: Sequence[Delivery]) -> Sequence[int]:
         if not delivered:
-            return []
+            return ()
         keys = [row.key for row in delivered]
-        known = self._known_slots(cursor, keys)
-        fresh = iter(slots.allot(cursor, self._table_id, len(keys) - sum(map(known.__contains__, keys))))
-        places = [known[key] if key in known else next(fresh) for key in keys] if known else list(fresh)
+        known = ledger_rows.known_slots(cursor, self._table_id, keys)
+        fresh = slots.allot(cursor, self._table_id, len(keys) - sum(map(known.__contains__, keys)))
+        following = iter(fresh)
+        places = [known[key] if key in known else next(following) for key in keys] if known else fresh
         ledger_rows.write(cursor, self._table_id, delivered, places)
         return places
 
-    def _upsert_plain(self, cursor: sqlite3.Cursor, plain: Mapping[bytes, int]) -> Iterable[int]:
+    def _upsert_plain(self, cursor: sqlite3.Cursor, plain: Mapping[bytes, int]) -> Sequence[int]:
         if not plain:
             return ()
         keys = list(plain)
-        if self._known_slots(cursor, keys):
+        if ledger_rows.known_slots(cursor, self._table_id, keys):
             return self._upsert(cursor, [Delivery(key, number, None, None) for key, number in plain.items()])
         places = slots.allot(cursor, self._table_id, len(keys))
         ledger_rows.write_new(cursor, self._table_id, keys, list(plain.values()), places.start)
         return places
 
-    def _known_slots(self, cursor: sqlite3.Cursor, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """The slots of those keys that stand in the ledger, and perhaps of others; read as a range where it is one."""
-        bounds = (self._table_id, min(keys), max(keys))
-        limit = 2 * len(keys) + 16
-        part = "FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ?"
-        (count,) = cursor.execute(f"SELECT count(*) FROM (SELECT 1 {part} LIMIT ?)", (*bounds, limit)).fetchone()
-        if count < limit:
-            return dict(cursor.execute(f"SELECT key, slot {part}", bounds).fetchall())
-        return dict(self._select(cursor, "key, slot", sorted(keys)))
+    def _upsert_run(self, cursor: sqlite3.Cursor, run: Run) -> Sequence[int]:
+        if len(run) < runs.LEAST_ROWS or not runs.is_free(cursor, self._table_id, run):
+            runs.open_at(cursor, self._table_id, run.all_keys())
+            return self._upsert(cursor, run.deliveries())
+        places = slots.allot(cursor, self._table_id, len(run))
+        runs.insert(cursor, self._table_id, run, places.start)
+        return places
 
     def reconcile(
         self, target: TrustedTarget, keys: Iterable[Sequence[TargetKey]], known_until_us: int | None = None
@@ -257,7 +216,8 @@ class Ledger:
         """
         with self._store.transaction() as connection:
             connection.exec_driver_sql("UPDATE tables SET reconcile_pending = 1 WHERE id = ?", (self._table_id,))
-            connection.exec_driver_sql("DELETE FROM ledger WHERE table_id = ?", (self._table_id,))
+            for name in ("ledger", "runs"):
+                connection.exec_driver_sql(f"DELETE FROM {name} WHERE table_id = ?", (self._table_id,))
         slot = repeated = 0
         for portion in keys:
             reached("reconcile.portion")

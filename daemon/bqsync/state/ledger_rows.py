@@ -1,5 +1,5 @@
 """
-How the ledger's rows are written: fifty a statement, in the order of their keys.
+The single rows of the ledger: written fifty a statement, in the order of their keys, and read as a range or by key.
 
 To bind a parameter from Python costs as much as SQLite's own work for it, and so does to run a statement. So what no
 row has (a source key, an instant, a partition) is not bound at all, and the number of the table stands in the text.
@@ -11,9 +11,13 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
+from typing import Any
 
-from bqsync.model import Delivery
+from bqsync.model import Delivery, RawEntry
 
+ENTRY = "key, fingerprint, slot, source_print, source_key"
+"""The columns of a `RawEntry`."""
+_LOOKUP_KEYS = 500
 _AT_ONCE = 50
 """Rows of one statement: with seven parameters each, far below the 999 that an old SQLite takes."""
 _AT_ONCE_PACKED = 5_000
@@ -22,6 +26,37 @@ _HAS_JSON = sqlite3.sqlite_version_info >= (3, 38)
 _KEY_AT = 1
 _OF_ANY = ("slot", *Delivery._fields)
 _OF_ALL = ("slot", "key", "fingerprint", "source_print")
+
+
+def between(cursor: sqlite3.Cursor, table_id: int, first: bytes, last: bytes, wanted: int) -> list[RawEntry] | None:
+    """The rows between two keys, in the order of their keys; None where they are far more than so many."""
+    limit = 2 * wanted + 16
+    rows: list[RawEntry] = cursor.execute(
+        f"SELECT {ENTRY} FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ? LIMIT ?",
+        (table_id, first, last, limit)).fetchall()
+    return rows if len(rows) < limit else None
+
+
+def of_keys(cursor: sqlite3.Cursor, table_id: int, columns: str, keys: Sequence[bytes]) -> list[Any]:
+    """Some columns of the rows of those keys."""
+    found: list[Any] = []
+    for start in range(0, len(keys), _LOOKUP_KEYS):
+        portion = keys[start : start + _LOOKUP_KEYS]
+        places = ",".join("?" * len(portion))
+        found += cursor.execute(f"SELECT {columns} FROM ledger WHERE table_id = ? AND key IN ({places})",
+                                (table_id, *portion)).fetchall()
+    return found
+
+
+def known_slots(cursor: sqlite3.Cursor, table_id: int, keys: Sequence[bytes]) -> dict[bytes, int]:
+    """The slots of those keys that are there, and perhaps of others; read as a range where it is one."""
+    bounds = (table_id, min(keys), max(keys))
+    limit = 2 * len(keys) + 16
+    part = "FROM ledger WHERE table_id = ? AND key BETWEEN ? AND ?"
+    (count,) = cursor.execute(f"SELECT count(*) FROM (SELECT 1 {part} LIMIT ?)", (*bounds, limit)).fetchone()
+    if count < limit:
+        return dict(cursor.execute(f"SELECT key, slot {part}", bounds).fetchall())
+    return dict(of_keys(cursor, table_id, "key, slot", sorted(keys)))
 
 
 def write(cursor: sqlite3.Cursor, table_id: int, delivered: Sequence[Delivery], slots: Sequence[int]) -> None:

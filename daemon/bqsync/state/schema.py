@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -100,6 +100,22 @@ ledger = Table(
     # Of the target, as `Partitioning` counts them; NULL: it has none, or it is not known in which the row stands.
     Column("partition", Integer),
     sqlite_with_rowid=False,
+)
+
+# Rows of the ledger that came together, packed: see `bqsync.state.runs`.
+runs = Table(
+    "runs", metadata,
+    Column("id", Integer, primary_key=True),
+    Column("table_id", ForeignKey("tables.id"), nullable=False),
+    Column("first_key", LargeBinary, nullable=False),
+    Column("last_key", LargeBinary, nullable=False),
+    Column("first_slot", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("key_bytes", Integer, nullable=False),
+    Column("keys", LargeBinary, nullable=False),
+    Column("fingerprints", LargeBinary, nullable=False),
+    Column("source_prints", LargeBinary),
+    UniqueConstraint("table_id", "first_key"),
 )
 
 quarantine = Table(

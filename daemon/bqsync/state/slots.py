@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from bqsync.state import runs
+
 SPARSE_SLOTS, SPARSE_FACTOR = 1_000_000, 4
 """So many slots, and so many of them for each row, are numbered anew: a megabyte of marks would be for nothing."""
 
@@ -30,13 +32,14 @@ def begin_sweep(cursor: sqlite3.Cursor, table_id: int) -> int:
     if slots < SPARSE_SLOTS:
         return slots
     rows = int(cursor.execute("SELECT count(*) FROM ledger WHERE table_id = ?", (table_id,)).fetchone()[0])
-    if slots < SPARSE_FACTOR * rows:
+    if slots < SPARSE_FACTOR * (rows + runs.count(cursor, table_id, slots)):
         return slots
     cursor.execute(
         "UPDATE ledger SET slot = numbered.place FROM (SELECT key, row_number() OVER (ORDER BY key) - 1 AS place"
         " FROM ledger WHERE table_id = ?1) AS numbered WHERE table_id = ?1 AND ledger.key = numbered.key", (table_id,))
-    cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (rows, table_id))
-    return rows
+    slots = runs.renumber(cursor, table_id, rows)
+    cursor.execute("UPDATE tables SET next_slot = ? WHERE id = ?", (slots, table_id))
+    return slots
 
 
 def _next(cursor: sqlite3.Cursor, table_id: int) -> int:

@@ -87,7 +87,7 @@ class Store:
                     yield connection
             except DatabaseError as exc:
                 raise self._failed(exc.orig or exc) from exc
-            except (sqlite3.Error, UnicodeDecodeError, NoResultFound, MultipleResultsFound) as exc:
+            except (sqlite3.Error, UnicodeDecodeError, NoResultFound, MultipleResultsFound, StrangeError) as exc:
                 raise self._failed(exc) from exc
 
     def source_id(self, name: str) -> int:
@@ -153,7 +153,7 @@ class Store:
             return self._open()
         except (DatabaseError, sqlite3.DatabaseError, UnicodeDecodeError, NoResultFound, StrangeError) as exc:
             cause = exc.orig if isinstance(exc, DatabaseError) and exc.orig is not None else exc
-            if not self._rebuild or not faults.is_damage(cause):
+            if not self._rebuild or not faults.is_damage(self.path, cause):
                 raise self._failed(cause) from exc
             self.rebuilt_because = _DAMAGE
         except _OutdatedError as exc:

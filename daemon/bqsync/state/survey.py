@@ -21,6 +21,8 @@ from bqsync.state.watermarks import COUNTED
 
 _ROW_BYTES = 20
 """What a row of the ledger takes beside its keys: two numbers of 64 bits, a small one, and lengths."""
+_PACKED_ROW_BYTES = 8
+"""And one of a run: a number of 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,10 +180,12 @@ def _source(row: Row[Any]) -> SourceSurvey:
 
 def _ledgers(connection: Connection) -> dict[int, LedgerSurvey]:
     rows = connection.exec_driver_sql(
-        "SELECT table_id, count(*), count(*) - count(fingerprint), sum(length(key) + ifnull(length(source_key), 0))"
-        " FROM ledger GROUP BY table_id").all()
-    return {row[0]: LedgerSurvey(rows=row[1], rows_unknown=row[2], bytes_about=row[3] + _ROW_BYTES * row[1])
-            for row in rows}
+        "SELECT table_id, sum(rows), sum(unknown), sum(bytes) FROM ("
+        "SELECT table_id, count(*) AS rows, count(*) - count(fingerprint) AS unknown,"
+        " sum(length(key) + ifnull(length(source_key), 0) + ?) AS bytes FROM ledger GROUP BY table_id"
+        " UNION ALL SELECT table_id, sum(rows), 0, sum(rows * (key_bytes + ?)) FROM runs GROUP BY table_id)"
+        " GROUP BY table_id", (_ROW_BYTES, _PACKED_ROW_BYTES)).all()
+    return {row[0]: LedgerSurvey(rows=row[1], rows_unknown=row[2], bytes_about=row[3]) for row in rows}
 
 
 def _table(
