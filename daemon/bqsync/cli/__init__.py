@@ -11,6 +11,7 @@ import click
 from bqsync.cli.check import check
 from bqsync.cli.completion import completion
 from bqsync.cli.demo import demo
+from bqsync.cli.ending import QuickEnd
 from bqsync.cli.explain import explain
 from bqsync.cli.init import init
 from bqsync.cli.options import INTERRUPTED
@@ -62,26 +63,32 @@ for _command in (init, run, sync, plan, check, verify, explain, status, tail, qu
 
 def main() -> NoReturn:
     """Run a command. Every failure ends with what, why and fix on standard error, and a stable exit code."""
+    end = QuickEnd()
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    end.code = _exit_code()
+    sys.exit(end.code)
+
+
+def _exit_code() -> int:
     try:
         code = commands.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except BrokenPipeError:
         abandon_output()
-        sys.exit(ExitCode.FAILED)
+        return ExitCode.FAILED
     except BqsyncError as error:
         _show(error)
-        sys.exit(error.rule.exit_code)
+        return error.rule.exit_code
     except Exception as error:  # an operator never sees a bare traceback
         _show(internal_error(error))
         if "debug" in sys.argv:
             raise
-        sys.exit(ExitCode.FAILED)
-    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+        return ExitCode.FAILED
+    return code if isinstance(code, int) else ExitCode.OK
 
 
 def _show(error: BqsyncError) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,13 +17,13 @@ from typing import Any
 
 import click
 
+from bqsync.cli.text_table import table_lines, width_of
 from bqsync.errors import BqsyncError, ConfigurationError, one_line, render_error
 from bqsync.observe.render import escape_json
+from bqsync.observe.terminal import is_color_wanted
 
 _MARGIN = "\n        "
 _LINE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_UNBOUNDED = 100_000
-"""Columns, for a measure of what a table would take."""
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -65,30 +66,23 @@ def record_line(record: object) -> str:
     return escape_json(_LINE.encode(record)) + "\n"
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """
     A table; numbers stand to the right.
 
     Nothing in it is cut: on a terminal that is too narrow for it, each row becomes a few lines, a cell on each.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, heading in enumerate(headings):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
-    for row in rows:
-        # As Text, not as a string: rich would take [brackets] in it for its markup.
-        table.add_row(*(Text(_cell(cell)) for cell in row))
-    console = Console()
-    wide = Console(width=_UNBOUNDED).measure(table).maximum
-    if sys.stdout.isatty() and wide > console.width:
+    right = [bool(rows) and all(isinstance(row[at], int | float) for row in rows) for at in range(len(headings))]
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    heads, rule, *lines = table_lines(headings, [[_cell(cell) for cell in row] for row in rows], right=right,
+                                      rule="─" if is_unicode else "-")
+    is_terminal = sys.stdout.isatty()
+    if is_terminal and width_of(rule) > shutil.get_terminal_size().columns:
         _print_records(headings, rows)
-    else:
-        Console(width=None if sys.stdout.isatty() else wide).print(table)
+        return
+    if is_terminal and is_color_wanted(os.environ):
+        heads = click.style(heads, bold=True)
+    click.echo("\n".join(["", heads, rule, *lines, ""]))
 
 
 def _print_records(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

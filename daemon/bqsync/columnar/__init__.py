@@ -14,6 +14,14 @@ from here: the daemon reads it again by rows.
     child.py     the daemon's hold on the process
     serve.py     the process
     scan.py      a page as Arrow's columns
+    kernels.py   what of Arrow works on columns
     wires.py     columns as the values of the wire, proved
     pages.py     values of the wire as encoded rows
 """
+
+from __future__ import annotations
+
+from bqsync.sparing import defer
+
+defer("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
+"""They write the documentation of what is compiled, which nobody reads here."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import ptars
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from google.protobuf import descriptor_pb2, descriptor_pool
 
+from bqsync.columnar import kernels as pc
 from bqsync.columnar.messages import Assignment, UnfitError
 from bqsync.columnar.wires import ColumnWires
 from bqsync.encode.rows import MAX_ROW_BYTES, PROTO_TYPES, RowEncoder

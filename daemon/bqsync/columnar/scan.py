@@ -19,9 +19,9 @@ import adbc_driver_manager
 import adbc_driver_sqlite
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bqsync.capture.page_sql import Query, cell, page_query
+from bqsync.columnar import kernels as pc
 from bqsync.columnar.messages import Assignment, PageWanted, UnfitError
 from bqsync.columnar.wires import is_text
 from bqsync.model import ColumnSpec, SqlValue, TargetType

@@ -10,8 +10,8 @@ from datetime import tzinfo
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from bqsync.columnar import kernels as pc
 from bqsync.columnar.messages import UnfitError
 from bqsync.encode.columns import ColumnEncoder
 from bqsync.encode.rejection import Rejected

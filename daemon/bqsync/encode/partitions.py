@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from bqsync.config import TableSection
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import (
     NULL_PARTITION,
@@ -18,6 +18,9 @@ from bqsync.model import (
     TargetType,
     WireValue,
 )
+
+if TYPE_CHECKING:
+    from bqsync.config import TableSection
 
 _UNITS = {
     TargetType.TIMESTAMP: tuple(PartitionUnit), TargetType.DATETIME: tuple(PartitionUnit),

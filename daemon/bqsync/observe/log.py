@@ -13,11 +13,16 @@ from collections.abc import Collection, Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
-import structlog
+from bqsync.sparing import import_without
 
-from bqsync.observe.events import Event
-from bqsync.observe.render import json_line, text_line
-from bqsync.observe.terminal import is_color_wanted
+# It would have rich draw tracebacks, which we write as a field.
+import_without("structlog", "rich")
+
+import structlog  # noqa: E402
+
+from bqsync.observe.events import Event  # noqa: E402
+from bqsync.observe.render import json_line, text_line  # noqa: E402
+from bqsync.observe.terminal import is_color_wanted  # noqa: E402
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _GOOGLE = "google"
