@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 """Written to `PRAGMA user_version`. A state of a higher version is refused, one of a lower version is made anew."""
 
 metadata = MetaData()
@@ -137,4 +137,12 @@ bytes_billed = Table(
     Column("day", Text, primary_key=True),
     Column("bytes", Integer, nullable=False),
     Column("merges", Integer, nullable=False),
+)
+
+# MERGEs whose end is noted, and of which nobody has asked yet what they have cost.
+bills_owed = Table(
+    "bills_owed", metadata,
+    Column("table_id", ForeignKey("tables.id"), primary_key=True),
+    Column("job_id", Text, primary_key=True),
+    Column("at_us", Integer, nullable=False),
 )
