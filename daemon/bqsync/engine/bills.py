@@ -15,8 +15,7 @@ from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.billing import owed_bills, settle_bill
-from bqsync.state.tables import TableState
+from bqsync.state.billing import owed_bills, settle_bill, tables_owing
 
 _log = get_logger()
 
@@ -35,7 +34,7 @@ def settle_bills(session: Session, table: str, table_id: int) -> Iterator[tuple[
         size_bytes = find_bill(session.destination, owed.job_id)
         if settle_bill(session.store, table_id, owed, size_bytes):
             count_bill(session.tally, table, size_bytes)
-            _log.debug(Event.MERGE_BILLED, table=table, job_id=owed.job_id, bytes_billed=size_bytes)
+            _log.info(Event.MERGE_BILLED, table=table, job_id=owed.job_id, bytes_billed=size_bytes)
         yield owed.job_id, size_bytes
 
 
@@ -54,11 +53,10 @@ def report_delay(session: Session, table: str, failure: BqsyncError) -> None:
 
 def settle_left_behind(session: Session) -> None:
     """Ask for what an earlier run has left owed, of all tables."""
-    for section in session.config.tables:
+    for table_id, table in tables_owing(session.store, session.source_id):
         try:
-            table_id = TableState(session.store, session.source_id, section.name).table_id
-            for _ in settle_bills(session, section.name, table_id):
+            for _ in settle_bills(session, table, table_id):
                 pass
         except BqsyncError as failure:
-            report_delay(session, section.name, failure)
+            report_delay(session, table, failure)
             return

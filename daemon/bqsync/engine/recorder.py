@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import msgspec
 
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.run import TableRun
 from bqsync.engine.workers import Arrived, Billed, Ended
 from bqsync.errors import BqsyncError, ErrorKind
@@ -28,8 +30,8 @@ class Recorder:
         self._last_hour = last_hour
         self._now_us = now_us
         self._lost: ErrorKind | None = None
-        self._unbilled: dict[str, tuple[TableRun, PastCycle]] = {}
-        """By table: the newest cycle of which it is not known yet what it has cost."""
+        self._unbilled: WeakKeyDictionary[TableBudget, PastCycle] = WeakKeyDictionary()
+        """Cycles of which it is not known yet what they have cost, while somebody asks for it."""
 
     def take(self, message: object) -> None:
         """Something has arrived in the loop's inbox; most of it is nothing to remember."""
@@ -57,15 +59,13 @@ class Recorder:
             past = self._past(run.outcome, run.failure)
             self._last_hour.note_cycle(table, past)
             if run.budget is not None and run.budget.unbilled:
-                self._unbilled[table] = run, past
+                self._unbilled[run.budget] = past
 
     def _note_bill(self, run: TableRun) -> None:
-        table = run.outcome.table
-        found, past = self._unbilled.get(table, (None, None))
-        if past is not None and found is run:
-            del self._unbilled[table]
+        past = None if run.budget is None else self._unbilled.pop(run.budget, None)
+        if past is not None:
             billed = msgspec.structs.replace(past, bytes_billed=run.outcome.bytes_billed)
-            self._last_hour.amend_cycle(table, past, billed)
+            self._last_hour.amend_cycle(run.outcome.table, past, billed)
 
     def _note_failure(self, table: str | None, failure: BqsyncError) -> None:
         self._last_hour.note_failure(table, failure.as_dict(), self._now_us())

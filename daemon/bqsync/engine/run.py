@@ -146,7 +146,7 @@ def settle_run(session: Session, run: TableRun) -> bool:
         Whether its outcome has become another.
     """
     try:
-        return run.budget is not None and run.budget.settle(session)
+        return run.budget is not None and bool(run.budget.unbilled) and run.budget.settle(session)
     except BqsyncError as failure:
         report_delay(session, run.outcome.table, failure)
         return False

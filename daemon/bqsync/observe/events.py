@@ -211,7 +211,7 @@ SPECIFICATIONS = MappingProxyType(
             ("table", "job_id", "rows_affected", "bytes_billed", "partitions"),
         ),
         Event.MERGE_BILLED: EventSpecification(
-            "debug", "BigQuery has told what a MERGE has cost, after its rows were delivered and noted.",
+            "info", "BigQuery has told what a MERGE has cost, after its rows were delivered and noted.",
             ("table", "job_id", "bytes_billed"),
         ),
         Event.BILL_DELAYED: EventSpecification(

@@ -89,6 +89,14 @@ def owed_bills(store: Store, table_id: int) -> list[OwedBill]:
     return [OwedBill(job_id=row.job_id, at_us=row.at_us) for row in rows]
 
 
+def tables_owing(store: Store, source_id: int) -> list[tuple[int, str]]:
+    """Ids and names of the tables of a source of which something is owed."""
+    with store.transaction() as connection:
+        rows = connection.execute(select(tables.c.id, tables.c.name).join(bills_owed).distinct()
+                                  .where(tables.c.source_id == source_id).order_by(tables.c.id)).all()
+    return [(row.id, row.name) for row in rows]
+
+
 def settle_bill(store: Store, table_id: int, owed: OwedBill, size_bytes: int) -> bool:
     """Add what was owed to the bill of its day; False if somebody else has done so meanwhile."""
     with store.transaction() as connection:
