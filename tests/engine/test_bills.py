@@ -137,6 +137,15 @@ def test_a_job_that_bigquery_does_not_know_any_more_is_owed_no_longer(
     assert (days(bench), owed(bench)) == ({"2026-01-01": (0, 2)}, 0)
 
 
+def test_a_job_that_is_not_told_to_have_ended_yet_is_asked_again(bench: Workbench, hostile: HostileBigQuery) -> None:
+    """Its results are known before its resource is up to date; no bytes there would pass for a bill of nothing."""
+    running = '{"jobReference": {"projectId": "demo", "jobId": "j"}, "status": {"state": "RUNNING"}, "statistics": {}, '
+    late = RestFailure(status=200, reason="", message=running + '"configuration": {"query": {"query": "MERGE"}}}')
+    rule = hostile.rule(Method.JOBS_GET, late, times=1)
+    assert change(bench).bytes_billed == 30 * MIB
+    assert (rule.fired, days(bench), owed(bench)) == (1, {"2026-01-01": (30, 2)}, 0)
+
+
 def test_without_a_limit_bills_that_can_not_be_had_are_told_once_and_hold_up_nothing(
     bench: Workbench, hostile: HostileBigQuery,
 ) -> None:

@@ -47,7 +47,7 @@ class Ended:
     """Why it has failed; None if it did not."""
     affected_rows: int = 0
     bytes_billed: int | None = None
-    """None where only the job itself tells, and was not asked: `find`."""
+    """None where only the job itself tells, and was not asked: `find_bill`."""
 
 
 def created_us(job: QueryJob) -> int:
@@ -112,8 +112,19 @@ def find_bill(destination: Destination, job_id: str) -> int:
     Raises:
         BqsyncError: BigQuery does not say.
     """
-    job = find(destination, job_id)
-    return 0 if job is None else billed_bytes(job)
+    operation = f"look up the cost of job {job_id}"
+
+    def get() -> int:
+        try:
+            job = _get(destination, job_id)
+        except NotFound:
+            return 0
+        if job.state != "DONE":
+            # Its results are known before its resource is up to date.
+            raise failure(operation, ErrorKind.BIGQUERY_TRANSIENT, f"BigQuery reports it as {job.state}")
+        return _billed_bytes(job)
+
+    return destination.policy.call(operation, get)
 
 
 def _get(destination: Destination, job_id: str) -> QueryJob:
@@ -131,7 +142,6 @@ def wait(destination: Destination, job: QueryJob) -> Ended:
         Unsettled: the end of the job can't be learned, or takes too long.
     """
     deadline = time.monotonic() + JOB_WAIT_S
-    operation = f"run job {job.job_id}"
 
     def look() -> Ended | None:
         if job.state != "DONE":
@@ -141,7 +151,7 @@ def wait(destination: Destination, job: QueryJob) -> Ended:
         elif job.error_result is None and job.num_dml_affected_rows is None:
             # Its submission told that it has ended, and not how.
             job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        return told_by(job, operation) if job.state == "DONE" else None
+        return told_by(job) if job.state == "DONE" else None
 
     while True:
         begun_s = time.monotonic()
@@ -161,13 +171,13 @@ def wait(destination: Destination, job: QueryJob) -> Ended:
         destination.policy.stop.wait(max(0.0, begun_s + _PAUSE_S - time.monotonic()))
 
 
-def told_by(job: QueryJob, operation: str) -> Ended:
+def told_by(job: QueryJob) -> Ended:
     """What the resource of a job that has ended tells."""
-    return Ended(failed=_failure_of(operation, job), affected_rows=int(job.num_dml_affected_rows or 0),
-                 bytes_billed=billed_bytes(job))
+    return Ended(failed=_failure_of(f"run job {job.job_id}", job), affected_rows=int(job.num_dml_affected_rows or 0),
+                 bytes_billed=_billed_bytes(job))
 
 
-def billed_bytes(job: QueryJob) -> int:
+def _billed_bytes(job: QueryJob) -> int:
     """What a job that has ended was billed with, by its resource; the emulator names nothing."""
     return int(job.total_bytes_billed or 0)
 

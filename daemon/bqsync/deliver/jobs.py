@@ -93,7 +93,7 @@ def settle(destination: Destination, intent: Intent) -> Settled:
         # for good, unless the MERGE arrives just then. Which of the two has the id, only the text of the job tells.
         job = find(destination, intent.job_id) or submit(destination, _PLACEHOLDER, intent.job_id)
         # Of a job that has ended the resource tells how; its results are gone after a day, and are not asked for.
-        ended = told_by(job, intent.job_id) if job.state == "DONE" else wait(destination, job)
+        ended = told_by(job) if job.state == "DONE" else wait(destination, job)
     except Unsettled as unsettled:
         raise unsettled.error from unsettled
     did_run = job.query != _PLACEHOLDER

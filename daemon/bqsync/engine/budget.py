@@ -175,7 +175,7 @@ class TableBudget:
 
     def _settle_earlier(self) -> None:
         """The newest bill may be under way, and is not waited for: a limit stops one MERGE later then."""
-        if len(owed_bills(self._session.store, self._table_id)) < _OWED_AT_MOST + 1:
+        if len(owed_bills(self._session.store, self._table_id)) <= _OWED_AT_MOST:
             return
         try:
             self.settle()
