@@ -48,9 +48,10 @@ bench: $(VENV)/.ready .venv-bench/.ready .venv-dlt/.ready
 	.venv-bench/bin/pip install -q --disable-pip-version-check adbc-driver-sqlite==1.13.0 pyarrow==26.0.1
 	touch $@
 
-.venv-dlt/.ready:
+.venv-dlt/.ready: Makefile
 	$(PYTHON) -m venv .venv-dlt
-	.venv-dlt/bin/pip install -q --disable-pip-version-check 'dlt[bigquery]==1.31.0' sqlalchemy pyarrow==26.0.1
+	.venv-dlt/bin/pip install -q --disable-pip-version-check 'dlt[bigquery]==1.31.0' sqlalchemy pyarrow==26.0.1 \
+		connectorx==0.4.6
 	touch $@
 
 soak: $(VENV)/.ready  ## the daemon beside writers, faults and kills for so long: make soak MINUTES=10

@@ -2,8 +2,8 @@
 How far the target is behind where BigQuery is as far away as the real one: 100 ms a call, 2 s a MERGE.
 
 The lag of a change runs from just before it was written until the daemon tells that it was delivered. What nobody can
-avoid of it is the debounce, three calls (append, insert a job, wait for its end) and the MERGE; a fourth asks what that
-has cost.
+avoid of it is the debounce, three calls (append, insert a job, wait for its end) and the MERGE. What that has cost is
+asked for afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench.running import TABLE, RunningDaemon, make_database, write_config
 from bqsync.config import load as load_config
 
 _CALL_S, _MERGE_S = 0.1, 2.0
-_CALLS = 4
+_CALLS = 3
 _ROWS = 100
 _BETWEEN_S = 1.0
 """Between two changes: the daemon has come to rest, and has prepared what the next one needs."""

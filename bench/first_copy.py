@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,9 @@ _ROOT = Path(__file__).parent.parent
 PEERS_PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
 _GOAL, _SWEEP_GOAL = 0.4, 3.0
 _CHUNKS = 10
-_MEMORY_GOAL_MIB = 300
+_EVENTS = f'{SECTION}watermark = ["updated_at"]\n'
+MEMORY_GOAL_MIB = 300
+_GROWTH_GOAL = 1.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +46,35 @@ class Copy:
     stages_s: dict[str, float]
 
 
-def figures(folder: Path, rows: int, runs: int) -> list[Figure]:
-    """Measure copies of one table, sweeps of what was copied, a copy that died, and how memory grows."""
+def figures(folder: Path, rows: int, runs: int, large_rows: int = 0) -> list[Figure]:
+    """
+    Measure copies of one table, sweeps of what was copied, a copy that died, and how memory grows.
+
+    Args:
+        folder: that the tables are made in.
+        rows: of the table.
+        runs: of copy and sweep.
+        large_rows: of one that is copied once, for its memory alone; 0 for none.
+    """
     home = folder / "copy"
     home.mkdir()
     database = home / "events.db"
     make(database, rows)
     copies, sweeps, by_rows_s, by_columns_s = list[Copy](), list[Copy](), list[float](), list[float]()
     for _ in range(runs):
-        by_rows_s.append(_fetch_s(database))
+        by_rows_s.append(fetch_s(database, [TABLE]))
         by_columns_s += _columnar_s(database)
         with null_sink(home, database) as config:
-            copies.append(_sync(config, rows))
-            sweeps.append(_sync(config, 0))
+            copies.append(sync_once(config, rows))
+            sweeps.append(sync_once(config, 0))
     with null_sink(home, database, f"chunk_rows = {rows // _CHUNKS}") as config:
         # A watermark pass between two chunks has a MERGE of its own.
-        _sync(config, None, BQSYNC_FAILPOINT=f"merge.intended:{_CHUNKS + 1}")
-        resumed = _sync(config, None)
+        sync_once(config, None, BQSYNC_FAILPOINT=f"merge.intended:{_CHUNKS + 1}")
+        resumed = sync_once(config, None)
     small = home / "small.db"
     make(small, rows // 10)
     with null_sink(home, small) as config:
-        small_kib = _sync(config, rows // 10).peak_kib
+        small_kib = sync_once(config, rows // 10).peak_kib
     took_s, swept_s = (statistics.median(one.took_s for one in kind) for kind in (copies, sweeps))
     peak_kib = max(one.peak_kib for one in copies)
     return [
@@ -75,18 +85,37 @@ def figures(folder: Path, rows: int, runs: int) -> list[Figure]:
                floor=f"stages of the last run: {_stages(copies[-1])}", ratio=None),
         Figure(name=f"first copy of {rows:,} rows (peak memory, all processes)", value=f"{peak_kib / 1024:.0f} MiB",
                floor=f"of {rows // 10:,}: {small_kib / 1024:.0f} MiB", ratio=peak_kib / small_kib,
-               goal=f"≤ {_MEMORY_GOAL_MIB} MiB", is_met=peak_kib <= _MEMORY_GOAL_MIB * 1024),
+               goal=f"≤ {MEMORY_GOAL_MIB} MiB", is_met=peak_kib <= MEMORY_GOAL_MIB * 1024),
         *_swept(rows, swept_s, by_columns_s),
         Figure(name=f"`bqsync sync` after a crash at {100 - 100 // _CHUNKS} % of a first copy",
                value=f"{resumed.rows_upserted:,} rows sent, {resumed.took_s:.1f} s",
                floor=f"the whole copy: {rows:,}, {took_s:.1f} s", ratio=resumed.took_s / took_s,
                goal=f"≤ {rows // _CHUNKS:,} rows", is_met=resumed.rows_upserted <= rows // _CHUNKS),
+        *_grown(home, rows, peak_kib, large_rows),
     ]
 
 
+def _grown(home: Path, rows: int, peak_kib: int, large_rows: int) -> list[Figure]:
+    """Memory has a bound by configuration, and not by the size of a table: so many times the rows show it."""
+    if not large_rows:
+        return []
+    database = home / "large.db"
+    make(database, large_rows)
+    with null_sink(home, database) as config:
+        done = sync_once(config, large_rows)
+    shutil.rmtree(home / "state")
+    database.unlink()
+    growth = done.peak_kib / peak_kib
+    return [Figure(
+        name=f"first copy of {large_rows:,} rows (peak memory, all processes; {large_rows / done.took_s:,.0f} rows/s)",
+        value=f"{done.peak_kib / 1024:.0f} MiB", floor=f"of {rows:,}: {peak_kib / 1024:.0f} MiB", ratio=growth,
+        goal=f"≤ {_GROWTH_GOAL:.1f} times, and ≤ {MEMORY_GOAL_MIB} MiB",
+        is_met=growth <= _GROWTH_GOAL and done.peak_kib <= MEMORY_GOAL_MIB * 1024)]
+
+
 @contextmanager
-def null_sink(home: Path, database: Path, sync: str = "") -> Iterator[Path]:
-    """A BigQuery that costs nothing, and the configuration of a table that was never copied."""
+def null_sink(home: Path, database: Path, sync: str = "", *, tables: str = _EVENTS) -> Iterator[Path]:
+    """A BigQuery that costs nothing, and the configuration of tables that were never copied."""
     shutil.rmtree(home / "state", ignore_errors=True)
     with Child("bench.null_sink") as sink:
         endpoints = sink.hear()
@@ -94,12 +123,12 @@ def null_sink(home: Path, database: Path, sync: str = "") -> Iterator[Path]:
         config.write_text(
             f'[source]\ndb = "{database}"\n[bigquery]\nproject = "bench"\ndataset = "bench"\n'
             f'rest_endpoint = "{endpoints["rest"]}"\ngrpc_endpoint = "{endpoints["grpc"]}"\n'
-            f'[state]\nfile = "{home}/state/state.db"\n[sync]\n{sync}\n{SECTION}watermark = ["updated_at"]\n',
+            f'[state]\nfile = "{home}/state/state.db"\n[sync]\n{sync}\n{tables}',
             encoding="utf-8")
         yield config
 
 
-def _sync(config: Path, rows: int | None, **environment: str) -> Copy:
+def sync_once(config: Path, rows: int | None, **environment: str) -> Copy:
     """One `bqsync sync` that delivers so many rows; None: whatever comes of it."""
     start_s = time.perf_counter()
     process = subprocess.Popen(
@@ -143,12 +172,14 @@ def _stages(done: Copy) -> str:
     return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.stages_s.items() if seconds >= 0.05)
 
 
-def _fetch_s(database: Path) -> float:
+def fetch_s(database: Path, tables: Iterable[str]) -> float:
+    """Seconds in which Python's sqlite3 reads every row of some tables, and nothing is done with them."""
     start_s = time.perf_counter()
     with closing(sqlite3.connect(database)) as connection:
-        cursor = connection.execute(f"SELECT * FROM {TABLE}")
-        while cursor.fetchmany(5_000):
-            pass
+        for table in tables:
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            while cursor.fetchmany(5_000):
+                pass
     return time.perf_counter() - start_s
 
 

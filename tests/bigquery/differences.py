@@ -20,6 +20,8 @@ DIFFERENCES: Mapping[str, str] = MappingProxyType({
         "all jobs are listed, whatever the time; deliver.history compares each time itself",
     "test_a_dry_run_tells_bytes_and_changes_nothing": "it tells 0 bytes",
     "test_a_statement_is_billed_with_ten_megabytes_at_least": "no bytes are billed; bqsync logs 0 then",
+    "test_the_results_of_a_merge_tell_how_many_rows_it_has_changed":
+        "they do not, and the job is looked up; the proxy of tests/hostile/ adds the number",
     "test_two_rows_of_a_source_for_one_of_the_target_are_refused":
         "one of them wins; that each MERGE picks one is held by tests/deliver/test_merge_sql.py and the analyzer",
     "test_a_refused_row_is_named_and_no_row_of_its_request_is_appended": f"the call ends as UNKNOWN{_ROWS}",

@@ -55,6 +55,17 @@ def test_a_merge_takes_the_newest_row_of_each_key_and_counts_what_it_changed(
             expected={"changed": [3, 2], "rows": {1: "changed", 3: "c", 4: "late"}})
 
 
+def test_the_results_of_a_merge_tell_how_many_rows_it_has_changed(ground: Ground, compare: Compare) -> None:
+    """Else the job is looked up after each MERGE, before its rows are noted."""
+    target = ground.filled((1, "a"), (2, "b"), (3, "c"))
+    job = ground.run(merge_statement(spec(), ref(target), ref(staged(ground, STAGED))))
+    answer = ground.rest._connection.api_request(  # as `deliver.job_calls` asks
+        method="GET", path=f"/projects/{job.project}/queries/{job.job_id}",
+        query_params={"location": job.location, "maxResults": 0, "timeoutMs": 1_000})
+    compare({"complete": answer.get("jobComplete"), "changed": answer.get("numDmlAffectedRows"),
+             "errors": bool(answer.get("errors"))}, expected={"complete": True, "changed": "3", "errors": False})
+
+
 def test_a_merge_that_marks(ground: Ground, compare: Compare) -> None:
     target = ground.table({"id": "INT64", "v": "STRING", MARK_COLUMN: "TIMESTAMP"})
     ground.run(f"INSERT INTO `{target}` (id, v) VALUES (1, 'a'), (2, 'b'), (3, 'c')")

@@ -254,6 +254,34 @@ def test_an_end_that_only_the_job_tells_is_an_end(bench: Workbench, hostile: Hos
     assert_converged(bench)
 
 
+RESULTS = '{{"jobComplete": true, "numDmlAffectedRows": "{rows}", "errors": [{errors}]}}'
+
+
+def test_results_that_leave_a_doubt_are_not_believed_before_the_job_was_asked(
+    bench: Workbench, hostile: HostileBigQuery,
+) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
+    doubtful = RESULTS.format(rows=3, errors='{"reason": "invalid"}')
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, RestFailure(status=200, reason="", message=doubtful))
+    with at_place("merge.ended", lambda: asked.extend(hostile.matching(Method.JOBS_GET))):
+        asked: list[Call] = []
+        assert bench.sync()["t"].error is None
+    assert len(asked) == 1
+    assert_converged(bench)
+
+
+def test_results_that_tell_of_too_few_rows_are_not_noted(bench: Workbench, hostile: HostileBigQuery) -> None:
+    hostile.rule(Method.JOBS_INSERT, Underway(), holding="MERGE", times=1)
+    too_few = RestFailure(status=200, reason="", message=RESULTS.format(rows=1, errors=""))
+    hostile.rule(Method.JOBS_GET_QUERY_RESULTS, too_few, times=1)
+    outcome = bench.sync()["t"]
+    assert kind(outcome) == ErrorKind.BIGQUERY_JOB_FAILED
+    assert "changed 1 rows" in str(outcome.error)
+    assert bench.sync()["t"].error is None, "the intent stood, and its rows are sent again"
+    assert len(hostile.merges) == 2
+    assert_converged(bench)
+
+
 def test_a_submission_that_tells_of_an_end_and_not_how_is_looked_up(bench: Workbench, hostile: HostileBigQuery) -> None:
     hostile.rule(Method.JOBS_INSERT, Underway(state="DONE"), holding="MERGE", times=1)
     assert bench.sync()["t"].error is None

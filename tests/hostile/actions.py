@@ -201,7 +201,9 @@ class Underway:
 
     methods: ClassVar = frozenset({Method.JOBS_INSERT})
     state: str = "RUNNING"
-    """All that the submission is told."""
+    """All that the submission is told, beside when the job was taken."""
+    size_bytes: int | None = None
+    """With so much it was billed, as its resource tells once it has ended; None: the emulator's word."""
 
 
 Action: TypeAlias = (

@@ -101,11 +101,11 @@ class RestSide:
             return Answer(200, _failed_job(request, action)) if taken else _already_exists(request)
         if action == Reset(When.BEFORE) or (isinstance(action, Delay) and not self._control.wait(action.seconds)):
             return None
-        if isinstance(action, Billed):
+        if isinstance(action, Billed | Underway) and action.size_bytes is not None:
             self.book.bill(request.job_id, action.size_bytes)
         answer = self._act(request, upstream, times=2 if isinstance(action, RunTwice) else 1)
         if isinstance(action, Underway) and answer.status == 200:
-            answer = _submitted(request, action.state)
+            answer = _submitted(request, action.state, json.loads(answer.body)["statistics"]["creationTime"])
         elif isinstance(action, Truncate):
             answer = Answer(answer.status, answer.body, answer.kind, cut=True)
         return None if action == Reset(When.AFTER) else answer
@@ -120,6 +120,8 @@ class RestSide:
             if submission is not None and not self._await_end(request):
                 return _running(request, submission)
         answer = upstream.ask(request)
+        if request.method is Method.JOBS_GET_QUERY_RESULTS:
+            return _counted(request, answer, upstream)
         return self._billed(request, answer) if request.method is Method.JOBS_GET else answer
 
     def _billed(self, request: RestRequest, answer: Answer) -> Answer:
@@ -191,12 +193,24 @@ def _told_of_failure(request: RestRequest, submission: RestRequest, failure: Fai
     return Answer(400, RestFailure(status=400, reason=failure.reason, message=failure.message).body)
 
 
-def _submitted(submission: RestRequest, state: str = "RUNNING") -> Answer:
-    """The resource of a job of which no more is known than how it stands."""
+def _submitted(submission: RestRequest, state: str = "RUNNING", created_ms: str | None = None) -> Answer:
+    """The resource of a job of which no more is known than how it stands, and perhaps when it was taken."""
     return Answer(200, json.dumps({
         "kind": "bigquery#job", "jobReference": submission.resource["jobReference"],
-        "configuration": submission.resource["configuration"], "status": {"state": state}, "statistics": {},
+        "configuration": submission.resource["configuration"], "status": {"state": state},
+        "statistics": {} if created_ms is None else {"creationTime": created_ms},
     }).encode())
+
+
+def _counted(request: RestRequest, answer: Answer, upstream: HttpUpstream) -> Answer:
+    """The results of a statement with the number of rows that it has changed, which the emulator leaves out."""
+    if answer.status != 200:
+        return answer
+    path = request.path.partition("?")[0].replace("/queries/", "/jobs/")
+    job = json.loads(upstream.ask(RestRequest("GET", path, request.headers, b"")).body)
+    changed = job["statistics"]["query"].get("numDmlAffectedRows")
+    results = json.loads(answer.body) | ({} if changed is None else {"numDmlAffectedRows": changed})
+    return Answer(answer.status, json.dumps(results).encode(), answer.kind)
 
 
 def _running(request: RestRequest, submission: RestRequest) -> Answer:

@@ -7,7 +7,8 @@ Source: https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 
@@ -36,6 +37,17 @@ class Unsettled(Exception):  # noqa: N818 - no failure by itself: carries an err
     def __init__(self, error: BqsyncError) -> None:
         super().__init__(error.what)
         self.error = error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a job has ended."""
+
+    failed: BqsyncError | None = None
+    """Why it has failed; None if it did not."""
+    affected_rows: int = 0
+    bytes_billed: int | None = None
+    """None where only the job itself tells, and was not asked: `find_bill`."""
 
 
 def created_us(job: QueryJob) -> int:
@@ -93,6 +105,28 @@ def find(destination: Destination, job_id: str) -> QueryJob | None:
     return destination.policy.call(f"look up job {job_id}", get)
 
 
+def find_bill(destination: Destination, job_id: str) -> int:
+    """
+    With how many bytes a job was billed that has ended. 0 for one that BigQuery does not know: nobody will tell.
+
+    Raises:
+        BqsyncError: BigQuery does not say.
+    """
+    operation = f"look up the cost of job {job_id}"
+
+    def get() -> int:
+        try:
+            job = _get(destination, job_id)
+        except NotFound:
+            return 0
+        if job.state != "DONE":
+            # Its results are known before its resource is up to date.
+            raise failure(operation, ErrorKind.BIGQUERY_TRANSIENT, f"BigQuery reports it as {job.state}")
+        return _billed_bytes(job)
+
+    return destination.policy.call(operation, get)
+
+
 def _get(destination: Destination, job_id: str) -> QueryJob:
     return cast(
         "QueryJob",
@@ -100,37 +134,33 @@ def _get(destination: Destination, job_id: str) -> QueryJob:
     )
 
 
-def wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
+def wait(destination: Destination, job: QueryJob) -> Ended:
     """
     Wait for the end of a job, in slices, so that a lost connection costs one slice and not the job.
-
-    Returns:
-        Why the job failed; None if it did not.
 
     Raises:
         Unsettled: the end of the job can't be learned, or takes too long.
     """
     deadline = time.monotonic() + JOB_WAIT_S
-    operation = f"run job {job.job_id}"
 
-    def look() -> tuple[bool, BqsyncError | None]:
+    def look() -> Ended | None:
         if job.state != "DONE":
-            _await_end(destination, job)
+            ended = _await_end(destination, job)
+            if ended is not None:
+                return ended
         elif job.error_result is None and job.num_dml_affected_rows is None:
             # Its submission told that it has ended, and not how.
             job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
-        if job.state != "DONE":
-            return False, None
-        return True, _failure_of(operation, job)
+        return told_by(job) if job.state == "DONE" else None
 
     while True:
         begun_s = time.monotonic()
         try:
-            ended, failed = destination.policy.call(f"wait for job {job.job_id}", look)
+            ended = destination.policy.call(f"wait for job {job.job_id}", look)
         except BqsyncError as error:
             raise Unsettled(error) from error
-        if ended:
-            return failed
+        if ended is not None:
+            return ended
         if time.monotonic() > deadline or destination.policy.stop.is_set():
             raise Unsettled(BqsyncError(
                 ErrorKind.BIGQUERY_JOB_UNSETTLED, what=f"job {job.job_id} has not ended yet",
@@ -139,6 +169,17 @@ def wait(destination: Destination, job: QueryJob) -> BqsyncError | None:
                 "console if it keeps running",
             ))
         destination.policy.stop.wait(max(0.0, begun_s + _PAUSE_S - time.monotonic()))
+
+
+def told_by(job: QueryJob) -> Ended:
+    """What the resource of a job that has ended tells."""
+    return Ended(failed=_failure_of(f"run job {job.job_id}", job), affected_rows=int(job.num_dml_affected_rows or 0),
+                 bytes_billed=_billed_bytes(job))
+
+
+def _billed_bytes(job: QueryJob) -> int:
+    """What a job that has ended was billed with, by its resource; the emulator names nothing."""
+    return int(job.total_bytes_billed or 0)
 
 
 def _failure_of(operation: str, job: QueryJob) -> BqsyncError | None:
@@ -151,25 +192,41 @@ def _failure_of(operation: str, job: QueryJob) -> BqsyncError | None:
     return failure(operation, ErrorKind.BIGQUERY_JOB_FAILED, str(job.error_result.get("message") or ""))
 
 
-def _await_end(destination: Destination, job: QueryJob) -> None:
+def _await_end(destination: Destination, job: QueryJob) -> Ended | None:
     """
-    One call that returns when the job has ended, or after a while; then one that tells how, and what it has cost.
+    One call that returns when the job has ended, or after a while.
 
-    The client's own `result` asks how the job is before it waits, and once more after that: a call more for each MERGE.
+    Where its answer tells all that a MERGE has to be asked for, no other is made: what it was billed with, only the job
+    itself tells. The client's own `result` asks how the job is before it waits, and once more after that.
+
+    Returns:
+        How it has ended, if the answer tells; else the job has been looked up, and knows.
 
     Source: https://docs.cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
     """
-    is_complete = False
     try:
         answer = destination.rest._connection.api_request(  # noqa: SLF001 - no public call waits without asking first
             method="GET", path=f"/projects/{job.project}/queries/{job.job_id}", timeout=CALL_TIMEOUT_S,
             query_params={"location": destination.location, "maxResults": 0, "timeoutMs": _WAIT_MS},
         )
-        is_complete = bool(answer.get("jobComplete"))
     except GoogleAPICallError:
         # Of the job, or of the call: the job itself tells. One that has ended is known, whatever the call met.
         job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
         if job.state != "DONE":
             raise
-    if is_complete:
-        job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
+        return None
+    if not answer.get("jobComplete"):
+        return None
+    if job.created is not None and _tells_success(answer):
+        return Ended(affected_rows=int(answer["numDmlAffectedRows"]))
+    job.reload(retry=NO_RETRY, timeout=CALL_TIMEOUT_S)
+    return None
+
+
+def _tells_success(answer: dict[str, Any]) -> bool:
+    """
+    Whether the results of a job that is complete leave no doubt about its end.
+
+    A job that has failed is told as the failure of the call. `errors` need not mean one: then the job is asked.
+    """
+    return answer.get("numDmlAffectedRows") is not None and not answer.get("errors")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bqsync.deliver.clients import Destination
-from bqsync.deliver.job_calls import Unsettled, created_us, find, submit, wait
+from bqsync.deliver.job_calls import Unsettled, created_us, find, submit, told_by, wait
 from bqsync.errors import BqsyncError
 from bqsync.failpoints import reached
 from bqsync.model import Intent, MergeResult, TargetRef
@@ -57,12 +57,12 @@ def run_merge(destination: Destination, statement: str, staging: TargetRef, inte
         intents.record_intent(intent)
         job = _submit_merge(destination, statement, intent, intents)
         reached("merge.submitted")
-        failed = wait(destination, job)
-        if failed is not None:
+        ended = wait(destination, job)
+        if ended.failed is not None:
             intents.clear_intent(created_us(job))
-            raise failed
-        return MergeResult(job_id=intent.job_id, affected_rows=int(job.num_dml_affected_rows or 0),
-                           bytes_billed=int(job.total_bytes_billed or 0), created_us=created_us(job))
+            raise ended.failed
+        return MergeResult(job_id=intent.job_id, affected_rows=ended.affected_rows, bytes_billed=ended.bytes_billed,
+                           created_us=created_us(job))
 
     try:
         return destination.policy.call(f"merge into its target from {staging.table}", attempt)
@@ -77,7 +77,8 @@ class Settled:
     outcome: Literal["done", "failed", "never ran"]
     created_us: int
     """When BigQuery took the job of its id, by its own clock, in Unix microseconds."""
-    bytes_billed: int
+    bytes_billed: int | None
+    """None where it is asked for later: see `MergeResult`."""
 
 
 def settle(destination: Destination, intent: Intent) -> Settled:
@@ -92,13 +93,13 @@ def settle(destination: Destination, intent: Intent) -> Settled:
         # for good, unless the MERGE arrives just then. Which of the two has the id, only the text of the job tells.
         job = find(destination, intent.job_id) or submit(destination, _PLACEHOLDER, intent.job_id)
         # Of a job that has ended the resource tells how; its results are gone after a day, and are not asked for.
-        has_failed = job.error_result is not None if job.state == "DONE" else wait(destination, job) is not None
+        ended = told_by(job) if job.state == "DONE" else wait(destination, job)
     except Unsettled as unsettled:
         raise unsettled.error from unsettled
     did_run = job.query != _PLACEHOLDER
     return Settled(
-        outcome="never ran" if not did_run else "failed" if has_failed else "done", created_us=created_us(job),
-        bytes_billed=int(job.total_bytes_billed or 0),
+        outcome="never ran" if not did_run else "done" if ended.failed is None else "failed",
+        created_us=created_us(job), bytes_billed=ended.bytes_billed,
     )
 
 

@@ -14,18 +14,21 @@ from datetime import UTC, datetime
 
 from bqsync.config import TableSection
 from bqsync.config.quantities import format_size
+from bqsync.engine.bills import report_delay, settle_bills
 from bqsync.engine.counting import count_bill
 from bqsync.engine.session import Session
 from bqsync.errors import BqsyncError, ErrorKind
-from bqsync.model import CycleOutcome
+from bqsync.model import CycleOutcome, MergeResult
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
-from bqsync.state.billing import Bill, DaysBill, days_bill, next_day_us, note_bill
+from bqsync.state.billing import Bill, DaysBill, days_bill, next_day_us, note_bill, owed_bills
 
 _log = get_logger()
 
 SLOWED_FROM = 0.8
 """From this fraction of a limit on, what is left of it is spread over what is left of the day."""
+_OWED_AT_MOST = 1
+"""So many bills of a table may be owed when its next statement begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,8 @@ class TableBudget:
         self._table_id = table_id
         self._outcome = outcome
         self._is_bounded = is_bounded
+        self.unbilled: set[str] = set()
+        """Jobs of this cycle of which it is not known yet what they have cost."""
 
     def metered(self) -> Session:
         """The session, with the statements of this table counted, and stopped at its limits."""
@@ -123,7 +128,9 @@ class TableBudget:
 
         Raises:
             LimitReachedError: DAILY_LIMIT_REACHED.
+            BqsyncError: there is a limit, and BigQuery does not tell what earlier MERGEs have cost.
         """
+        self._settle_earlier()
         now_us = self._session.now_us()
         for limit in self._limits(now_us):
             if limit.is_reached:
@@ -136,12 +143,46 @@ class TableBudget:
         if self._outcome is not None:
             self._outcome.bytes_billed += size_bytes
         with self._session.store.transaction() as connection:
-            note_bill(connection, self._table_id, self.bill(size_bytes))
+            note_bill(connection, self._table_id, Bill(at_us=self._session.now_us(), size_bytes=size_bytes))
         count_bill(self._session.tally, self._section.name, size_bytes)
 
-    def bill(self, size_bytes: int, *, merges: int = 0) -> Bill:
-        """What a statement has cost that has just ended."""
-        return Bill(at_us=self._session.now_us(), size_bytes=size_bytes, merges=merges)
+    def merge_bill(self, result: MergeResult) -> Bill:
+        """What a MERGE has cost that has just ended; or that this is owed."""
+        if result.bytes_billed is None:
+            self.unbilled.add(result.job_id)
+        return Bill.of_job(result.job_id, result.bytes_billed, at_us=self._session.now_us(), merges=1)
+
+    def settle(self, session: Session | None = None) -> bool:
+        """
+        Ask for the bills of the table that are owed.
+
+        Args:
+            session: by whose calls; None for those of the cycle.
+
+        Returns:
+            Whether the outcome of this cycle has become another.
+
+        Raises:
+            BqsyncError: BigQuery does not say; what is left stays owed.
+        """
+        has_changed = False
+        for job_id, size_bytes in settle_bills(session or self._session, self._section.name, self._table_id):
+            if self._outcome is not None and job_id in self.unbilled:
+                self._outcome.bytes_billed += size_bytes
+                self.unbilled.discard(job_id)
+                has_changed = True
+        return has_changed
+
+    def _settle_earlier(self) -> None:
+        """The newest bill may be under way, and is not waited for: a limit stops one MERGE later then."""
+        if len(owed_bills(self._session.store, self._table_id)) <= _OWED_AT_MOST:
+            return
+        try:
+            self.settle()
+        except BqsyncError as failure:
+            if any(self._limits(self._session.now_us())):
+                raise
+            report_delay(self._session, self._section.name, failure)
 
     def spaced_s(self) -> float:
         """How far apart the cycles of the table have to begin so that no limit is reached before its day ends."""

@@ -15,6 +15,7 @@ from typing import Self
 from bqsync.deliver.answers import RowsRefusedError
 from bqsync.deliver.merge_sql import counts_every_upsert, merge_statement
 from bqsync.encode.batches import split
+from bqsync.engine.bills import known_bill
 from bqsync.engine.effects import RowStream
 from bqsync.engine.lane import Lane
 from bqsync.engine.pending import Pending, StagedKeys
@@ -212,10 +213,10 @@ class Chunk:
             result = lane.effects.merge(statement, source, lane.state)
         reached("merge.ended")
         _log.debug(Event.MERGE_COMPLETED, table=lane.encoder.spec.source_name, job_id=result.job_id,
-                   rows_affected=result.affected_rows, bytes_billed=result.bytes_billed,
+                   rows_affected=result.affected_rows, **known_bill(result.bytes_billed),
                    **({} if partitions is None else {"partitions": len(partitions)}))
         self._commit.job_created_us = result.created_us
-        self._commit.bill = lane.budget.bill(result.bytes_billed, merges=1)
+        self._commit.bill = lane.budget.merge_bill(result)
         upserts = self._commit.upserts if counts_every_upsert(lane.encoder.spec) else 0
         if result.affected_rows < upserts:
             # Anything else must not count as delivered; the intent stays, so that the next cycle doubts whatever the
@@ -225,7 +226,7 @@ class Chunk:
                 f"{lane.target}, and {upserts} were staged", why="the MERGE did not see all staged rows",
                 fix="nothing is lost, the rows are sent again; report this if it happens twice",
             )
-        return result.bytes_billed
+        return result.bytes_billed or 0
 
     def _refusals(self) -> _Refusals:
         return _Refusals(self._staged_keys)

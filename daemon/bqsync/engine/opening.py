@@ -20,6 +20,7 @@ from bqsync.deliver.warm import WarmStaging
 from bqsync.embedded.process import EmbeddedBigQuery
 from bqsync.encode.descriptors import load_messages
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset
+from bqsync.engine.bills import settle_left_behind
 from bqsync.engine.effects import Delivering
 from bqsync.engine.session import Messages, Session
 from bqsync.errors import BqsyncError, ErrorKind, Retry
@@ -59,6 +60,7 @@ def open_session(config: Config, *, lock: bool = True, stop: StopEvent | None = 
         see_dataset(config, session.destination)
         if lock:
             distrust_what_is_older(session)
+            settle_left_behind(session)
         yield session
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
-from bqsync.engine.workers import Arrived, Ended
+import msgspec
+
+from bqsync.engine.budget import TableBudget
+from bqsync.engine.run import TableRun
+from bqsync.engine.workers import Arrived, Billed, Ended
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import CycleOutcome
 from bqsync.observe.last_hour import LastHour
@@ -25,11 +30,15 @@ class Recorder:
         self._last_hour = last_hour
         self._now_us = now_us
         self._lost: ErrorKind | None = None
+        self._unbilled: WeakKeyDictionary[TableBudget, PastCycle] = WeakKeyDictionary()
+        """Cycles of which it is not known yet what they have cost, while somebody asks for it."""
 
     def take(self, message: object) -> None:
         """Something has arrived in the loop's inbox; most of it is nothing to remember."""
         if isinstance(message, Ended):
             self._note_end(message)
+        elif isinstance(message, Billed):
+            self._note_bill(message.run)
         elif isinstance(message, Arrived) and message.failure is not None:
             self._note_failure(None, message.failure)
 
@@ -47,7 +56,16 @@ class Recorder:
         elif run.outcome.lag_s is not None:
             self._last_hour.note_lag(table, time.monotonic(), run.outcome.lag_s)
         if run.failure is not None or run.has_moved:
-            self._last_hour.note_cycle(table, self._past(run.outcome, run.failure))
+            past = self._past(run.outcome, run.failure)
+            self._last_hour.note_cycle(table, past)
+            if run.budget is not None and run.budget.unbilled:
+                self._unbilled[run.budget] = past
+
+    def _note_bill(self, run: TableRun) -> None:
+        past = None if run.budget is None else self._unbilled.pop(run.budget, None)
+        if past is not None:
+            billed = msgspec.structs.replace(past, bytes_billed=run.outcome.bytes_billed)
+            self._last_hour.amend_cycle(run.outcome.table, past, billed)
 
     def _note_failure(self, table: str | None, failure: BqsyncError) -> None:
         self._last_hour.note_failure(table, failure.as_dict(), self._now_us())

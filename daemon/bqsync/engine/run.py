@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bqsync.capture.source import FileState
 from bqsync.config import TableSection
 from bqsync.encode.keys import BrokenKeyError
 from bqsync.encode.values import UndecidedColumnError
 from bqsync.engine.absence import HeldBackError
+from bqsync.engine.bills import report_delay
+from bqsync.engine.budget import TableBudget
 from bqsync.engine.cycle import TableCycle
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.schedule import Outlook
@@ -44,6 +46,8 @@ class TableRun:
     """So far apart the cycles of the table have to begin for the bytes of the day to last."""
     cause: Exception | None = None
     """Of an internal error: what was raised."""
+    budget: TableBudget | None = None
+    """Knows of which MERGEs it is not known yet what they have cost; None where it came to none."""
 
     @property
     def has_moved(self) -> bool:
@@ -87,9 +91,10 @@ def run_cycle(
         ahead, kind = cycle.outlook()
         spaced_s = cycle.budget.spaced_s()
     except Exception as raised:  # noqa: BLE001 - see above
-        return failed_run(session, section, raised, cycle.outcome if cycle else None)
+        run = failed_run(session, section, raised, cycle.outcome if cycle else None)
+        return replace(run, budget=cycle.budget if cycle else None)
     run = TableRun(outcome=outcome, outlook=ahead, look=session.looks.get((section.name, kind)),
-                   spaced_s=spaced_s)
+                   spaced_s=spaced_s, budget=cycle.budget)
     # A cycle that was told to stop has not failed, and has not seen the whole table either.
     if not session.stop.is_set() and _is_worth_noting(session, run):
         note_attempt(session, outcome)
@@ -133,9 +138,23 @@ def _failure_of(session: Session, raised: Exception) -> BqsyncError:
     return session.store.damage() or internal_error(raised)
 
 
+def settle_run(session: Session, run: TableRun) -> bool:
+    """
+    Once a cycle is over, ask what MERGEs of its table have cost, where that is still to be asked.
+
+    Returns:
+        Whether its outcome has become another.
+    """
+    try:
+        return run.budget is not None and bool(run.budget.unbilled) and run.budget.settle(session)
+    except BqsyncError as failure:
+        report_delay(session, run.outcome.table, failure)
+        return False
+
+
 def report_success(run: TableRun) -> None:
     """Idle is silent: a cycle that found nothing is worth a line only to those who debug."""
-    (_log.info if run.has_moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(run.outcome))
+    (_log.info if run.has_moved else _log.debug)(Event.SYNC_COMPLETED, **_fields(run))
 
 
 def report_failure(run: TableRun, **more: object) -> None:
@@ -173,11 +192,14 @@ def note_attempt(session: Session, outcome: CycleOutcome) -> None:
             _log.error(Event.SYNC_FAILED, table=outcome.table, **failure.as_dict())
 
 
-def _fields(outcome: CycleOutcome) -> dict[str, object]:
+def _fields(run: TableRun) -> dict[str, object]:
+    outcome = run.outcome
     names = [name for name in CycleOutcome.__slots__ if name != "error"]
     fields = {name: getattr(outcome, name) for name in names}
     if outcome.lag_s is None:
         del fields["lag_s"]
+    if run.budget is not None and run.budget.unbilled:
+        del fields["bytes_billed"]
     if not outcome.skipped:
         del fields["skipped"]
     fields["durations_s"] = {stage: round(seconds, 4) for stage, seconds in outcome.durations_s.items()}

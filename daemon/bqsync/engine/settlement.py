@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bqsync.deliver import staging
+from bqsync.engine.bills import known_bill
 from bqsync.engine.counting import count_bill
 from bqsync.engine.session import Session
 from bqsync.failpoints import reached
@@ -34,12 +35,12 @@ def settle_intent(session: Session, table: str, state: TableState, ledger: Ledge
     is_done = settled.outcome == "done"
     if is_done:
         _doubt(session, intent, state, ledger)
-    state.clear_intent(settled.created_us, Bill(at_us=session.now_us(), size_bytes=settled.bytes_billed,
-                                                merges=int(is_done)))
-    count_bill(session.tally, table, settled.bytes_billed, merges=int(is_done))
+    state.clear_intent(settled.created_us, Bill.of_job(intent.job_id, settled.bytes_billed, at_us=session.now_us(),
+                                                       merges=int(is_done)))
+    count_bill(session.tally, table, settled.bytes_billed or 0, merges=int(is_done))
     session.effects.drop_staging(intent.staging_table)
     _log.info(Event.INTENT_SETTLED, table=table, job_id=intent.job_id, outcome=settled.outcome,
-              bytes_billed=settled.bytes_billed)
+              **known_bill(settled.bytes_billed))
     return True
 
 

@@ -11,7 +11,7 @@ from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import watch_identity
-from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle
+from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle, settle_run
 from bqsync.engine.session import Session, chosen_tables
 from bqsync.engine.suspicion import hold_together
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
@@ -99,6 +99,7 @@ def _sync_table(
         run = failed_run(session, section, _not_tried(name, outage[0]))
     else:
         run = _counted_run(session, section, options, progress)
+    settle_run(session, run)
     if run.failure is None:
         report_success(run)
     else:

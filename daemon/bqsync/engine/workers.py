@@ -12,10 +12,11 @@ from bqsync.config import TableSection
 from bqsync.engine.agenda import Start, TableKey
 from bqsync.engine.arrival import distrust_what_is_older, see_dataset, sweep_orphans
 from bqsync.engine.beats import Beats
+from bqsync.engine.bills import settle_left_behind
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import IdentityWatch
 from bqsync.engine.inbox import Inbox
-from bqsync.engine.run import TableRun, failed_run, run_cycle
+from bqsync.engine.run import TableRun, failed_run, run_cycle, settle_run
 from bqsync.engine.schedule import SweepMode
 from bqsync.engine.session import Session
 from bqsync.engine.turns import Turns
@@ -38,6 +39,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """It is known what the MERGEs of a cycle have cost that has ended before."""
+
+    key: TableKey
+    run: TableRun
+
+
+@dataclass(frozen=True, slots=True)
 class Arrived:
     """The first calls to BigQuery have been made."""
 
@@ -50,7 +59,7 @@ class Workers:
 
     Args:
         session: of the loop.
-        inbox: is told of every end: `Ended`, `Arrived`.
+        inbox: is told of every end: `Ended`, `Arrived`; and of what follows: `Billed`.
         beats: every call to BigQuery and every page is one.
         told_us: when the first change was written that has come up since the cycle of a table began.
 
@@ -90,6 +99,7 @@ class Workers:
             see_dataset(session.config, session.destination)
             distrust_what_is_older(session)
             sweep_orphans(session)
+            settle_left_behind(session)
         except BqsyncError as error:
             failure = error
         except Exception as error:  # noqa: BLE001 - told as an error of ours, and tried again
@@ -125,6 +135,9 @@ class Workers:
         self._note_quarantine(run)
         has_failed_by_it = run.failure is not None and run.failure.rule.asks_for_fewer_calls
         self._inbox.put(Ended(start.key, run, was_throttled=throttled.is_set() or has_failed_by_it))
+        # The table may begin its next cycle meanwhile. By the session of all: what has ended has no beats any more.
+        if settle_run(self._session, run):
+            self._inbox.put(Billed(start.key, run))
 
     def _note_quarantine(self, run: TableRun) -> None:
         """Also of a cycle that has failed: too many rows in quarantine are a reason to."""

@@ -48,7 +48,8 @@ class MergeResult:
 
     job_id: str
     affected_rows: int
-    bytes_billed: int
+    bytes_billed: int | None
+    """None where BigQuery has not told yet: the job itself is asked afterwards, when no row waits for it."""
     created_us: int
     """When BigQuery took the job, by its own clock, in Unix microseconds."""
 

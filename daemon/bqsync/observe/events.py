@@ -39,6 +39,8 @@ class Event(StrEnum):
     MERGE_INTERVAL_NARROWED = "merge_interval.narrowed"
     DAILY_LIMIT_REACHED = "daily_limit.reached"
     MERGE_COMPLETED = "merge.completed"
+    MERGE_BILLED = "merge.billed"
+    BILL_DELAYED = "merge.bill_delayed"
     INTENT_SETTLED = "intent.settled"
     STAGING_SWEPT = "staging.swept"
     STAGING_LEFT = "staging.left"
@@ -207,6 +209,15 @@ SPECIFICATIONS = MappingProxyType(
         Event.MERGE_COMPLETED: EventSpecification(
             "debug", "One MERGE has ended; `partitions` is how many its target was read in, and absent where all were.",
             ("table", "job_id", "rows_affected", "bytes_billed", "partitions"),
+        ),
+        Event.MERGE_BILLED: EventSpecification(
+            "info", "BigQuery has told what a MERGE has cost, after its rows were delivered and noted.",
+            ("table", "job_id", "bytes_billed"),
+        ),
+        Event.BILL_DELAYED: EventSpecification(
+            "warning",
+            "What MERGEs have cost can't be asked for; it is missing in the day's bill, and asked for again.",
+            ("table", *_ERROR_FIELDS),
         ),
         Event.INTENT_SETTLED: EventSpecification(
             "info", "The end of a MERGE that an earlier run had begun is known.",

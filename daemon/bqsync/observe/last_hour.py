@@ -55,6 +55,14 @@ class LastHour:
                 cycle = msgspec.structs.replace(cycle, times=cycles.pop().times + cycle.times)
             cycles.append(cycle)
 
+    def amend_cycle(self, table: str, noted: PastCycle, amended: PastCycle) -> None:
+        """More has become known of a cycle that was noted, if it is remembered still."""
+        with self._lock:
+            cycles = self._cycles.get(table, deque())
+            for place, cycle in enumerate(cycles):
+                if cycle is noted:
+                    cycles[place] = amended
+
     def note_failure(self, table: str | None, error: Mapping[str, str], now_us: int) -> None:
         """
         Something has failed.

@@ -154,3 +154,11 @@ bytes_billed = Table(
     Column("bytes", Integer, nullable=False),
     Column("merges", Integer, nullable=False),
 )
+
+# MERGEs whose end is noted, and of which nobody has asked yet what they have cost.
+bills_owed = Table(
+    "bills_owed", metadata,
+    Column("table_id", ForeignKey("tables.id"), primary_key=True),
+    Column("job_id", Text, primary_key=True),
+    Column("at_us", Integer, nullable=False),
+)
