@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.capture.files import application, bounded, keyed
+from tests.capture.files import WIDE, application, bounded, keyed, make
 from tests.properties import COSTLY
 
+from bqsync.capture.order import read_orders
 from bqsync.capture.page_sql import OrderTerm
 from bqsync.capture.pages import Page, PageBounds, Row, TableReader, count_rows
 
@@ -159,3 +161,20 @@ def test_odd_names_are_read(tmp_path: Path) -> None:
     path = tmp_path / "it's 100% #1?.db"
     reader = keyed(path, '("select" INTEGER PRIMARY KEY, "a""b" TEXT, "" TEXT)', ["select"], [(1, "x", "y")])
     assert rows_of(reader.pages()) == [(1, "x", "y")]
+
+
+@pytest.mark.parametrize(("schema", "expected"), [
+    ("(k INTEGER PRIMARY KEY, x)", 3_999), ("(k TEXT PRIMARY KEY, x)", 4_000),
+    ("(k INTEGER PRIMARY KEY, x) WITHOUT ROWID", 0),
+])
+def test_how_many_rows_there_may_be_is_told_by_the_first_and_the_last_number(
+    tmp_path: Path, schema: str, expected: int,
+) -> None:
+    source = make(tmp_path / "app.db", f"CREATE TABLE t {schema}")
+    order = source.read(lambda connection: read_orders(connection, "t", ["k"])).pages
+    reader = TableReader(source, "t", ["k", "x"], ["k"], WIDE, order=order)
+    assert reader.rows_at_most() == 0
+    with closing(application(tmp_path / "app.db")) as db:
+        db.executemany("INSERT INTO t VALUES (?, 'x')", [(number,) for number in range(1, 4_001)])
+        db.execute("DELETE FROM t WHERE k = 1 AND typeof(k) = 'integer'")
+    assert reader.rows_at_most() == expected

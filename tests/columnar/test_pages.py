@@ -134,6 +134,22 @@ def test_a_table_that_is_known_to_be_large_is_read_by_columns(table: Table) -> N
     assert not any(isinstance(page, EncodedPage) for page in by_rows), "one process at a time"
 
 
+def test_a_first_copy_of_a_table_with_many_numbers_begins_by_columns(table: Table) -> None:
+    """How many rows there are nobody has counted: the last number tells enough, and a small file that it may not."""
+    table.fill([(1, "x"), (LARGE_ROWS, "y")])
+    assert 2 <= table.reader.rows_at_most() < LARGE_ROWS
+    table.fill([(n, "x" * 20) for n in range(LARGE_ROWS // 20)] + [(LARGE_ROWS, "x" * 2_000_000)])
+    with SweepPages(table.reader, table.source, table.assignment) as sweep:
+        sweep.expect(0)
+        rest = iter(sweep)
+        pages = [next(rest)]
+        assert sweep._child is not None, "it is started for the first page"
+        assert sweep._child.is_ready(PATIENCE_S)
+        pages += rest
+    assert rows_of(table, iter(pages)) == [row for row in table.by_rows() if isinstance(row, EncodedRow)]
+    assert any(isinstance(page, EncodedPage) for page in pages)
+
+
 def test_an_answer_that_nobody_waits_for_any_more_is_not_taken_for_another_one(
     table: Table, process: ColumnarReader,
 ) -> None:

@@ -27,6 +27,9 @@ from bqsync.model import SqlValue
 
 __all__ = ["Page", "PageBounds", "Row", "TableReader", "count_rows"]
 
+_LEAST_ROW_BYTES = 8
+"""Of a row in the file: its place in the page, its length and its rowid, a header, and a cell."""
+
 
 class TableReader:
     """
@@ -122,6 +125,25 @@ class TableReader:
     def count(self) -> int:
         """How many rows the table has."""
         return self._source.read(lambda connection: count_rows(connection, self.table))
+
+    def rows_at_most(self) -> int:
+        """
+        More rows than so many the table can't have, as far as that is known without counting; 0 where it is not.
+
+        Exact where rowids were given one after the other, and too much where they are scattered; but a file of so many
+        bytes has no more rows either.
+        """
+        if len(self.order) != 1 or not self.order[0].is_rowid:
+            return 0
+        rowid = self.order[0].sql
+        sql = (f"SELECT (SELECT max({rowid}) FROM {rows_of(self.table)}) - (SELECT min({rowid}) FROM"
+               f" {rows_of(self.table)}), page_count * page_size FROM pragma_page_count, pragma_page_size")
+
+        def read(connection: Connection) -> int:
+            span, size_bytes = connection.exec_driver_sql(sql).one()
+            return 0 if span is None else min(int(span) + 1, size_bytes // _LEAST_ROW_BYTES)
+
+        return self._source.read(read)
 
     def null_keys(self) -> int:
         """How many rows have a NULL in their key."""

@@ -29,6 +29,8 @@ LARGE_ROWS = 100_000
 """A table that has so many rows is read by columns from the beginning."""
 GROWN_ROWS = 20_000
 """Any other one is, from so many rows on beyond those: how many there are, nobody knows."""
+_START_S = 2.0
+"""For so long a sweep that begins by columns waits for the process; then it begins by rows."""
 
 _turn = threading.Lock()
 """Each process takes a hundred megabytes: while one table is read by columns, others are read by rows."""
@@ -78,7 +80,11 @@ class SweepPages:
     def expect(self, rows: int) -> None:
         """Say about how many rows the table had before; 0 for a first copy."""
         self._is_first_copy = not rows
-        self._start_rows = 0 if rows >= LARGE_ROWS else rows + GROWN_ROWS
+        if self._is_first_copy and self._assignment is not None:
+            rows = self._reader.rows_at_most()
+            self._start_rows = 0 if rows >= LARGE_ROWS else GROWN_ROWS
+        else:
+            self._start_rows = 0 if rows >= LARGE_ROWS else rows + GROWN_ROWS
 
     def forget_ahead(self) -> None:
         """Have read again what was read ahead: newer versions of its rows have been merged meanwhile."""
@@ -113,7 +119,8 @@ class SweepPages:
                 if not self._has_turn:
                     return
                 self._child = ColumnarReader(assignment)
-            if self._child.is_ready():
+            # Rows cost four times as much: of a table that is known to be large, none is read while the process starts.
+            if self._child.is_ready(0.0 if self._rows else _START_S):
                 self._ahead = PagesAhead(self._child, self._source, walk, rows=self._rows,
                                          is_first_copy=self._is_first_copy,
                                          most_rows=self._reader.bounds.rows, table=self._reader.table)
