@@ -31,9 +31,9 @@ def quarantine(
     tables: tuple[str, ...], *, reason: str | None, retry: bool, limit: int, as_json: bool, config: Config
 ) -> int:
     """List the rows in quarantine with column, reason and remedy. The other rows of their tables are delivered."""
+    from bqsync.engine.chosen_tables import chosen_tables
     from bqsync.engine.quarantine import list_quarantine, never_swept
     from bqsync.engine.quarantine import retry as have_tried_again
-    from bqsync.engine.session import chosen_tables
 
     names = chosen_tables(config, tables)
     wanted = None if reason is None else Reason(reason)

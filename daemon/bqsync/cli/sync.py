@@ -36,10 +36,10 @@ def sync(
 ) -> int:
     """Bring the target tables up to their sources, once. TABLES: all that are configured, if none is named."""
     from bqsync.engine.arrival import sweep_orphans
+    from bqsync.engine.chosen_tables import chosen_tables
     from bqsync.engine.cycle_options import CycleOptions
     from bqsync.engine.opening import open_session
     from bqsync.engine.schedule import SweepMode
-    from bqsync.engine.session import chosen_tables
     from bqsync.engine.sync import exit_code, sync_tables
 
     chosen_tables(config, tables)

@@ -29,7 +29,7 @@ def verify(tables: tuple[str, ...], *, repair: bool, as_json: bool, config: Conf
     """
     from bqsync.engine.aside import StoppedError
     from bqsync.engine.beside import open_alone_or_beside
-    from bqsync.engine.session import chosen_tables
+    from bqsync.engine.chosen_tables import chosen_tables
     from bqsync.engine.verification import verify_all
 
     names = chosen_tables(config, tables)

@@ -12,6 +12,7 @@ from bqsync.capture.schema import read_table, table_names
 from bqsync.capture.source import Source
 from bqsync.config import Config, TableSection
 from bqsync.encode.key_words import key_value
+from bqsync.engine.chosen_tables import chosen_tables
 from bqsync.engine.evidence import Evidence, Inquiry, Subject
 from bqsync.engine.explanation import RowFacts, conclude
 from bqsync.engine.opening import connected, wanted_messages
@@ -19,7 +20,7 @@ from bqsync.engine.plan import plan_table
 from bqsync.engine.rehearsal import Rehearsing
 from bqsync.engine.run import REFUSALS
 from bqsync.engine.sentences import TEXTS, Sentence
-from bqsync.engine.session import PlannedTable, Session, chosen_tables
+from bqsync.engine.session import PlannedTable, Session
 from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import Affinity, SqlValue
 from bqsync.state.copy import StateCopy

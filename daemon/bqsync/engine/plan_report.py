@@ -20,10 +20,11 @@ from bqsync.deliver.dry_run import estimate_merge
 from bqsync.deliver.history import PastMerge, merges_since
 from bqsync.deliver.target import check_dataset
 from bqsync.engine.arrival import distrust_what_is_older
+from bqsync.engine.chosen_tables import chosen_tables
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.opening import connected, wanted_messages
 from bqsync.engine.rehearsal import Changes, Rehearsing
-from bqsync.engine.session import Session, chosen_tables
+from bqsync.engine.session import Session
 from bqsync.engine.sync import Progress, sync_tables
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import CycleOutcome, Intent, TargetRef

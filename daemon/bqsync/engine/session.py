@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event as StopEvent
 from threading import Lock
@@ -15,7 +15,6 @@ from bqsync.deliver.clients import Destination
 from bqsync.deliver.target import TargetState
 from bqsync.encode.rows import RowEncoder
 from bqsync.engine.effects import Effects
-from bqsync.errors import BqsyncError, ErrorKind
 from bqsync.model import ProtoField, TableSpec
 from bqsync.observe.repeats import Repeats
 from bqsync.observe.tally import Tally
@@ -100,25 +99,3 @@ class Session:
             self.looks[table, kind] = found
         else:
             self.looks.pop((table, kind), None)
-
-
-def chosen_tables(config: Config, names: Sequence[str]) -> list[str]:
-    """
-    The configured tables of those names, all of them where no name is given.
-
-    Raises:
-        BqsyncError: CONFIG_INVALID for a name that is not configured.
-    """
-    if not names:
-        return [table.name for table in config.tables]
-    chosen = []
-    for name in names:
-        table = config.table(name)
-        if table is None:
-            raise BqsyncError(
-                ErrorKind.CONFIG_INVALID, what=f"table {name!r} is not in {config.path}",
-                why=f"its tables are {', '.join(table.name for table in config.tables)}",
-                fix="correct the name, or add a [[tables]] entry",
-            )
-        chosen.append(table.name)
-    return chosen

@@ -9,10 +9,11 @@ from typing import Protocol
 
 from bqsync.capture.pages import count_rows
 from bqsync.config import TableSection
+from bqsync.engine.chosen_tables import chosen_tables
 from bqsync.engine.cycle_options import CycleOptions
 from bqsync.engine.identity import watch_identity
 from bqsync.engine.run import TableRun, failed_run, note_attempt, report_failure, report_success, run_cycle, settle_run
-from bqsync.engine.session import Session, chosen_tables
+from bqsync.engine.session import Session
 from bqsync.engine.suspicion import hold_together
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import CycleOutcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
 
@@ -17,7 +16,7 @@ _UNKNOWN_FORMAT = "unsupported file format"
 """SQLite's words for a schema format that was never given. Source: https://www.sqlite.org/fileformat.html#schemaformat"""
 
 
-def is_damage(path: Path, cause: BaseException) -> bool:
+def is_damage(cause: BaseException) -> bool:
     """What can only be read so from a file that nobody has written so."""
     if isinstance(cause, UnicodeDecodeError | NoResultFound | MultipleResultsFound | StrangeError):
         return True
@@ -25,15 +24,17 @@ def is_damage(path: Path, cause: BaseException) -> bool:
     if code is None:
         # The driver's own words about a text that is no UTF-8.
         return isinstance(cause, sqlite3.OperationalError)
-    if code == sqlite3.SQLITE_READONLY:
-        # The system lets us write: it is the header that speaks of a format which only a later SQLite writes.
-        return os.access(path, os.W_OK)
     return code & 0xFF in _DAMAGED or str(cause) == _UNKNOWN_FORMAT
+
+
+def is_read_only(cause: BaseException) -> bool:
+    """SQLite may not write to the file, whatever the system allows."""
+    return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
 
 
 def state_error(path: Path, cause: BaseException) -> BqsyncError:
     """STATE_DAMAGED where the file is, else STATE_UNWRITABLE."""
-    if is_damage(path, cause):
+    if is_damage(cause):
         return BqsyncError(
             ErrorKind.STATE_DAMAGED, what=f"the state file {path} is damaged", why=str(cause),
             fix="run `bqsync sync`: the file is moved aside, and every table is reconciled with its target (a "

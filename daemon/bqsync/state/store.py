@@ -153,7 +153,10 @@ class Store:
             return self._open()
         except (DatabaseError, sqlite3.DatabaseError, UnicodeDecodeError, NoResultFound, StrangeError) as exc:
             cause = exc.orig if isinstance(exc, DatabaseError) and exc.orig is not None else exc
-            if not self._rebuild or not faults.is_damage(self.path, cause):
+            if faults.is_read_only(cause) and os.access(self.path, os.W_OK):
+                # Source: https://www.sqlite.org/fileformat.html#file_format_version_numbers
+                cause = StrangeError("its header names a format that only a later SQLite writes")
+            if not self._rebuild or not faults.is_damage(cause):
                 raise self._failed(cause) from exc
             self.rebuilt_because = _DAMAGE
         except _OutdatedError as exc:
