@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from bqsync.model import Delivery, Run, run_of
 from bqsync.state.chunk_commit import ChunkCommit
@@ -23,6 +23,8 @@ class Pending:
         # Of the rows that are no part of a run: nothing of what is to be staged next may lie between them unseen.
         self._least: bytes | None = None
         self._greatest: bytes | None = None
+        self._firsts: list[bytes] = []
+        """First keys of the runs, which are kept in their order."""
 
     def __bool__(self) -> bool:
         return bool(self._commit.delivered or self._commit.plain or self._commit.runs)
@@ -40,12 +42,12 @@ class Pending:
         """
         run = run_of(deliveries) if are_new else None
         if run is not None and not self.touches(run):
-            self._commit.runs.append(run)
+            self._insert(run)
             return
         rows = {one.key: one for one in deliveries}
         for run in self._between(min(rows), max(rows)):
             # They may be changed one by one from now on.
-            self._commit.runs.remove(run)
+            self._remove(run)
             self._commit.delivered.update((one.key, one) for one in run.deliveries())
             self._widen((run.first, run.last))
         self._widen(rows.keys())
@@ -63,7 +65,7 @@ class Pending:
         if self.touches(run):
             self.add(run.deliveries())
         else:
-            self._commit.runs.append(run)
+            self._insert(run)
 
     def touches(self, run: Run) -> bool:
         """Whether anything that was staged may lie between the first and the last key of a run."""
@@ -92,8 +94,24 @@ class Pending:
         return found
 
     def _between(self, first: bytes, last: bytes) -> list[Run]:
-        """The runs that may have something between two keys."""
-        return [run for run in self._commit.runs if run.first <= last and first <= run.last]
+        """The runs that may have something between two keys. They are in order, and none overlaps another."""
+        at = max(0, bisect_right(self._firsts, first) - 1)
+        found = list[Run]()
+        for run in islice(self._commit.runs, at, None):
+            if run.first > last:
+                break
+            if run.last >= first:
+                found.append(run)
+        return found
+
+    def _insert(self, run: Run) -> None:
+        at = bisect_right(self._firsts, run.first)
+        self._commit.runs.insert(at, run)
+        self._firsts.insert(at, run.first)
+
+    def _remove(self, run: Run) -> None:
+        at = bisect_left(self._firsts, run.first)
+        del self._commit.runs[at], self._firsts[at]
 
     def _widen(self, keys: Collection[bytes]) -> None:
         if keys:
