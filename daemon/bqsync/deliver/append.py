@@ -14,14 +14,14 @@ from __future__ import annotations
 import time
 from functools import partial
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, cast
 
 import grpc
-from google.cloud.bigquery_storage_v1.types import AppendRowsRequest, WriteStream
-from google.protobuf.wrappers_pb2 import Int64Value
+from google.cloud.bigquery_storage_v1.types import AppendRowsResponse, WriteStream
 
-from bqsync.deliver.answers import Request, check_answer, check_status, size_of
+from bqsync.deliver.answers import check_answer, check_status, size_of
 from bqsync.deliver.renewal import Renew, renewing
+from bqsync.deliver.requests import APPEND_ROWS, request_bytes
 from bqsync.deliver.translate import failure, readable
 from bqsync.deliver.window import Window
 from bqsync.errors import BqsyncError, ErrorKind
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from google.cloud.bigquery_storage_v1 import BigQueryWriteClient
+    from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
     from google.protobuf.descriptor_pb2 import DescriptorProto
 
     from bqsync.deliver.retry import Policy
@@ -211,8 +212,11 @@ class AppendStream:
     def _converse(self, stream: str) -> None:
         """One connection, from its first request to its end. Raises unless that end needs no wait before the next."""
         connection = self._window.connect()
-        # The transport's own method: the client's waits for the first answer, and can't be cancelled meanwhile.
-        append_rows: grpc.StreamStreamMultiCallable = self._client.transport.append_rows
+        # By the channel itself: the client's method waits for the first answer, and can't be cancelled meanwhile; and
+        # the requests are bytes already.
+        channel = cast("BigQueryWriteGrpcTransport", self._client.transport).grpc_channel
+        append_rows: grpc.StreamStreamMultiCallable = channel.stream_stream(
+            APPEND_ROWS, response_deserializer=AppendRowsResponse.deserialize)
         call = append_rows(
             self._requests(stream, connection), metadata=(("x-goog-request-params", f"write_stream={stream}"),))
         self._window.connected(call.cancel)
@@ -256,26 +260,12 @@ class AppendStream:
         check_status(self._operation, head, known.grpc_status_code, known.message or "", known.details)
         self._window.acknowledge()
 
-    def _requests(self, stream: str, connection: int) -> Iterator[AppendRowsRequest]:
+    def _requests(self, stream: str, connection: int) -> Iterator[bytes]:
         """What gRPC's thread sends on that connection; the schema goes with the first request alone."""
         schema: DescriptorProto | None = self._descriptor
         while (request := self._window.take(connection)) is not None:
-            yield _message(stream, request, schema)
+            yield request_bytes(stream, request, schema)
             schema = None
 
     def _lost(self, error: BqsyncError) -> BqsyncError:
         return failure(self._operation, ErrorKind.BIGQUERY_STREAM_LOST, error.why)
-
-
-def _message(stream: str, request: Request, schema: DescriptorProto | None) -> AppendRowsRequest:
-    # The plain protobuf class beneath: proto-plus would copy every row once more.
-    message = AppendRowsRequest.pb()(write_stream=stream, offset=Int64Value(value=request.offset))
-    if isinstance(request.rows, FramedRows):
-        message.proto_rows.rows.MergeFromString(request.rows.body)
-    else:
-        message.proto_rows.rows.serialized_rows.extend(request.rows)
-    if schema is not None:
-        message.trace_id = "bqsync"
-        message.proto_rows.writer_schema.proto_descriptor.CopyFrom(schema)
-    wrapped: AppendRowsRequest = AppendRowsRequest.wrap(message)
-    return wrapped
