@@ -69,7 +69,7 @@ for package, names in {
 
 # Every module can be imported without the extras, but for the child processes: the embedded BigQuery, and the reader of
 # columns.
-CHILDREN = {"bqsync.columnar.pages", "bqsync.columnar.scan", "bqsync.columnar.wires"}
+CHILDREN = {"bqsync.columnar.kernels", "bqsync.columnar.pages", "bqsync.columnar.scan", "bqsync.columnar.wires"}
 for module in pkgutil.walk_packages(bqsync.__path__, "bqsync."):
     if not module.name.endswith("__main__") and module.name not in CHILDREN:
         importlib.import_module(module.name)

@@ -27,13 +27,8 @@ from bqsync.columnar.wires import is_text
 from bqsync.model import ColumnSpec, SqlValue, TargetType
 
 _BATCH_ROWS = "adbc.sqlite.query.batch_rows"
-_SETTINGS = ("PRAGMA busy_timeout = 0", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON",
-             "PRAGMA mmap_size = 0x7fff0000")
-"""
-As `capture.connections` has them, but for the last: the file is mapped, which saves a fifth of a scan. A file that is
-cut short under it ends this process, and no other: the daemon reads on by rows. The size is SQLite's own limit.
-Source: https://www.sqlite.org/mmap.html
-"""
+_SETTINGS = ("PRAGMA busy_timeout = 0", "PRAGMA query_only = ON", "PRAGMA cell_size_check = ON", "PRAGMA mmap_size = 0")
+"""As `capture.connections` has them."""
 _DRIVER = adbc_driver_sqlite._driver_path()  # noqa: SLF001 - the way that its own `connect` goes
 
 

@@ -25,9 +25,6 @@ from bqsync.columnar.messages import Answer, Assignment, Closed, PageRead, PageW
 _PAGES_IN_MEMORY = 40
 """Arrow's columns, their conversions, the rows in three forms, and what the allocators keep."""
 
-_DATA_AT = 5
-"""In /proc/self/statm."""
-
 
 def main(descriptor: int) -> int:
     """Serve until the daemon hangs up."""
@@ -122,14 +119,9 @@ def _why(error: BaseException) -> str:
 
 
 def _bound_memory(more_bytes: int) -> None:
-    """
-    Rows may be a thousand times as large as those before them: then reading them fails, and they are read singly.
-
-    What counts is the process's own memory: the file is mapped beside it.
-    Source: https://man7.org/linux/man-pages/man2/getrlimit.2.html
-    """
-    now_bytes = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[_DATA_AT]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_DATA, (now_bytes + more_bytes, resource.RLIM_INFINITY))
+    """Rows may be a thousand times as large as those before them: then reading them fails, and they are read singly."""
+    now_bytes = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now_bytes + more_bytes, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":

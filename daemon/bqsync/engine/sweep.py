@@ -71,7 +71,7 @@ class Sweep:
         self._staged_s: float | None = None
         self._seen = Marks(lane.ledger.begin_sweep())
         self._pages = pages
-        self._pages.expect(0 if self._is_first_copy else self._seen.first_new_slot)
+        self._pages.expect(0 if self._is_first_copy else self._seen.first_new_slot, lane.ledger)
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=reader.key_is_unique, seen=self._seen)
         self._waiting = lane.quarantine.source_keys()

@@ -22,6 +22,7 @@ from bqsync.engine.session import Session
 from bqsync.model import EncodedPage, TableSpec
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
+from bqsync.state.ledger import Ledger
 
 _log = get_logger()
 
@@ -77,14 +78,21 @@ class SweepPages:
         self._child = self._ahead = None
         self._has_turn = False
 
-    def expect(self, rows: int) -> None:
-        """Say about how many rows the table had before; 0 for a first copy."""
+    def expect(self, rows: int, ledger: Ledger | None = None) -> None:
+        """
+        Say about how many rows the table had before; 0 for a first copy.
+
+        Args:
+            rows: that were known of it.
+            ledger: of the table: what has come by columns would have to be encoded, row by row.
+        """
         self._is_first_copy = not rows
-        if self._is_first_copy and self._assignment is not None:
-            rows = self._reader.rows_at_most()
-            self._start_rows = 0 if rows >= LARGE_ROWS else GROWN_ROWS
-        else:
-            self._start_rows = 0 if rows >= LARGE_ROWS else rows + GROWN_ROWS
+        if self._assignment is None:
+            return
+        is_large = (self._reader.rows_at_most() if self._is_first_copy else rows) >= LARGE_ROWS
+        if not is_large and ledger is not None and rows >= GROWN_ROWS:
+            is_large = ledger.has_unprinted(GROWN_ROWS)
+        self._start_rows = 0 if is_large else rows + GROWN_ROWS
 
     def forget_ahead(self) -> None:
         """Have read again what was read ahead: newer versions of its rows have been merged meanwhile."""

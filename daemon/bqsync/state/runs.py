@@ -17,6 +17,8 @@ from bqsync.state.damage import MISFIT, StrangeError
 
 RUN_ROWS = 512
 """Of one run. A change of a single row writes a run anew; and each run costs a statement."""
+_EXPANDED = 8
+"""To make entries of so many rows costs as much as to find a single one."""
 LEAST_ROWS = 16
 """Fewer are not worth a run, of those that come and of those that are left where one was opened."""
 _COLUMNS = "id, first_key, last_key, first_slot, rows, key_bytes, keys, fingerprints, source_prints"
@@ -39,6 +41,13 @@ def count(cursor: sqlite3.Cursor, table_id: int, below_slot: int) -> int:
     (rows,) = cursor.execute(
         "SELECT coalesce(sum(min(rows, max(0, ? - first_slot))), 0) FROM runs WHERE table_id = ?",
         (below_slot, table_id)).fetchone()
+    return int(rows)
+
+
+def count_unprinted(cursor: sqlite3.Cursor, table_id: int) -> int:
+    """How many rows stand in runs without the prints of their source rows."""
+    (rows,) = cursor.execute("SELECT coalesce(sum(rows), 0) FROM runs WHERE table_id = ? AND source_prints IS NULL",
+                             (table_id,)).fetchone()
     return int(rows)
 
 
@@ -69,7 +78,7 @@ def find(cursor: sqlite3.Cursor, table_id: int, keys: Iterable[bytes]) -> list[R
     for found, wanted in _holding(cursor, table_id, keys):
         stored = found.stored
         begin, end = stored.run.span(wanted[0], wanted[-1])
-        if end - begin <= 2 * len(wanted):
+        if end - begin <= _EXPANDED * len(wanted):
             entries += stored.part(begin, end).entries()
             continue
         for place in map(stored.run.find, wanted):
