@@ -187,7 +187,8 @@ def test_an_idle_connection_may_end(
     with open_stream() as stream:
         for number in range(3):
             stream.append([bytes([8, number])])
-            wait_until(lambda: server.open_connections == 0 and stream._window.is_empty())
+            wait_until(lambda: server.open_connections == 0 and stream._window.is_empty()
+                       and stream._window._cancel is None)  # the client has heard of the end as well
         assert stream.finish() == 3
     assert server.connections == 3
     assert not retries
