@@ -7,6 +7,7 @@ rows into the same MERGE again.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,9 @@ from bqsync.observe.log import get_logger
 from bqsync.state.chunk_commit import ChunkCommit
 
 _log = get_logger()
+
+_MUCH_BYTES = 8 << 20
+"""Of rows, after which a chunk cleans up behind itself."""
 
 
 class RefusedKeysError(Exception):
@@ -204,6 +208,10 @@ class Chunk:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+            if self.size_bytes >= _MUCH_BYTES:
+                # What gRPC has of a call is a circle that holds its last request: a megabyte of a few objects, which
+                # Python's own search would come to after thousands of others.
+                gc.collect(1)
 
     def _merge(self, source: TargetRef) -> int:
         lane = self._lane
