@@ -93,9 +93,14 @@ clean:
 	rm -rf $(VENV) .venv-bench .venv-dlt .venv-lowest .venv-lock dist .mypy_cache .pytest_cache .ruff_cache .hypothesis \
 		.import_linter_cache .bqsync
 
+# The compiled part is made again when its sources change. Without a compiler there is none, and rows do its work.
+$(VENV)/.ready: $(VENV)/.installed package/native.py $(wildcard daemon/bqsync/native/*.[ch])
+	$(BIN)/python -m package.native
+	touch $@
+
 # The lock is complete, so pip has nothing to look for (--no-deps): it would ask for the hash of versions that it only
 # considers. `pip check` tells what the lock lacks.
-$(VENV)/.ready: pyproject.toml requirements-dev.lock
+$(VENV)/.installed: pyproject.toml requirements-dev.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

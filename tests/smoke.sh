@@ -67,12 +67,15 @@ for package, names in {
     for name in names:
         assert resources.files(package).joinpath(name).read_bytes() or name == "py.typed", name
 
-# Every module can be imported without the extras, but for the child processes: the embedded BigQuery, and the reader of
-# columns.
-CHILDREN = {"bqsync.columnar.kernels", "bqsync.columnar.pages", "bqsync.columnar.scan", "bqsync.columnar.wires"}
+# Every module can be imported without the extras, but for the child process: the embedded BigQuery.
 for module in pkgutil.walk_packages(bqsync.__path__, "bqsync."):
-    if not module.name.endswith("__main__") and module.name not in CHILDREN:
+    if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
+
+from bqsync.native.library import FILE, library
+
+assert library() is not None or not FILE.exists(), "the compiled part is there, and can't be used"
+print(f"smoke: large tables are read by {'compiled code' if library() else 'rows'}")
 PROGRAM
 
 venv/bin/python - venv/bin/bqsync "$LIMIT_S" <<'PROGRAM'

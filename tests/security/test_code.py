@@ -11,12 +11,16 @@ from tests.workbench import ROOT
 PACKAGE = ROOT / "daemon" / "bqsync"
 BANNED_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "marshal.load", "marshal.loads"}
 BANNED_MODULES = {"pickle", "shelve", "dill", "yaml", "xml", "ftplib", "telnetlib", "urllib.request"}
-STARTS_PROCESSES = {"cli/following.py", "columnar/child.py", "demo/run.py", "embedded/process.py", "encode/compiler.py",
+STARTS_PROCESSES = {"cli/following.py", "demo/run.py", "embedded/process.py", "encode/compiler.py",
                     "install/system.py"}
 """The first for journalctl and systemctl alone, which read."""
 CONNECTS = {"socket.socket", "socket.create_connection", "http.client.HTTPConnection", "http.client.HTTPSConnection"}
 OPENS_CONNECTIONS = {"embedded/endpoint.py", "engine/systemd.py", "observe/control.py", "observe/http_server.py"}
 """By themselves, without Google's clients: to a BigQuery of this machine, and to the service manager. Two listen."""
+
+
+CALLS_COMPILED_CODE = {"native/cells.py", "native/library.py", "native/reader.py"}
+"""Of ours, which the package holds; a library that somebody else may name is never loaded."""
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -53,6 +57,10 @@ def test_processes_and_connections_are_made_in_their_places_alone() -> None:
     assert {name for name, names in modules.items() if "subprocess" in names} == STARTS_PROCESSES
     assert {name for name, tree in trees() if CONNECTS & {ast.unparse(node.func) for node in ast.walk(tree)
                                                           if isinstance(node, ast.Call)}} == OPENS_CONNECTIONS
+
+
+def test_compiled_code_is_called_in_its_place_alone() -> None:
+    assert {name for name, tree in trees() if "ctypes" in imported(tree)} == CALLS_COMPILED_CODE
 
 
 def test_exceptions_from_the_rules_of_security_are_few_and_give_a_reason() -> None:

@@ -171,11 +171,3 @@ def _require_equal(ledger: Ledger, model: Model) -> None:
     assert {name for name in inside if key(100) <= name <= key(250)} == {
         name for name in expected if key(100) <= name <= key(250)}
     assert all(one.run.first > other.run.last for other, one in zip(held.runs, held.runs[1:], strict=False))
-
-
-def test_rows_without_prints_are_counted_packed_or_not(ledger: Ledger) -> None:
-    ledger.commit(ChunkCommit(runs=[packed(range(100), range(100))], plain={key(200): 1, key(201): 2}), "v1")
-    ledger.commit(ChunkCommit(runs=[packed(range(300, 400), range(100), with_sources=True)]), "v1")
-    assert [ledger.has_unprinted(rows) for rows in (0, 100, 102, 103)] == [True, True, True, False]
-    ledger.commit(ChunkCommit(refreshed=[(key(50), 7)]), "v1")
-    assert [ledger.has_unprinted(rows) for rows in (101, 102)] == [True, False]

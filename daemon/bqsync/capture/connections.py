@@ -52,26 +52,29 @@ def _engine(access: Access) -> Engine:
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
         if access.exact_text:
             connection.text_factory = _keep_bytes
-        connection.execute("PRAGMA query_only = ON")
+        for setting in settings():
+            connection.execute(setting)
         _distrust(connection)
         return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
-def _distrust(connection: sqlite3.Connection) -> None:
+def settings() -> tuple[str, ...]:
     """
-    Read what somebody else has written, the schema included, without doing more than that on its behalf.
+    What every connection to the file begins with: it writes nothing, and trusts nothing that somebody else has written.
 
-    It calls no function but harmless ones, damaged cells are told as such, a page that can't be read is an error and
-    not a signal, and no other file is opened. The length of a row keeps SQLite's own bound: a large row is a row.
+    The schema calls no function but harmless ones, damaged cells are told as such, and a page that can't be read is an
+    error and not a signal.
 
     Source: https://www.sqlite.org/security.html
     """
-    if _can_distrust_schemas():
-        connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    connection.execute("PRAGMA mmap_size = 0")
+    distrusted = ("PRAGMA trusted_schema = OFF",) if _can_distrust_schemas() else ()
+    return ("PRAGMA query_only = ON", *distrusted, "PRAGMA cell_size_check = ON", "PRAGMA mmap_size = 0")
+
+
+def _distrust(connection: sqlite3.Connection) -> None:
+    """No other file is opened, and nothing is run. A row may be as long as SQLite lets it be: a large row is a row."""
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.setlimit(sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 0)
     if sys.version_info >= (3, 12):

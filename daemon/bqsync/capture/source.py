@@ -83,7 +83,7 @@ class Source:
 
     def lend(self, work: Callable[[str], T]) -> T:
         """
-        Have another process read the file, under the locks and the looks of this one.
+        Have somebody else read the file, by the same SQLite and under the same locks and looks.
 
         Args:
             work: given the URI for SQLite by which the file may be opened, read in one transaction and closed before

@@ -67,6 +67,7 @@ class Walk:
         is_checked: the first row behind each page has to be found again by the place of the last one.
 
     Attributes:
+        table: the table's name.
         place: of the last row that was read, by its values of the order; None before the first one.
     """
 
@@ -76,7 +77,7 @@ class Walk:
     ) -> None:
         self.place: Row | None = None
         self._source = source
-        self._table = table
+        self.table = table
         self._width = len(columns)
         # What the order needs and nobody asked for is read behind the columns, and cut off again.
         names = [term.name for term in order]
@@ -108,7 +109,7 @@ class Walk:
             BqsyncError: SOURCE_CORRUPT: the walk was there before.
         """
         if self._circle.closes(place):
-            raise lost_place(self._table)
+            raise lost_place(self.table)
         self.place = place
 
     def restart(self, place: Row | None) -> None:
@@ -125,7 +126,7 @@ class Walk:
         if self._is_checked and found.last is not None and found.following is not None:
             again = run(connection, self._query(self._columns, self._place_of(found.last), 1)).fetchone()
             if again is None or not identical(self._place_of(again), self._place_of(found.following)):
-                raise lost_place(self._table)
+                raise lost_place(self.table)
         return found
 
 

@@ -154,8 +154,8 @@ class SyncSection(Section, frozen=True, kw_only=True):
     """Rows in one read transaction."""
     page_bytes: Annotated[int, Meta(ge=64 * KIB, le=8 * MIB, extra={"kind": "size"})] = 8 * MIB
     """Bytes in one read transaction; a single larger row is a page of its own."""
-    columnar: bool = True
-    """Large tables are read by columns, in a process of its own, where the extra `columnar` is installed."""
+    native: bool = True
+    """Sweeps of all but small tables are read by compiled code, where it is there."""
     chunk_rows: Annotated[int, Meta(ge=1, le=10_000_000)] = 200_000
     """Rows in one MERGE."""
     chunk_bytes: Annotated[int, Meta(ge=64 * KIB, le=4096 * MIB, extra={"kind": "size"})] = 128 * MIB

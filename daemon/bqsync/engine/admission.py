@@ -20,7 +20,7 @@ class Candidate(NamedTuple):
 
     row: EncodedRow
     source_print: int | None
-    """None where it was read by columns."""
+    """None where compiled code has read it."""
     instant_us: int | None
     """Of its watermark, where the ledger keeps only rows of the overlap."""
 

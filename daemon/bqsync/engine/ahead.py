@@ -1,34 +1,30 @@
-"""Pages that are read ahead: while one is compared and sent, a process of its own reads and encodes the next ones."""
+"""Pages that are read ahead: while one is compared and sent, compiled code reads and encodes the next ones."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING
 
 from bqsync.capture.source import Source
-from bqsync.capture.walk import Page, Row, Walk
-from bqsync.columnar.child import ColumnarReader, ReaderGoneError
-from bqsync.columnar.messages import Closed, PageWanted, Unfit
+from bqsync.capture.walk import Page, PageBounds, Row, Walk
 from bqsync.model import EncodedPage
+from bqsync.native.offer import UnfitError
 from bqsync.observe.events import Event
 from bqsync.observe.log import get_logger
 
+if TYPE_CHECKING:
+    from bqsync.native.reader import NativeReader, Scanned
+
 _log = get_logger()
 
-_AHEAD = 3
+_AHEAD = 8
 """So many pages wait, at most: for the unevenness of both sides."""
-_PIPELINED = 2
-"""Pages that the process has in hand, at most: one is read while the other is encoded."""
 _MOST_BY_ROWS = 64
-"""After a page that is not for columns, the next ones are read by rows: twice as many each time, up to so many."""
-_FIRST_LIMIT_ROWS = 500
-"""How large rows are is not known before the first page."""
-_PAGE_BYTES = 1_500_000
-"""Encoded: one append request. Larger ones gain nothing."""
-_MOST_GROWTH = 4
+"""After a page that is not for compiled code, the next ones come by rows: twice as many each time, up to so many."""
+_PAGE_BYTES = 1_400_000
+"""Of cells: about one append request. Larger ones gain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,50 +33,29 @@ class _Read:
     place: Row | None
 
 
-class _Question:
-    """May be asked several times, if the file is another one meanwhile; only the last answer counts."""
-
-    def __init__(self, child: ColumnarReader, wanted: Callable[..., PageWanted]) -> None:
-        self._child = child
-        self._wanted = wanted
-        self._is_asked = False
-
-    def __call__(self, uri: str) -> Closed:
-        closed = self._child.ask(self._wanted(uri=uri), again=self._is_asked)
-        self._is_asked = True
-        return closed
-
-
 class PagesAhead:
     """
     The rest of a walk, read ahead by a thread of its own.
 
     Args:
-        reader: the process; it is closed with this.
+        reader: of the table.
         source: the file.
         walk: the walk so far; nobody else may go on with it.
         rows: how many rows it has brought.
         is_first_copy: nearly all rows will be staged as they come.
-        most_rows: of a page.
-        table: its name, for the log.
+        bounds: of a page.
     """
 
     def __init__(
-        self, reader: ColumnarReader, source: Source, walk: Walk,
-        *, rows: int, is_first_copy: bool, most_rows: int, table: str,
+        self, reader: NativeReader, source: Source, walk: Walk, *, rows: int, is_first_copy: bool, bounds: PageBounds,
     ) -> None:
-        self._reader: ColumnarReader | None = reader
-        self._child = reader
+        self._reader = reader
         self._source = source
         self._walk = walk
         self._sequence = rows
         self._is_first_copy = is_first_copy
-        self._most_rows = most_rows
-        self._table = table
-        self._limit_rows = min(_FIRST_LIMIT_ROWS, most_rows)
+        self._bounds = PageBounds(bounds.rows, min(bounds.size_bytes, _PAGE_BYTES))
         self._by_rows, self._next_by_rows = 0, 1
-        self._asked = deque[Closed]()
-        self._may_ask = True
         # Shared, under the condition.
         self._changed = threading.Condition()
         self._found: deque[_Read] = deque()
@@ -114,13 +89,11 @@ class PagesAhead:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let go of process and thread."""
+        """Let go of the thread: it ends with the page in hand."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._child.end()
         self._thread.join()
-        self._child.close()
 
     def _work(self) -> None:
         try:
@@ -139,71 +112,35 @@ class PagesAhead:
         """Whether another page is to be read."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_closed or self._is_rewound or self._is_wanted())
-            is_rewound, self._is_rewound = self._is_rewound, False
-            if is_rewound:
+            if self._is_rewound:
+                self._is_rewound = False
                 self._walk.restart(self._taken)
-            if self._is_closed:
-                return False
-        if is_rewound:
-            self._take_back()
-        return True
+            return not self._is_closed
 
     def _is_wanted(self) -> bool:
         return len(self._found) < _AHEAD and not (self._found and self._found[-1].page is None)
 
     def _read(self) -> _Read:
-        page = self._by_columns() if self._reader is not None and not self._by_rows else None
-        if isinstance(page, _Read):
-            return page
-        self._take_back()
-        self._by_rows = max(0, self._by_rows - 1)
+        if not self._by_rows:
+            try:
+                return self._by_compiled_code()
+            except UnfitError as error:
+                _log.debug(Event.NATIVE_UNFIT, table=self._walk.table, why=str(error))
+                self._by_rows, self._next_by_rows = self._next_by_rows, min(2 * self._next_by_rows, _MOST_BY_ROWS)
+        self._by_rows -= 1
         rows = self._walk.read()
         self._sequence += 0 if rows is None else len(rows.rows)
         return _Read(rows, self._walk.place)
 
-    def _by_columns(self) -> _Read | None:
-        """The next page by columns; None where it has to be read by rows."""
-        try:
-            while self._may_ask and len(self._asked) < _PIPELINED:
-                self._ask()
-            answer = self._child.page()
-        except ReaderGoneError as error:
-            self._reader = None
-            self._asked.clear()
-            if not self._is_closed:
-                _log.warning(Event.COLUMNAR_ENDED, table=self._table, why=str(error))
-            return None
-        closed = self._asked.popleft()
-        if isinstance(answer, Unfit):
-            _log.debug(Event.COLUMNAR_UNFIT, table=self._table, why=answer.why)
-            self._by_rows, self._next_by_rows = self._next_by_rows, min(2 * self._next_by_rows, _MOST_BY_ROWS)
-            return None
-        if answer.page is None or closed.place is None:
+    def _by_compiled_code(self) -> _Read:
+        scanned = self._source.lend(self._scan)
+        if scanned is None:
             return _Read(None, self._walk.place)
-        self._walk.move(closed.place)
-        self._sequence += closed.rows
+        page = self._reader.encode(self._sequence if self._is_first_copy else None)
+        self._walk.move(scanned.place)
+        self._sequence += scanned.rows
         self._next_by_rows = 1
-        self._limit_rows = self._next_limit(answer.page)
-        return _Read(answer.page, closed.place)
+        return _Read(page, scanned.place)
 
-    def _ask(self) -> None:
-        """Have the page read that comes behind those that were asked for."""
-        sequence = self._sequence + sum(one.rows for one in self._asked) if self._is_first_copy else None
-        wanted = partial(PageWanted, after=self._asked[-1].place if self._asked else self._walk.place,
-                         limit_rows=self._limit_rows, first_sequence=sequence)
-        self._asked.append(self._source.lend(_Question(self._child, wanted)))
-        self._may_ask = self._asked[-1].place is not None
-
-    def _take_back(self) -> None:
-        """What was asked for is not wanted any more: the walk goes on at another place, or by rows."""
-        try:
-            while self._child.owed:
-                self._child.page()
-        except ReaderGoneError:
-            pass  # the next question meets it as well
-        self._asked.clear()
-        self._may_ask = True
-
-    def _next_limit(self, page: EncodedPage) -> int:
-        fitting = _PAGE_BYTES * len(page) // max(1, len(page.body))
-        return max(1, min(self._most_rows, fitting, len(page) * _MOST_GROWTH))
+    def _scan(self, uri: str) -> Scanned | None:
+        return self._reader.scan(uri, self._walk.place, self._bounds.rows, self._bounds.size_bytes)

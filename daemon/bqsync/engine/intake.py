@@ -88,7 +88,7 @@ class Intake:
             self._note_pending(self.chunk.rows)
 
     def take_encoded(self, page: EncodedPage) -> None:
-        """Take a page of a sweep that was read and encoded by columns."""
+        """Take a page of a sweep that was read and encoded by compiled code."""
         self._outcome.rows_read += len(page)
         with self._lane.stopwatch.stage("compare"):
             places, is_new = self._changed(page)

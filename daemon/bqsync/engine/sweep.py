@@ -71,7 +71,7 @@ class Sweep:
         self._staged_s: float | None = None
         self._seen = Marks(lane.ledger.begin_sweep())
         self._pages = pages
-        self._pages.expect(0 if self._is_first_copy else self._seen.first_new_slot, lane.ledger)
+        self._pages.expect(0 if self._is_first_copy else self._seen.first_new_slot)
         self._intake = Intake(lane, reader, outcome, bounds=bounds, refused=refused, met=met,
                               key_is_unique=reader.key_is_unique, seen=self._seen)
         self._waiting = lane.quarantine.source_keys()
@@ -161,6 +161,6 @@ def timed_pages(pages: Iterator[P], reader: TableReader, stopwatch: Stopwatch) -
         if page is None:
             return
         if isinstance(page, EncodedPage):
-            # Of another process: what nobody waited for has been work all the same.
+            # Of another thread: what nobody waited for has been work all the same.
             stopwatch.add(page.took_s - (stopwatch.total_s("read") - before_s), "read")
         yield page

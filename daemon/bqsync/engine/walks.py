@@ -14,7 +14,7 @@ from bqsync.engine.intake import ChunkBounds
 from bqsync.engine.lane import Lane
 from bqsync.engine.session import Session
 from bqsync.engine.sweep import Sweep
-from bqsync.engine.sweep_pages import SweepPages, assignment_of
+from bqsync.engine.sweep_pages import SweepPages, native_reader
 from bqsync.engine.watermark_pass import WatermarkPass
 from bqsync.engine.watermarks import WatermarkBook
 from bqsync.model import CycleOutcome, SweepPolicy
@@ -109,7 +109,7 @@ class Walks:
             met=self._met, file=file, progress=self._progress, is_stopped=self._session.stop.is_set,
             between=self._breathe,
             pages=SweepPages(self._reader, self._session.source,
-                             assignment_of(self._session, self._lane.encoder.spec, self._reader)),
+                             native_reader(self._session, self._lane.encoder.spec, self._reader)),
         )
         try:
             self._outcome.swept = sweep.run()

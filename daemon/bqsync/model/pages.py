@@ -27,7 +27,7 @@ class EncodedPage:
     Rows that were read together and can all be delivered: what `EncodedRow` is for one of them.
 
     Their keys are plain: each leads back to the key of its row in the source. Their partitions are not known. What
-    there is for each row is packed, since such pages travel from one process to another.
+    there is for each row is packed: compiled code makes it so, and nothing is made of it that nobody asks for.
     """
 
     key_bytes: int

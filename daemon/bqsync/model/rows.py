@@ -88,7 +88,7 @@ class Delivery(NamedTuple):
     fingerprint: int
     source_key: bytes | None
     source_print: int | None
-    """None: the row was read by columns, which have none."""
+    """None: compiled code has read the row, and makes none."""
     instant_us: int | None = None
     """Unix microseconds of its watermark, where the ledger keeps only rows of the overlap."""
     partition: int | None = None

@@ -32,7 +32,7 @@ class Run:
     prints: bytes
     """Fingerprints of the rows, as `EncodedRow` has them: 64 bits each, little-endian."""
     source_prints: bytes | None = None
-    """Prints of the source rows in the same form; None where they were read by columns, which have none."""
+    """Prints of the source rows in the same form; None where compiled code read them, which makes none."""
 
     def __len__(self) -> int:
         """How many rows they are."""

@@ -54,8 +54,7 @@ class Event(StrEnum):
     VERIFY_REPAIRED = "verify.repaired"
     VERIFY_FAILED = "verify.failed"
     SCHEMA_WARNING = "schema.warning"
-    COLUMNAR_ENDED = "columnar.ended"
-    COLUMNAR_UNFIT = "columnar.unfit"
+    NATIVE_UNFIT = "native.unfit"
     DEMO_WRITER_FINISHED = "demo.writer_finished"
     LIBRARY_MESSAGE = "library.message"
 
@@ -268,12 +267,8 @@ SPECIFICATIONS = MappingProxyType(
         Event.SCHEMA_WARNING: EventSpecification(
             "warning", "A mapping works, and is perhaps not what was meant.", ("table", "column", "what")
         ),
-        Event.COLUMNAR_ENDED: EventSpecification(
-            "warning", "The process that reads a large table by columns has ended; the rest is read by rows.",
-            ("table", "why"),
-        ),
-        Event.COLUMNAR_UNFIT: EventSpecification(
-            "debug", "A page can't be read by columns, and is read by rows.", ("table", "why")
+        Event.NATIVE_UNFIT: EventSpecification(
+            "debug", "A page is not for compiled code, and is read by rows.", ("table", "why")
         ),
         Event.DEMO_WRITER_FINISHED: EventSpecification(
             "info", "The demo's writer has made its last change.", ("inserts", "updates", "deletes", "duration_s")

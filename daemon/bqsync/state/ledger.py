@@ -95,13 +95,6 @@ class Ledger:
             return bool(connection.exec_driver_sql(statement, (self._table_id,)).scalar_one()) and not runs.are_there(
                 driver_cursor(connection), self._table_id)
 
-    def has_unprinted(self, rows: int) -> bool:
-        """Whether so many rows have come by columns, without a print of their source row. May read the whole ledger."""
-        with self._store.transaction() as connection:
-            cursor = driver_cursor(connection)
-            packed = runs.count_unprinted(cursor, self._table_id)
-            return packed >= rows or packed + ledger_rows.count_unprinted(cursor, self._table_id, rows - packed) >= rows
-
     def begin_sweep(self) -> int:
         """The slot of the next new row: every row that is known now has a lower one. See `slots`."""
         with self._store.transaction() as connection:

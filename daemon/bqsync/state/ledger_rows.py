@@ -48,14 +48,6 @@ def of_keys(cursor: sqlite3.Cursor, table_id: int, columns: str, keys: Sequence[
     return found
 
 
-def count_unprinted(cursor: sqlite3.Cursor, table_id: int, limit: int) -> int:
-    """How many rows have no print of their source row; so many at most."""
-    (count,) = cursor.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM ledger WHERE table_id = ? AND source_print IS NULL LIMIT ?)",
-        (table_id, limit)).fetchone()
-    return int(count)
-
-
 def known_slots(cursor: sqlite3.Cursor, table_id: int, keys: Sequence[bytes]) -> dict[bytes, int]:
     """The slots of those keys that are there, and perhaps of others; read as a range where it is one."""
     bounds = (table_id, min(keys), max(keys))

@@ -44,13 +44,6 @@ def count(cursor: sqlite3.Cursor, table_id: int, below_slot: int) -> int:
     return int(rows)
 
 
-def count_unprinted(cursor: sqlite3.Cursor, table_id: int) -> int:
-    """How many rows stand in runs without the prints of their source rows."""
-    (rows,) = cursor.execute("SELECT coalesce(sum(rows), 0) FROM runs WHERE table_id = ? AND source_prints IS NULL",
-                             (table_id,)).fetchone()
-    return int(rows)
-
-
 def insert(cursor: sqlite3.Cursor, table_id: int, run: Run, first_slot: int) -> None:
     """Within a transaction: note the rows of a run, where the ledger has nothing between its first and its last key."""
     begin = first_slot

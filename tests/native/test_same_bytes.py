@@ -1,29 +1,28 @@
-"""
-What is read by columns becomes the very bytes that rows become, or is left to be read by rows.
-
-Each schema has one process, a real one; the rows that it is given are drawn at random.
-"""
+"""What compiled code makes of a page are the very bytes that rows become, or it leaves the page to be read by rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.columnar.tables import Table, column, specification, unframed
+from tests.native.tables import Table, column, specification, unframed
 from tests.properties import MODEST
 
-from bqsync.columnar.child import ColumnarReader
-from bqsync.columnar.messages import PageRead, Unfit
 from bqsync.model import ColumnSpec, EncodedRow, FramedRows, SqlValue, TargetType, TimestampFormat
+from bqsync.native.offer import UnfitError
 
 T, F = TargetType, TimestampFormat
 INT64 = st.integers(-(1 << 63), (1 << 63) - 1)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-PATIENCE_S = 60.0
+NO_UTF8 = ("\udcff", "a\udcc3", "\udce2\udc82", "\udcf0\udc9f\udc98", "\udcc0\udc80", "\udced\udca0\udc80",
+           "\udcf4\udc90\udc80\udc80", "\udce0\udc80\udc80", "\udcf0\udc80\udc80\udc80")
+"""Bytes that are none, cut off, longer than need be, a surrogate, or beyond the last character."""
 ANY = (st.none() | INT64 | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from((0.0, -0.0, 1.0, 2.0**53))
-       | TEXTS | st.sampled_from(("5", "-1.5", "", "a\0b", "\udcff")) | st.binary(max_size=9))
+       | TEXTS | st.sampled_from(("5", "-1.5", "", "a\0b")) | st.sampled_from(NO_UTF8) | st.binary(max_size=9))
 SCHEMAS = {
     "affinities": (
         "CREATE TABLE t (id INTEGER PRIMARY KEY, i INTEGER, r REAL, n NUMERIC, s TEXT, b BLOB, f BOOLEAN, g)",
@@ -46,6 +45,10 @@ SCHEMAS = {
             column("j", T.TIMESTAMP, 8, timestamp_format=F.JULIAN_DAYS),
             column("t", T.TIMESTAMP, 9, timestamp_format=F.ISO8601), column("d", T.DATETIME, 10)]),
     ),
+    "keys_of_any_type": (
+        "CREATE TABLE t (id PRIMARY KEY, s) WITHOUT ROWID",
+        specification([column("id", T.STRING, 4), column("s", T.STRING, 5)]),
+    ),
     "zeros_and_required": (
         "CREATE TABLE t (k TEXT, id INT, i INT, r REAL, s TEXT, f BOOLEAN, q INT, PRIMARY KEY (k, id)) WITHOUT ROWID",
         specification([
@@ -66,18 +69,14 @@ ISO = st.sampled_from(("2026-11-30", "2026-11-30T10:00:00.5", "1999-01-01 00:00:
 Key = str | int | tuple[str, int]
 KEYS: dict[str, st.SearchStrategy[Key]] = {
     "affinities": INT64, "other_types_than_declared": INT64, "instants": TEXTS | st.just("a\0b"),
-    "zeros_and_required": st.tuples(TEXTS, INT64),
+    "keys_of_any_type": TEXTS, "zeros_and_required": st.tuples(TEXTS, INT64),
 }
 
 
 @pytest.fixture(params=SCHEMAS, scope="module")
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-         ) -> Iterator[tuple[str, Table, ColumnarReader]]:
+def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Table]:
     schema, spec = SCHEMAS[request.param]
-    table = Table(tmp_path_factory.mktemp("columnar"), schema, spec)
-    with ColumnarReader(table.assignment) as reader:
-        assert reader.is_ready(PATIENCE_S)
-        yield request.param, table, reader
+    return request.param, Table(tmp_path_factory.mktemp("native"), schema, spec)
 
 
 def _fitting(one: ColumnSpec) -> st.SearchStrategy[SqlValue]:
@@ -105,28 +104,28 @@ def _rows_of(draw: st.DrawFn, spec_name: str) -> list[tuple[SqlValue, ...]]:
     return rows
 
 
-def test_rows_and_columns_make_the_same_bytes(both: tuple[str, Table, ColumnarReader]) -> None:
-    name, table, reader = both
-    by_columns = 0
+def test_rows_and_compiled_code_make_the_same_bytes(both: tuple[str, Table]) -> None:
+    name, table = both
+    by_compiled_code = 0
 
     @MODEST
     @given(_rows_of(name))
     def holds(rows: list[tuple[SqlValue, ...]]) -> None:
-        nonlocal by_columns
+        nonlocal by_compiled_code
         table.fill(rows)
-        by_columns += _require_the_same(table, reader)
+        by_compiled_code += _require_the_same(table)
 
     holds()
-    assert by_columns >= 10, "hardly anything was read by columns"
+    assert by_compiled_code >= 10, "hardly anything was read by compiled code"
 
 
-def _require_the_same(table: Table, reader: ColumnarReader) -> bool:
-    """Whether it was read by columns; if so, with the outcome of rows."""
+def _require_the_same(table: Table) -> bool:
+    """Whether it was read by compiled code; if so, with the outcome of rows."""
     rows = table.by_rows()
-    found = table.by_columns(reader, first_sequence=77)
-    if isinstance(found, Unfit):
+    try:
+        page = table.by_compiled_code(first_sequence=77)
+    except UnfitError:
         return False
-    page = found.page
     if page is None:
         assert not rows
         return True
@@ -136,12 +135,65 @@ def _require_the_same(table: Table, reader: ColumnarReader) -> bool:
     assert all(row.source_key is None for row in deliverable)
     (request,) = page.requests(len(page), len(page.body))
     assert unframed(request) == table.staged(deliverable, 77)
-    bare = table.by_columns(reader, first_sequence=None)
-    assert isinstance(bare, PageRead)
-    assert bare.page is not None
-    assert (bare.page.rows(range(len(page))), bare.page.ends) == (deliverable, b"")
+    bare = table.by_compiled_code(first_sequence=None)
+    assert bare is not None
+    assert (bare.rows(range(len(page))), bare.ends) == (deliverable, b"")
     for most in (1, 3):
         parts = list(page.requests(most, 1 << 20))
         assert [row for part in parts for row in unframed(part)] == unframed(FramedRows(page.body, len(page)))
         assert max(map(len, parts)) <= most
     return True
+
+
+@pytest.mark.parametrize("text", [*NO_UTF8, "é", "€", "\U0001f600", "\uffff", "\U0010ffff", "\ud7ff",
+                                  "aaaaaaaaé", "aaaaaaa\0é"])
+def test_what_is_utf8_is_what_python_takes_for_it(tmp_path: Path, text: str) -> None:
+    """At the end of the page's memory, and between rows that are beyond doubt: the outer ones are proved by rows."""
+    schema, spec = SCHEMAS["affinities"]
+    table = Table(tmp_path, schema, spec)
+    for texts in ([text], ["before", text, "behind"]):
+        table.fill([(n, 1, 1.0, 1, one, b"", 1, 1.0) for n, one in enumerate(texts)])
+        assert _require_the_same(table) is (text not in NO_UTF8)
+
+
+EDGES: tuple[SqlValue, ...] = (
+    None, 0, 1, -1, 2, 1 << 31, 1 << 53, (1 << 53) + 1, -(1 << 53) - 1, (1 << 63) - 1, -(1 << 63), 253_402_300_799,
+    253_402_300_800, -62_135_596_800, -62_135_596_801, 0.0, -0.0, 0.1, 0.5, 1.0, 2.0, 2.0**53, 2.0**63, -(2.0**63),
+    1e308, -1e308, 5e-324, 1e-9, float("inf"), float("-inf"), 1 / 128, 3 / 128, -1 / 128, 1 / 16, 3 / 16,
+    1_700_000_000 + 1 / 128, 1_700_000_000.123_456_7, 253_402_300_799.999_97, -62_135_596_800.5, 1e15, 1e18,
+    "", "5", "1.0", "x", "a\0b", "2026-11-30", b"", b"x", "é" * 200, b"\xff" * 300,
+)
+"""Just within what a type holds, and just beyond; halves of a microsecond, which round to the even one."""
+PLAIN: dict[str, SqlValue] = {
+    "id": 1, "i": 7, "r": 0.5, "n": 5, "s": "text", "b": b"blob", "f": 1, "g": 2.5, "j": "[]", "d": "2026-11-30",
+    "m": 5, "t": "2026-11-30", "k": "key", "q": 1,
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_value_at_the_edge_becomes_the_same_bytes(name: str, tmp_path: Path) -> None:
+    """Between two rows that are beyond doubt: the outer ones are proved by rows."""
+    schema, spec = SCHEMAS[name]
+    table = Table(tmp_path, schema, spec)
+    names = [one.source_name for one in spec.columns]
+    plain = dict(PLAIN)
+    if name == "instants":
+        plain |= {"s": 1_700_000_000, "n": 1_700_000_000, "j": 2_460_000}
+    by_compiled_code = 0
+    for edged in names:
+        for edge in EDGES:
+            if edged in spec.key and edge is None:
+                continue
+            rows = [[plain[one] for one in names] for _ in range(3)]
+            rows[1][names.index(edged)] = edge
+            is_text = spec.columns[names.index("id")].target_type is T.STRING
+            keys: Sequence[SqlValue] = ("a", "b", "c") if is_text else (10, 11, 12)
+            for key, row in zip(keys, rows, strict=True):
+                if edged != "id" or row is not rows[1]:
+                    row[names.index("id")] = key
+            try:
+                table.fill(rows)
+            except sqlite3.IntegrityError:
+                continue  # SQLite itself has nothing but integers there
+            by_compiled_code += _require_the_same(table)
+    assert by_compiled_code > len(EDGES) // 3, "hardly anything was read by compiled code"

@@ -1,4 +1,4 @@
-"""Tables for a reader of columns, and what both ways make of them."""
+"""Tables for compiled code, and what both ways make of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 from bqsync.capture.order import read_orders
 from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.capture.source import Source
-from bqsync.columnar.child import ColumnarReader
-from bqsync.columnar.messages import Assignment, PageRead, PageWanted, Unfit
 from bqsync.encode.rows import RowEncoder
 from bqsync.model import (
     ColumnSpec,
+    EncodedPage,
     EncodedRow,
     FramedRows,
     RejectedRow,
@@ -24,6 +23,8 @@ from bqsync.model import (
     TargetType,
     TimestampFormat,
 )
+from bqsync.native.library import library
+from bqsync.native.reader import NativeReader
 
 ZONE = ZoneInfo("Europe/Vienna")
 BOUNDS = PageBounds(rows=5_000, size_bytes=1 << 23)
@@ -41,7 +42,7 @@ def specification(columns: Sequence[ColumnSpec], key: Sequence[str] = ("id",)) -
 
 
 class Table:
-    """One table, and a process that reads it by columns."""
+    """One table, and compiled code that reads it."""
 
     def __init__(self, folder: Path, schema: str, spec: TableSpec) -> None:
         self.path = folder / "app.db"
@@ -51,7 +52,8 @@ class Table:
         self.source = Source(self.path)
         orders = self.source.read(lambda connection: read_orders(connection, "t", spec.key))
         self.reader = TableReader(self.source, "t", self._names, spec.key, BOUNDS, order=orders.pages)
-        self.assignment = Assignment(spec=spec, zone=ZONE, order=tuple(orders.pages), page_bytes=BOUNDS.size_bytes)
+        assert library() is not None, "the compiled part is not there: `python -m package.native` makes it"
+        self.native = NativeReader(spec, ZONE, orders.pages)
         self.encoder = RowEncoder(spec, ZONE)
 
     def fill_schema(self, schema: str) -> None:
@@ -71,11 +73,11 @@ class Table:
                 db.execute(f"INSERT OR IGNORE INTO t ({names}) VALUES ({places})", values)
             db.execute("COMMIT")
 
-    def by_columns(self, reader: ColumnarReader, *, after: tuple[SqlValue, ...] | None = None, limit_rows: int = 5_000,
-                   first_sequence: int | None = 0) -> PageRead | Unfit:
-        self.source.lend(lambda uri: reader.ask(PageWanted(
-            uri=uri, after=after, limit_rows=limit_rows, first_sequence=first_sequence)))
-        return reader.page()
+    def by_compiled_code(self, *, after: tuple[SqlValue, ...] | None = None, most_rows: int = 5_000,
+                         first_sequence: int | None = 0) -> EncodedPage | None:
+        """None where no row is left; raises UnfitError."""
+        scanned = self.source.lend(lambda uri: self.native.scan(uri, after, most_rows, BOUNDS.size_bytes))
+        return None if scanned is None else self.native.encode(first_sequence)
 
     def by_rows(self) -> list[EncodedRow | RejectedRow]:
         return [self.encoder.encode(row) for page in self.reader.pages() for row in page.rows]

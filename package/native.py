@@ -1,0 +1,75 @@
+"""
+The compiled part: made when a wheel is built or the package is installed, by whatever C compiler there is.
+
+Without one the package is whole all the same, and reads large tables by rows. `python -m package.native` makes it in
+the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOT = Path(__file__).parents[1]
+_FOLDER = Path("daemon/bqsync/native")
+_PRODUCT = _FOLDER / "pages.so"
+_FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+_LIBRARIES = ("-lm", "-ldl")
+
+
+class NativeHook(BuildHookInterface[Any]):
+    """Called by hatchling for each wheel, and for an editable installation."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
+        """
+        Make the compiled part, and have it in the wheel, which is one for this machine then.
+
+        Args:
+            version: `standard` or `editable`.
+            build_data: what hatchling does with the wheel.
+        """
+        why = build(Path(self.root))
+        if why:
+            self.app.display_warning(f"large tables will be read by rows: {why}")
+            return
+        build_data["artifacts"].append(f"/{_PRODUCT}")
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
+
+
+def build(root: Path, *flags: str, product: Path = _PRODUCT) -> str:
+    """
+    Compile it; why it could not be, or nothing.
+
+    Args:
+        root: of the checkout.
+        flags: more of them for the compiler.
+        product: where it is written to, within the checkout or anywhere else.
+    """
+    place = root / product
+    place.unlink(missing_ok=True)
+    compiler = os.environ.get("CC") or "cc"
+    if shutil.which(compiler) is None:
+        return f"there is no C compiler {compiler!r}"
+    sources = sorted(str(path.relative_to(root)) for path in (root / _FOLDER).glob("*.c"))
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        made = Path(folder, place.name)
+        done = subprocess.run([compiler, *_FLAGS, *flags, "-o", str(made), *sources, *_LIBRARIES], cwd=root,
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"{compiler}: {done.stderr.strip()}"
+        made.replace(place)
+    return ""
+
+
+if __name__ == "__main__":
+    why = build(ROOT)
+    print(f"large tables are read by rows: {why}" if why else f"{_PRODUCT} is made", file=sys.stderr)
