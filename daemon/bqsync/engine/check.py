@@ -26,6 +26,7 @@ from bqsync.engine.session import Messages
 from bqsync.engine.watermark_verdict import judge_column
 from bqsync.errors import RULES, BqsyncError, ErrorKind, ExitCode
 from bqsync.model import TableSpec, folded
+from bqsync.native import offer
 from bqsync.observe.exposition import INSTALL, MISSING, can_expose
 from bqsync.state.store import Store
 
@@ -64,6 +65,7 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
                                 f"journal mode {source.journal_mode()}"))
     specs = _check_tables(config, source, messages, findings, values=not offline)
     _check_state(config, findings)
+    findings.append(_compiled_part(config))
     findings.extend(Finding(level="warning", subject=subject, what=what, fix=fix)
                     for subject, what, fix in exposures(config))
     if config.http.listen is not None and not can_expose():
@@ -71,6 +73,17 @@ def run_checks(config: Config, *, offline: bool) -> list[Finding]:
     if not offline:
         _check_bigquery(config, specs, findings)
     return findings
+
+
+def _compiled_part(config: Config) -> Finding:
+    """What large tables are read by: without it everything works, and takes longer."""
+    if not config.sync.native:
+        what, fix = "read by rows, as sync.native says", ""
+    elif offer.is_there():
+        what, fix = "read by compiled code", ""
+    else:
+        what, fix = "read by rows: there is no compiled part", "for more speed, install a C compiler, then bqsync again"
+    return Finding(level="ok", subject="large tables", what=what, fix=fix)
 
 
 def exit_code(findings: list[Finding]) -> ExitCode:

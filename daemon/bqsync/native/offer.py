@@ -27,14 +27,20 @@ def native_reader(spec: TableSpec, zone: tzinfo, order: Order) -> NativeReader |
         zone: meaning of ISO timestamps without an offset.
         order: of the table's pages, whose keys the source itself keeps unique.
     """
-    if not can_read(spec, order):
+    if not (can_read(spec, order) and is_there()):
         return None
+    from bqsync.native.reader import NativeReader
+
+    return NativeReader(spec, zone, order)
+
+
+def is_there() -> bool:
+    """Whether there is a compiled part that can be used."""
     try:
         from bqsync.native.library import library
-        from bqsync.native.reader import NativeReader
     except (ImportError, MemoryError):
-        return None  # a Python without ctypes, or a system that forbids what ctypes does when it is imported
-    return None if library() is None else NativeReader(spec, zone, order)
+        return False  # a Python without ctypes, or a system that forbids what ctypes does when it is imported
+    return library() is not None
 
 
 def can_read(spec: TableSpec, order: Order) -> bool:
