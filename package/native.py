@@ -20,7 +20,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).parents[1]
 _FOLDER = Path("daemon/bqsync/native")
-_PRODUCT = _FOLDER / "pages.so"
+# Not `….so`: Python would take it for a module.
+_PRODUCT = _FOLDER / "libpages.so.0"
 _FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Wconversion", "-Werror")
 _LIBRARIES = ("-lm", "-ldl")
 

@@ -46,7 +46,7 @@ def test_fingerprints_are_those_of_the_package(data: bytes) -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
     """The package once more, without its compiled part."""
-    shutil.copytree(Path(bqsync.__file__).parent, tmp_path / "bqsync", ignore=shutil.ignore_patterns("*.so", "*.pyc"))
+    shutil.copytree(Path(bqsync.__file__).parent, tmp_path / "bqsync", ignore=shutil.ignore_patterns("*.so.0", "*.pyc"))
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -65,7 +65,7 @@ def test_memory_is_never_touched_where_it_is_not_ours(copy: Path) -> None:
     sanitizer = asked.stdout.strip()
     if not Path(sanitizer).is_absolute():
         pytest.skip("the compiler has no libasan")
-    assert build(ROOT, *_SANITIZED, product=copy / "bqsync/native/pages.so") == ""
+    assert build(ROOT, *_SANITIZED, product=copy / "bqsync/native/libpages.so.0") == ""
     done = run(copy, "-m", "pytest", "-q", "-p", "no:randomly", "tests/native/test_same_bytes.py",
                "tests/native/test_pages.py", f"{__file__}::{_EVERY_LENGTH}", LD_PRELOAD=sanitizer,
                ASAN_OPTIONS="detect_leaks=0")
@@ -101,4 +101,4 @@ def test_no_compiler_is_no_failure(tmp_path: Path) -> None:
     program = "import pathlib, sys, package.native; print(package.native.build(pathlib.Path(sys.argv[1])))"
     done = run(ROOT, "-c", program, str(tmp_path), CC="no-such-compiler")
     assert done.stdout == "there is no C compiler 'no-such-compiler'\n"
-    assert not (tmp_path / "daemon/bqsync/native/pages.so").exists(), "an old one would fit no longer"
+    assert not (tmp_path / "daemon/bqsync/native/libpages.so.0").exists(), "an old one would fit no longer"

@@ -11,8 +11,11 @@ promise is not delivered from here: it is read again by rows. So is everything w
 
     pages.h      what Python and C tell each other
     sqlite.c     the SQLite of this process
+    page.c       its memory
     scan.c       a page as cells
-    encode.c     cells as rows of the wire, keys and fingerprints
+    fields.c     a cell as a field of the wire
+    encode.c     cells as rows of the wire, with keys and fingerprints
+    xxh3.c       fingerprints
     library.py   the same, as ctypes sees it
     cells.py     cells as values of Python, and back
     offer.py     whether there is compiled code for a table

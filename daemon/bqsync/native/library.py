@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-FILE = Path(__file__).with_name("pages.so")
+FILE = Path(__file__).with_name("libpages.so.0")
 
 
 class CellType(IntEnum):

@@ -118,9 +118,17 @@ int bqsync_replace(struct page *page, int32_t column, const struct cell *cells, 
 
 uint64_t bqsync_xxh3(const uint8_t *data, uint64_t size);
 
-/* Of `bytes.c`: room for more behind what is there; NULL where there is no memory. */
+/* Of `page.c`: room for more behind what is there; NULL where there is no memory. */
 uint8_t *bqsync_room(struct bytes *bytes, uint64_t more);
+int bqsync_append(struct bytes *bytes, const void *what, uint64_t size);
 void bqsync_empty(struct page *page);
+
+static inline int bqsync_unfit(struct page *page, int32_t column, const char *why)
+{
+    page->why = why;
+    page->column = column;
+    return UNFIT;
+}
 
 static inline const uint8_t *bqsync_text(const struct page *page, const struct cell *cell)
 {

@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-static int unfit(struct page *page, int column, const char *why)
-{
-    page->why = why;
-    page->column = column;
-    return UNFIT;
-}
-
 static int sqlite_says(struct page *page, sqlite3 *db, int code)
 {
     page->code = db ? sqlite.extended_errcode(db) : code;
@@ -46,7 +39,7 @@ static int keep_cell(struct page *page, sqlite3_stmt *statement, int column, uin
     if (cell.type == CELL_TEXT || cell.type == CELL_BLOB) {
         cell.size = (uint32_t)sqlite.value_bytes(value);
         if (cell.size > most_row_bytes)
-            return unfit(page, column, "a row that is too large");
+            return bqsync_unfit(page, column, "a row that is too large");
         if (!bytes && (cell.size || cell.type == CELL_TEXT))
             return NO_MEMORY;
         uint8_t *room = bqsync_room(&page->heap, cell.size);
@@ -110,9 +103,9 @@ static int check_following(struct page *page, sqlite3 *db, sqlite3_stmt *followi
     if (code == SQLITE_ROW) {
         for (int at = 0; outcome == DONE && at < scan->place_count; at++)
             if (!is_same(sqlite.column_value(following, scan->places[at]), sqlite.column_value(again, at)))
-                outcome = unfit(page, -1, "a page ends at a row that is not found again");
+                outcome = bqsync_unfit(page, -1, "a page ends at a row that is not found again");
     } else if (code == SQLITE_DONE) {
-        outcome = unfit(page, -1, "a page ends at a row that is not found again");
+        outcome = bqsync_unfit(page, -1, "a page ends at a row that is not found again");
     } else {
         outcome = sqlite_says(page, db, code);
     }
@@ -135,7 +128,7 @@ static int read_rows(struct page *page, sqlite3 *db, const struct scan *scan)
     for (int at = 0; code == SQLITE_OK && at < query->count; at++)
         code = bind(statement, at + 1, query->parameters + at, query->parameters[at].bytes);
     if (code == SQLITE_OK && sqlite.column_count(statement) != page->width)
-        outcome = unfit(page, -1, "a table of another width");
+        outcome = bqsync_unfit(page, -1, "a table of another width");
     while (outcome == DONE && code == SQLITE_OK) {
         int step = sqlite.step(statement);
         if (step == SQLITE_DONE)

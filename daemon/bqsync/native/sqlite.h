@@ -1,6 +1,6 @@
 /*
- * What is used of SQLite: of the very library that Python's sqlite3 has loaded, since no process may have two of them at
- * one file. Its interface keeps for all of version 3, so that these few lines of it are all that is needed.
+ * What is used of SQLite: of the very library that Python's sqlite3 has loaded, since no process may have two of them
+ * at one file. Its interface keeps for all of version 3, so that these few lines of it are all that is needed.
  *
  * Source: https://www.sqlite.org/capi3ref.html
  */

@@ -1,8 +1,9 @@
-/* Bytes that grow; and the page that is made of them. */
+/* A page: bytes that grow, and its columns as Python takes them out and puts them back. */
 
 #include "pages.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { KEPT = 1 << 24 }; /* of one page's buffer, for the next page */
 
@@ -20,6 +21,16 @@ uint8_t *bqsync_room(struct bytes *bytes, uint64_t more)
         bytes->room = room;
     }
     return bytes->at + bytes->size;
+}
+
+int bqsync_append(struct bytes *bytes, const void *what, uint64_t size)
+{
+    uint8_t *at = bqsync_room(bytes, size);
+    if (!at)
+        return NO_MEMORY;
+    memcpy(at, what, size);
+    bytes->size += size;
+    return DONE;
 }
 
 static void emptied(struct bytes *bytes)
@@ -69,4 +80,33 @@ void bqsync_empty(struct page *page)
     page->code = 0;
     page->rows = 0;
     page->key_size = 0;
+}
+
+int bqsync_texts(struct page *page, int32_t column)
+{
+    page->column_texts.size = page->column_ends.size = 0;
+    const struct cell *cell = (const struct cell *)page->cells.at + column;
+    for (int64_t row = 0; row < page->rows; row++, cell += page->width) {
+        if ((cell->type == CELL_TEXT || cell->type == CELL_BLOB) &&
+            bqsync_append(&page->column_texts, bqsync_text(page, cell), cell->size))
+            return NO_MEMORY;
+        uint32_t end = (uint32_t)page->column_texts.size;
+        if (bqsync_append(&page->column_ends, &end, sizeof end))
+            return NO_MEMORY;
+    }
+    return DONE;
+}
+
+int bqsync_replace(struct page *page, int32_t column, const struct cell *cells, const uint8_t *heap, uint64_t size)
+{
+    uint64_t begin = page->heap.size;
+    if (bqsync_append(&page->heap, heap, size))
+        return NO_MEMORY;
+    struct cell *cell = (struct cell *)page->cells.at + column;
+    for (int64_t row = 0; row < page->rows; row++, cell += page->width) {
+        *cell = cells[row];
+        if (cell->type == CELL_TEXT || cell->type == CELL_BLOB)
+            cell->offset += begin;
+    }
+    return DONE;
 }
