@@ -35,7 +35,7 @@ def figures(folder: Path, jobs: int, runs: int) -> list[Figure]:
         bare_s.append(fetch_s(database, TABLES))
         with null_sink(home, database, tables=_shipped()) as config:
             copies.append(sync_once(config, rows))
-            # What was copied by columns is known by its bytes alone until it has been swept once.
+            # What a copy has read is known by its bytes alone until passes have met it.
             sweeps.append(sync_once(config, 0))
             later_sweeps.append(sync_once(config, 0))
     size_bytes, floor_s = database.stat().st_size, statistics.median(bare_s)
