@@ -57,10 +57,13 @@ class Ledger:
         with self._store.transaction() as connection:
             cursor = driver_cursor(connection)
             rows = self._read_range(cursor, wanted)
+            is_range = rows is not None
             if rows is None:
                 rows = ledger_rows.of_keys(cursor, self._table_id, ledger_rows.ENTRY, wanted)
             rows += runs.find(cursor, self._table_id, wanted)
-        return {row[0]: row for row in rows}
+        found: dict[bytes | None, RawEntry] = {row[0]: row for row in rows}
+        # In the order of the page, so that one that is as it was is told at a glance.
+        return found if is_range else {key: found[key] for key in wanted if key in found}
 
     def stretch(self, run: Run) -> Stretch | None:
         """What stands between the first and the last key of a run; None where that is far more than the run."""

