@@ -8,6 +8,7 @@ the checkout.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -55,16 +56,23 @@ def build(root: Path, *flags: str, product: Path = _PRODUCT) -> str:
         flags: more of them for the compiler.
         product: where it is written to, within the checkout or anywhere else.
     """
-    place = root / product
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    try:
+        return _build(root, root / product, [*compiler, *_FLAGS, *flags])
+    except OSError as error:
+        return f"{error.filename or product}: {error.strerror}"
+
+
+def _build(root: Path, place: Path, command: list[str]) -> str:
     place.unlink(missing_ok=True)
-    compiler = os.environ.get("CC") or "cc"
+    compiler = command[0]
     if shutil.which(compiler) is None:
         return f"there is no C compiler {compiler!r}"
     sources = sorted(str(path.relative_to(root)) for path in (root / _FOLDER).glob("*.c"))
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         made = Path(folder, place.name)
-        done = subprocess.run([compiler, *_FLAGS, *flags, "-o", str(made), *sources, *_LIBRARIES], cwd=root,
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, "-o", str(made), *sources, *_LIBRARIES], cwd=root, check=False,
+                              capture_output=True, text=True)
         if done.returncode:
             return f"{compiler}: {done.stderr.strip()}"
         made.replace(place)

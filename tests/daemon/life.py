@@ -155,8 +155,8 @@ class Life:
         return self
 
     def status(self) -> str:
-        """The last status text."""
-        return self.manager.texts("STATUS=")[-1].removeprefix("STATUS=")
+        """The last status text; nothing before the first one."""
+        return self.manager.texts("STATUS=")[-1].removeprefix("STATUS=") if self.manager.texts("STATUS=") else ""
 
     def worked_s(self) -> float:
         """How many seconds of a processor it has taken so far."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -76,7 +77,8 @@ class Table:
     def by_compiled_code(self, *, after: tuple[SqlValue, ...] | None = None, most_rows: int = 5_000,
                          first_sequence: int | None = 0) -> EncodedPage | None:
         """None where no row is left; raises UnfitError."""
-        scanned = self.source.lend(lambda uri: self.native.scan(uri, after, most_rows, BOUNDS.size_bytes))
+        scan = partial(self.native.scan, after=after, most_rows=most_rows, most_bytes=BOUNDS.size_bytes)
+        scanned = self.source.lend(scan, self.native.close)
         return None if scanned is None else self.native.encode(first_sequence)
 
     def by_rows(self) -> list[EncodedRow | RejectedRow]:

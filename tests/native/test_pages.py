@@ -20,7 +20,7 @@ from bqsync.capture.pages import PageBounds, TableReader
 from bqsync.engine.ahead import PagesAhead
 from bqsync.engine.sweep_pages import SMALL_ROWS, SweepPages
 from bqsync.errors import BqsyncError
-from bqsync.model import EncodedPage, EncodedRow, SqlValue, TargetType
+from bqsync.model import EncodedPage, EncodedRow, SqlValue, TargetType, TimestampFormat
 from bqsync.native.offer import UnfitError
 from bqsync.native.reader import NativeReader, Scanned
 
@@ -121,6 +121,100 @@ def test_only_a_table_that_is_known_to_be_small_begins_by_rows(table: Table, kno
     assert [isinstance(page, EncodedPage) for page in pages][: len(firsts)] == firsts
 
 
+def test_what_fails_while_nobody_waits_is_tried_again(table: Table) -> None:
+    """An application may hold the file for long while what was read ahead is sent."""
+    table.fill([(n, "x") for n in range(2_000)])
+    ahead = ahead_of(table, page_rows=10)
+    hidden = table.path.with_name("hidden")
+    try:
+        with ahead._changed:
+            assert ahead._changed.wait_for(lambda: not ahead._is_wanted(), 20)
+        table.path.rename(hidden)
+        pages = [ahead.next()]
+        with ahead._changed:
+            assert ahead._changed.wait_for(lambda: ahead._has_failed, 20)
+        hidden.rename(table.path)
+        pages += until_the_end(ahead)
+    finally:
+        ahead.close()
+    assert rows_of(table, iter(pages)) == [row for row in table.by_rows() if isinstance(row, EncodedRow)]
+
+
+def test_no_page_by_rows_waits_behind_another_one(table: Table) -> None:
+    """One row may have a gigabyte: what has no bound is read ahead once."""
+    table.fill([(n, "\udcff" if n % 10 == 5 else "x") for n in range(2_000)])
+    ahead, most = ahead_of(table, page_rows=10), 0
+    try:
+        while (page := ahead.next()) is not None:
+            most = max(most, sum(not isinstance(one.page, EncodedPage) for one in ahead._found))
+            assert not isinstance(page, EncodedPage)
+    finally:
+        ahead.close()
+    assert most <= 1
+
+
+def test_the_end_is_read_once_and_nobody_waits_for_more(table: Table) -> None:
+    table.fill([(n, "x") for n in range(30)])
+    ahead = ahead_of(table, page_rows=10)
+    try:
+        assert len(list(until_the_end(ahead))) == 3
+        with closing(sqlite3.connect(table.path, isolation_level=None)) as db:
+            db.execute("BEGIN EXCLUSIVE")
+            assert ahead.next() is None
+            assert not ahead._is_wanted()
+    finally:
+        ahead.close()
+
+
+@pytest.mark.parametrize("immutable", [False, True])
+def test_the_lock_is_held_until_the_last_look(table: Table, immutable: bool) -> None:
+    """Meanwhile no last close can take away the `-wal` that shows what was written during the read."""
+    with closing(sqlite3.connect(table.path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    table.fill([(1, "old")])
+    if not immutable:
+        writer = sqlite3.connect(table.path, isolation_level=None)
+        writer.execute("UPDATE t SET v = 'x'")
+    script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('PRAGMA user_version = 7'); db.close()"
+    seen: list[bool] = []
+
+    def scan(uri: str) -> Scanned | None:
+        scanned = table.native.scan(uri, None, 9, BOUNDS.size_bytes)
+        if not seen:
+            assert ("immutable=1" in uri) is immutable
+            subprocess.run([sys.executable, "-c", script, table.path], check=True)
+            seen.append(table.path.with_name("app.db-wal").exists())
+        return scanned
+
+    table.source.lend(scan, table.native.close)
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(("target", "unit", "values"), [
+    (TargetType.STRING, None, ["", "x"]), (TargetType.STRING, None, ["", ""]), (TargetType.BYTES, None, [b"", b"x"]),
+    (TargetType.BYTES, None, [None, b""]), (TargetType.TIMESTAMP, TimestampFormat.UNIX_NANOS, [10**18, 5]),
+    (TargetType.TIMESTAMP, TimestampFormat.JULIAN_DAYS, [2_460_000, None]), (TargetType.DATE, None, [None, None]),
+    (TargetType.NUMERIC, None, [1, 2]),
+])
+def test_a_page_without_any_text_is_read_by_compiled_code(
+    tmp_path: Path, target: TargetType, unit: TimestampFormat | None, values: list[SqlValue],
+) -> None:
+    spec = specification([column("id", TargetType.INT64, 4), column("v", target, 5, timestamp_format=unit)])
+    table = Table(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v)", spec)
+    table.fill(enumerate(values))
+    page = table.by_compiled_code(first_sequence=None)
+    assert page is not None
+    assert page.rows((0, 1)) == table.by_rows()
+
+
+def test_a_view_in_the_place_of_the_table_is_left_to_rows(table: Table) -> None:
+    table.fill([(1, "x")])
+    with closing(sqlite3.connect(table.path)) as db, db:
+        db.executescript("ALTER TABLE t RENAME TO u; CREATE VIEW t AS SELECT id AS rowid, id, 'view' AS v FROM u")
+    with pytest.raises(UnfitError, match="error 1 "):
+        table.by_compiled_code()
+
+
 def test_a_first_copy_of_a_table_with_many_numbers_begins_by_compiled_code(table: Table) -> None:
     table.fill([(n, "x" * 20) for n in range(SMALL_ROWS + 1)])
     assert table.reader.rows_at_most() > SMALL_ROWS
@@ -145,7 +239,7 @@ def test_a_file_that_moves_under_an_immutable_reader_is_read_again(table: Table)
             table.fill([(1, "new")])
         return scanned
 
-    table.source.lend(scan)
+    table.source.lend(scan, table.native.close)
     assert times > 1
     assert b"new" in table.native.encode(0).body
 
@@ -166,6 +260,7 @@ def test_no_descriptor_of_the_file_stays_open(table: Table) -> None:
         db.execute("BEGIN")
         db.execute("SELECT count(*) FROM t").fetchone()
         table.native.scan(f"file:{table.path}?mode=ro", None, 9, BOUNDS.size_bytes)
+        table.native.close()
         other = subprocess.run([sys.executable, "-c", WRITE, table.path], capture_output=True, text=True, check=False)
         assert "database is locked" in other.stderr, "the lock of a reader in this process is gone"
     assert str(table.path) not in {os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.exists()}
@@ -237,7 +332,8 @@ def test_two_threads_read_one_file(table: Table) -> None:
         reader, found = NativeReader(SPEC, ZONE, table.reader.order), list[EncodedRow]()
         after: tuple[SqlValue, ...] | None = None
         while True:
-            scanned = table.source.lend(partial(reader.scan, after=after, most_rows=50, most_bytes=1 << 20))
+            scan = partial(reader.scan, after=after, most_rows=50, most_bytes=1 << 20)
+            scanned = table.source.lend(scan, reader.close)
             if scanned is None:
                 return found
             page = reader.encode(None)

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,19 +81,25 @@ class Source:
         """
         return self._guarded(lambda: self._read_decoding(work))
 
-    def lend(self, work: Callable[[str], T]) -> T:
+    def lend(self, work: Callable[[str], T], close: Callable[[], None]) -> T:
         """
         Have somebody else read the file, by the same SQLite and under the same locks and looks.
 
         Args:
-            work: given the URI for SQLite by which the file may be opened, read in one transaction and closed before
-                it returns. May be run several times.
+            work: given the URI for SQLite by which the file may be opened and read in one transaction. May be run
+                several times.
+            close: closes the file, whatever became of `work`. Before, the last look is taken: SQLite's close drops
+                every lock that this process has on the file.
 
         Raises:
             BqsyncError: one of the SOURCE_… kinds.
         """
-        def read_there(access: Access) -> AbstractContextManager[str]:
-            return nullcontext(uri_of(access))
+        @contextmanager
+        def read_there(access: Access) -> Iterator[str]:
+            try:
+                yield uri_of(access)
+            finally:
+                close()
 
         return self._guarded(lambda: self._read_patiently(work, read_there, exact_text=False))
 

@@ -29,7 +29,7 @@ _PAGE_BYTES = 1_400_000
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    page: Page | EncodedPage | None
+    page: Page | EncodedPage
     place: Row | None
 
 
@@ -60,7 +60,7 @@ class PagesAhead:
         self._changed = threading.Condition()
         self._found: deque[_Read] = deque()
         self._taken = walk.place
-        self._is_rewound = self._is_closed = False
+        self._is_rewound = self._is_closed = self._is_ended = self._is_awaited = self._has_failed = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="pages-ahead", daemon=True)
         self._thread.start()
@@ -73,9 +73,14 @@ class PagesAhead:
             BqsyncError: it can't be read.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._found or self._error is not None)
-            if self._error is not None and not self._found:
-                raise self._error
+            self._is_awaited = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._found or self._is_ended or self._error is not None)
+            self._is_awaited = False
+            if not self._found:
+                if self._error is not None:
+                    raise self._error
+                return None
             found = self._found.popleft()
             self._taken = found.place
             self._changed.notify_all()
@@ -85,7 +90,7 @@ class PagesAhead:
         """Read again what was read ahead: newer versions of its rows have been merged meanwhile."""
         with self._changed:
             self._found.clear()
-            self._is_rewound = True
+            self._is_rewound, self._is_ended = True, False
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -96,17 +101,28 @@ class PagesAhead:
         self._thread.join()
 
     def _work(self) -> None:
-        try:
-            while self._wait_for_room():
+        while self._wait_for_room():
+            is_awaited = self._is_awaited
+            try:
                 found = self._read()
+            except BaseException as error:  # noqa: BLE001 - it is raised where the pages are taken
                 with self._changed:
-                    if not self._is_rewound:
-                        self._found.append(found)
-                        self._changed.notify_all()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the pages are taken
+                    # What nobody waits for yet is tried again when somebody does.
+                    self._has_failed = True
+                    is_final = is_awaited and not self._is_rewound
+                    if is_final:
+                        self._error = error
+                    self._changed.notify_all()
+                    if is_final:
+                        return
+                continue
             with self._changed:
-                self._error = error
-                self._changed.notify_all()
+                self._has_failed = False
+                if not self._is_rewound:
+                    self._is_ended = found is None
+                    if found is not None:
+                        self._found.append(found)
+                    self._changed.notify_all()
 
     def _wait_for_room(self) -> bool:
         """Whether another page is to be read."""
@@ -118,9 +134,12 @@ class PagesAhead:
             return not self._is_closed
 
     def _is_wanted(self) -> bool:
-        return len(self._found) < _AHEAD and not (self._found and self._found[-1].page is None)
+        if self._is_ended or (self._has_failed and not (self._is_awaited and not self._found)):
+            return False
+        # A page of rows takes several times as much memory as one of bytes, and has no bound where a row has none.
+        return len(self._found) < _AHEAD and not (self._found and isinstance(self._found[-1].page, Page))
 
-    def _read(self) -> _Read:
+    def _read(self) -> _Read | None:
         if not self._by_rows:
             try:
                 return self._by_compiled_code()
@@ -129,13 +148,15 @@ class PagesAhead:
                 self._by_rows, self._next_by_rows = self._next_by_rows, min(2 * self._next_by_rows, _MOST_BY_ROWS)
         self._by_rows -= 1
         rows = self._walk.read()
-        self._sequence += 0 if rows is None else len(rows.rows)
+        if rows is None:
+            return None
+        self._sequence += len(rows.rows)
         return _Read(rows, self._walk.place)
 
-    def _by_compiled_code(self) -> _Read:
-        scanned = self._source.lend(self._scan)
+    def _by_compiled_code(self) -> _Read | None:
+        scanned = self._source.lend(self._scan, self._reader.close)
         if scanned is None:
-            return _Read(None, self._walk.place)
+            return None
         page = self._reader.encode(self._sequence if self._is_first_copy else None)
         self._walk.move(scanned.place)
         self._sequence += scanned.rows

@@ -9,6 +9,7 @@ rows.
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
 from enum import IntEnum
@@ -105,7 +106,8 @@ class PageStruct(ctypes.Structure):
 
     _fields_: ClassVar[Sequence[tuple[str, type]]] = (
         ("why", c_char_p), ("column", c_int32), ("code", c_int32), ("rows", c_int64), ("width", c_int32),
-        ("key_size", c_int32), ("cells", Bytes), ("heap", Bytes), ("body", Bytes), ("row", Bytes), ("keys", Bytes),
+        ("key_size", c_int32), ("connection", c_void_p), ("cells", Bytes), ("heap", Bytes), ("body", Bytes),
+        ("row", Bytes), ("keys", Bytes),
         ("key_ends", Bytes), ("prints", Bytes), ("bounds", Bytes), ("ends", Bytes), ("column_texts", Bytes),
         ("column_ends", Bytes))
 
@@ -152,6 +154,9 @@ def library() -> ctypes.CDLL | None:
     try:
         import _sqlite3
 
+        made_ns = FILE.stat().st_mtime_ns
+        if any(source.stat().st_mtime_ns > made_ns for source in FILE.parent.glob("*.[ch]")):
+            return None  # in a checkout, sources that are newer
         found = ctypes.CDLL(str(FILE))
         sqlite = _sqlite3.__file__
         found.bqsync_size_of.argtypes = (c_int32,)
@@ -165,8 +170,10 @@ def library() -> ctypes.CDLL | None:
     found.bqsync_page.argtypes, found.bqsync_page.restype = (), page
     found.bqsync_free.argtypes, found.bqsync_free.restype = (page,), None
     found.bqsync_scan.argtypes = (page, POINTER(ScanStruct))
+    found.bqsync_close.argtypes, found.bqsync_close.restype = (page,), None
+    found.bqsync_empty.argtypes, found.bqsync_empty.restype = (page,), None
     found.bqsync_encode.argtypes = (page, POINTER(EncodingStruct))
     found.bqsync_texts.argtypes = (page, c_int32)
     found.bqsync_replace.argtypes = (page, c_int32, POINTER(Cell), c_char_p, c_uint64)
     found.bqsync_xxh3.argtypes, found.bqsync_xxh3.restype = (c_char_p, c_uint64), c_uint64
-    return found if found.bqsync_use(sqlite.encode()) is None else None
+    return found if found.bqsync_use(os.fsencode(sqlite)) is None else None

@@ -9,8 +9,9 @@ enum { KEPT = 1 << 24 }; /* of one page's buffer, for the next page */
 
 uint8_t *bqsync_room(struct bytes *bytes, uint64_t more)
 {
-    if (bytes->room - bytes->size < more) {
-        uint64_t room = bytes->size + more;
+    /* Of nothing too: a null pointer says that there is no memory. */
+    if (!bytes->at || bytes->room - bytes->size < more) {
+        uint64_t room = bytes->size + more + !more;
 #ifndef EXACT_ROOM /* so that a sanitizer sees each byte that is too many */
         room += room / 2 + 4096;
 #endif
@@ -66,6 +67,7 @@ struct page *bqsync_page(void)
 
 void bqsync_free(struct page *page)
 {
+    bqsync_close(page);
     for (int at = 0; at < buffers; at++)
         free(first_of(page)[at].at);
     free(page);

@@ -66,6 +66,7 @@ struct page {
     int64_t rows;
     int32_t width;
     int32_t key_size; /* of each key, where all have one and they ascend; else 0 */
+    void *connection; /* that it was read by */
     struct bytes cells, heap;
     struct bytes body;     /* rows as they are staged, each framed; or their data alone */
     struct bytes row;      /* the one in hand */
@@ -107,8 +108,12 @@ const char *bqsync_use(const char *library);
 
 struct page *bqsync_page(void);
 void bqsync_free(struct page *page);
+/* Forget what was read, and give back memory that is more than a page usually takes. */
+void bqsync_empty(struct page *page);
 
+/* Read a page. The connection stays open, and its lock with it, until it is closed. */
 int bqsync_scan(struct page *page, const struct scan *scan);
+void bqsync_close(struct page *page);
 int bqsync_encode(struct page *page, const struct encoding *encoding);
 
 /* Gather the texts of a column in `column_texts`, and where each ends in `column_ends`. */
@@ -121,7 +126,6 @@ uint64_t bqsync_xxh3(const uint8_t *data, uint64_t size);
 /* Of `page.c`: room for more behind what is there; NULL where there is no memory. */
 uint8_t *bqsync_room(struct bytes *bytes, uint64_t more);
 int bqsync_append(struct bytes *bytes, const void *what, uint64_t size);
-void bqsync_empty(struct page *page);
 
 static inline int bqsync_unfit(struct page *page, int32_t column, const char *why)
 {

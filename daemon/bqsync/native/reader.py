@@ -72,7 +72,7 @@ class NativeReader:
 
     def scan(self, uri: str, after: Sequence[SqlValue] | None, most_rows: int, most_bytes: int) -> Scanned | None:
         """
-        Read a page in one transaction; the file is closed again then.
+        Read a page in one transaction. The file stays open, and locked, until `close`.
 
         Args:
             uri: how to open the file.
@@ -102,6 +102,10 @@ class NativeReader:
         if not page.rows:
             return None
         return Scanned(page.rows, tuple(value_at(page, page.rows - 1, at) for at in self._places))
+
+    def close(self) -> None:
+        """Close the file. What was read is kept."""
+        self._library.bqsync_close(self._page)
 
     def encode(self, first_sequence: int | None) -> EncodedPage:
         """
@@ -154,9 +158,10 @@ class NativeReader:
         if outcome == Outcome.DONE:
             return
         page: PageStruct = self._page.contents
+        why = "there is no memory for it"
         if outcome == Outcome.UNFIT:
-            where = f" in column {self._columns[page.column]}" if page.column >= 0 else ""
-            raise UnfitError(f"{page.why.decode()}{where}")
-        if outcome == Outcome.SQLITE_SAYS:
-            raise UnfitError(f"SQLite's error {page.code} ({sqlite3.sqlite_version})")
-        raise UnfitError("there is no memory for it")
+            why = page.why.decode() + (f" in column {self._columns[page.column]}" if page.column >= 0 else "")
+        elif outcome == Outcome.SQLITE_SAYS:
+            why = f"SQLite's error {page.code} ({sqlite3.sqlite_version})"
+        self._library.bqsync_empty(self._page)
+        raise UnfitError(why)

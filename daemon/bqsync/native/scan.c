@@ -147,19 +147,35 @@ static int read_rows(struct page *page, sqlite3 *db, const struct scan *scan)
     return outcome;
 }
 
+/* No other file is opened, and nothing is run: as `capture.connections` has it. */
+static void distrust(sqlite3 *db)
+{
+    sqlite.limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite.limit(db, SQLITE_LIMIT_TRIGGER_DEPTH, 0);
+    sqlite.db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite.db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite.db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+}
+
 int bqsync_scan(struct page *page, const struct scan *scan)
 {
+    bqsync_close(page);
     bqsync_empty(page);
     page->width = scan->width;
     sqlite3 *db = NULL;
-    int outcome, code = sqlite.open_v2(scan->uri, &db, OPEN_FLAGS, NULL);
+    int code = sqlite.open_v2(scan->uri, &db, OPEN_FLAGS, NULL);
+    page->connection = db;
     if (code == SQLITE_OK) {
-        sqlite.limit(db, SQLITE_LIMIT_ATTACHED, 0);
-        sqlite.limit(db, SQLITE_LIMIT_TRIGGER_DEPTH, 0);
+        distrust(db);
         code = sqlite.exec(db, scan->settings, NULL, NULL, NULL);
     }
-    outcome = code == SQLITE_OK ? read_rows(page, db, scan) : sqlite_says(page, db, code);
+    return code == SQLITE_OK ? read_rows(page, db, scan) : sqlite_says(page, db, code);
+}
+
+void bqsync_close(struct page *page)
+{
     /* Whatever transaction there is, ends with it. */
-    sqlite.close(db);
-    return outcome;
+    if (page->connection)
+        sqlite.close(page->connection);
+    page->connection = NULL;
 }

@@ -15,6 +15,7 @@ static const struct {
     size_t place;
 } functions[] = {
     FUNCTION(open_v2),      FUNCTION(close),       FUNCTION(exec),        FUNCTION(limit),
+    FUNCTION(db_config),
     FUNCTION(extended_errcode), FUNCTION(prepare_v2), FUNCTION(finalize), FUNCTION(step),
     FUNCTION(bind_int64),   FUNCTION(bind_double), FUNCTION(bind_text),   FUNCTION(bind_blob),
     FUNCTION(column_count), FUNCTION(column_value), FUNCTION(value_type), FUNCTION(value_int64),
@@ -29,7 +30,9 @@ const char *bqsync_use(const char *library)
         return "the library";
     for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
         void *found = dlsym(handle, functions[at].name);
-        if (!found)
+        /* One that was put before it, by LD_PRELOAD, is the one that it calls. */
+        void *first = dlsym(RTLD_DEFAULT, functions[at].name);
+        if (!found || (first && first != found))
             return functions[at].name;
         memcpy((char *)&sqlite + functions[at].place, &found, sizeof found);
     }

@@ -16,6 +16,7 @@ typedef struct sqlite3_value sqlite3_value;
 
 enum { SQLITE_OK = 0, SQLITE_NOMEM = 7, SQLITE_ROW = 100, SQLITE_DONE = 101 };
 enum { SQLITE_LIMIT_ATTACHED = 7, SQLITE_LIMIT_TRIGGER_DEPTH = 10 };
+enum { SQLITE_DBCONFIG_ENABLE_TRIGGER = 1003, SQLITE_DBCONFIG_DEFENSIVE = 1010, SQLITE_DBCONFIG_ENABLE_VIEW = 1015 };
 /* Read only, by URI, for one thread, with a cache of its own. */
 enum { OPEN_FLAGS = 0x00000001 | 0x00000040 | 0x00008000 | 0x00040000 };
 
@@ -24,6 +25,7 @@ struct sqlite {
     int (*close)(sqlite3 *);
     int (*exec)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
     int (*limit)(sqlite3 *, int, int);
+    int (*db_config)(sqlite3 *, int, ...);
     int (*extended_errcode)(sqlite3 *);
     int (*prepare_v2)(sqlite3 *, const char *, int, sqlite3_stmt **, const char **);
     int (*finalize)(sqlite3_stmt *);
