@@ -7,6 +7,7 @@ in a process of its own: the demo's filler holds all rows in memory.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -28,7 +29,8 @@ def figures(folder: Path, jobs: int, runs: int) -> list[Figure]:
     home = folder / "nine"
     home.mkdir()
     database = home / "job_tracker.db"
-    subprocess.run([sys.executable, "-P", "-m", "bench.nine", str(database), str(jobs)], check=True)
+    subprocess.run([sys.executable, "-P", "-m", "bench.nine", str(database), str(jobs)], check=True,
+                   env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
     rows = _count(database)
     copies, sweeps, later_sweeps, bare_s = list[Copy](), list[Copy](), list[Copy](), list[float]()
     for _ in range(runs):
