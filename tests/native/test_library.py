@@ -20,7 +20,7 @@ import bqsync
 from bqsync.native.library import FILE, library
 
 ROOT = Path(__file__).parents[2]
-_SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-DEXACT_ROOM")
+_SANITIZED = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-g", "-O1", "-DEXACT_ROOM", "-Werror")
 _EVERY_LENGTH = "test_fingerprints_are_those_of_the_package_for_every_length"
 _LOADED = "from bqsync.native.library import library; print(library() is not None)"
 
@@ -71,6 +71,11 @@ def test_memory_is_never_touched_where_it_is_not_ours(copy: Path) -> None:
                ASAN_OPTIONS="detect_leaks=0")
     assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
     assert " passed" in done.stdout
+
+
+def test_the_compiler_has_nothing_to_say(tmp_path: Path) -> None:
+    """Here alone a warning is an error: a newer compiler with more to say still makes the compiled part."""
+    assert build(ROOT, "-Werror", product=tmp_path / FILE.name) == ""
 
 
 def test_without_the_compiled_part_everything_is_read_by_rows(copy: Path) -> None:
